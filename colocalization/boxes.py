@@ -1,0 +1,111 @@
+"""Boxes: intersection over union, non-maximum suppression, and boxes of the components of a map.
+
+Boxes are half-open `x0, y0, x1, y1`, x to the right, y down.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+__all__ = ["Box", "box_iou", "component_boxes", "non_maximum_suppression"]
+
+_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box in pixels of the original picture, half-open, with its score in [0, 1]."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: float
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        """The corners `x0, y0, x1, y1`."""
+        return self.x0, self.y0, self.x1, self.y1
+
+
+def box_iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union of every pair of boxes.
+
+    Args:
+        first: (N, 4) boxes.
+        second: (M, 4) boxes.
+
+    Returns:
+        (N, M) float64 in [0, 1]; 0 where the union has no area.
+
+    Raises:
+        ValueError: An array is not of shape (N, 4).
+
+    Example:
+        >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [2, 0, 4, 2]]).round(3)
+        array([[0.333, 0.   ]])
+    """
+    a, b = (np.asarray(boxes, dtype=np.float64) for boxes in (first, second))
+    for boxes in (a, b):
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"expected an (N, 4) array of boxes, got shape {boxes.shape}")
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    intersection = np.clip(high - low, 0, None).prod(axis=2)
+    union = _area(a)[:, None] + _area(b)[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+
+
+def _area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1))
+
+
+def non_maximum_suppression(boxes: ArrayLike, scores: ArrayLike, iou_threshold: float = 0.5) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: (N, 4) boxes.
+        scores: (N,) scores.
+        iou_threshold: A box is dropped when its IoU with a kept, better box is above this.
+
+    Returns:
+        (K,) indices of the kept boxes, best first; equal scores keep their order.
+
+    Example:
+        >>> non_maximum_suppression([[0, 0, 4, 4], [0, 0, 4, 5], [6, 6, 8, 8]], [0.9, 0.8, 0.7]).tolist()
+        [0, 2]
+    """
+    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+    iou = box_iou(boxes, boxes) if order.size else np.zeros((0, 0))
+    kept: list[int] = []
+    for index in order:
+        if all(iou[index, other] <= iou_threshold for other in kept):
+            kept.append(int(index))
+    return np.asarray(kept, dtype=np.intp)
+
+
+def component_boxes(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Boxes of the 8-connected components of a mask, largest area first.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        (N, 4) boxes `x0, y0, x1, y1` in pixels of the mask, and the (H, W) int32 label map in which component `i` of
+        the boxes is labelled `i + 1` and the rest 0. Components of equal area come in scan order.
+
+    Example:
+        >>> component_boxes(np.array([[1, 0, 0, 1], [0, 0, 1, 1]], bool))[0].tolist()
+        [[2, 0, 4, 2], [0, 0, 1, 1]]
+    """
+    labels, count = ndimage.label(mask, structure=_EIGHT_CONNECTED)
+    if count == 0:
+        return np.zeros((0, 4), dtype=np.intp), labels.astype(np.int32)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    order = np.argsort(-areas, kind="stable")
+    slices = ndimage.find_objects(labels)
+    boxes = [[x.start, y.start, x.stop, y.stop] for y, x in (slices[index] for index in order)]
+    rank = np.zeros(count + 1, dtype=np.int32)
+    rank[order + 1] = np.arange(1, count + 1)
+    return np.asarray(boxes, dtype=np.intp), rank[labels]

@@ -1,0 +1,183 @@
+"""Running the exported network: ONNX Runtime sessions, execution providers and the check of a model file."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.errors import ModelError, ProviderError
+from colocalization.metadata import ModelMetadata
+
+__all__ = ["Device", "Engine", "NetworkOutput", "OnnxEngine"]
+
+Device = Literal["auto", "cpu", "cuda"]
+"""`auto` takes CUDA where ONNX Runtime offers it and says loudly when it then does not load."""
+
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOutput:
+    """What the network gives for N pictures.
+
+    Attributes:
+        attention: (N, h, w) float32, the attention map (PTAP), not normalised.
+        features: (N, C, h, w) float32, the feature map that was pooled.
+    """
+
+    attention: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Anything that runs the network; tests put a dummy in its place."""
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """What the model says about itself."""
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the model file."""
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of the execution provider in use."""
+
+    @property
+    def provider_warning(self) -> str | None:
+        """Why the provider is not the one hoped for, or None."""
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        """Run the network.
+
+        Args:
+            images: (N, 3, S, S) float32, normalised by the model's transform.
+        """
+
+
+class OnnxEngine:
+    """An ONNX Runtime session over a model written by `colocalize export`."""
+
+    def __init__(self, path: Path, *, device: Device = "auto", require_gpu: bool = False, threads: int = 0) -> None:
+        """Load and check a model file.
+
+        Args:
+            path: The ONNX file.
+            device: Where to run.
+            require_gpu: Refuse to fall back to the CPU.
+            threads: Threads of one operator; 0 lets ONNX Runtime take one for each core.
+
+        Raises:
+            ModelError: The file is missing, damaged, or not one that Colocalize exported.
+            ProviderError: CUDA was required and cannot be used, or ONNX Runtime is not installed.
+        """
+        if device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device must be one of auto, cpu, cuda, got {device!r}")
+        if threads < 0:
+            raise ValueError(f"threads must be 0 (all cores) or more, got {threads}")
+        runtime = _import_runtime()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"cannot read the model {str(path)!r}: {error.strerror}") from error
+        self.path = path
+        self._sha256 = hashlib.sha256(content).hexdigest()
+        providers, self._warning = _choose_providers(runtime, device, require_gpu)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Idle operator threads must sleep, not spin: decoding and other sessions share the cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = runtime.InferenceSession(content, options, providers=providers)
+        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
+            raise ModelError(f"ONNX Runtime cannot load {str(path)!r}: {error}") from error
+        self._check_provider(device, require_gpu)
+        self._metadata = ModelMetadata.from_properties(self._session.get_modelmeta().custom_metadata_map)
+        _check_signature(self._session, self._metadata)
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """What the model says about itself."""
+        return self._metadata
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the model file."""
+        return self._sha256
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of the execution provider in use."""
+        return str(self._session.get_providers()[0])
+
+    @property
+    def provider_warning(self) -> str | None:
+        """Why the provider is not the one hoped for, or None."""
+        return self._warning
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        """Run the network.
+
+        Args:
+            images: (N, 3, S, S) float32, normalised by the model's transform.
+
+        Returns:
+            Attention maps and features of the N pictures.
+        """
+        attention, features = self._session.run(["attention", "features"], {"image": images})
+        return NetworkOutput(attention, features)
+
+    def _check_provider(self, device: Device, require_gpu: bool) -> None:
+        if self._warning is None and device != "cpu" and self.provider != _CUDA and _wanted_cuda(device, require_gpu):
+            self._warning = f"{_CUDA} failed to load; running on {self.provider}"
+        if self._warning is not None:
+            if require_gpu:
+                raise ProviderError(self._warning)
+            _logger.warning("%s", self._warning)
+
+
+def _wanted_cuda(device: Device, require_gpu: bool) -> bool:
+    return device == "cuda" or require_gpu or _CUDA in _import_runtime().get_available_providers()
+
+
+def _choose_providers(runtime: Any, device: Device, require_gpu: bool) -> tuple[Sequence[str], str | None]:
+    if device == "cpu":
+        if require_gpu:
+            raise ProviderError("a GPU is required, but the device asked for is cpu")
+        return [_CPU], None
+    available = runtime.get_available_providers()
+    if _CUDA in available:
+        return [_CUDA, _CPU], None
+    if device == "cuda" or require_gpu:
+        return [_CPU], (
+            f"{_CUDA} is not in this build of ONNX Runtime (it offers {', '.join(available)}); "
+            "install 'colocalize[gpu]' in place of 'colocalize[cpu]'; running on the CPU"
+        )
+    return [_CPU], None
+
+
+def _import_runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ProviderError("ONNX Runtime is not installed; install 'colocalize[cpu]' or 'colocalize[gpu]'") from error
+    return onnxruntime
+
+
+def _check_signature(session: Any, metadata: ModelMetadata) -> None:
+    side, cells, channels = metadata.input_size, metadata.map_size, metadata.channels
+    expected = {
+        "image": [3, side, side],
+        "attention": [cells, cells],
+        "features": [channels, cells, cells],
+    }
+    found = {node.name: list(node.shape[1:]) for node in (*session.get_inputs(), *session.get_outputs())}
+    if found != expected:
+        raise ModelError(f"the model's inputs and outputs are {found}, expected {expected} after the batch dimension")

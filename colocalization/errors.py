@@ -1,0 +1,60 @@
+"""The errors that users of the package meet.
+
+Every error has a stable `code` (snake case, part of the interface) and a message that names the offending value and
+what is allowed. `ImageError` is raised for one picture and never ends the set that the picture is in.
+"""
+
+from typing import Literal
+
+__all__ = ["ColocalizeError", "ImageError", "ImageErrorCode", "ModelError", "ProviderError"]
+
+ImageErrorCode = Literal[
+    "empty_file",
+    "file_too_large",
+    "image_too_large",
+    "not_found",
+    "not_readable",
+    "too_many_frames",
+    "truncated",
+    "undecodable",
+    "unsupported_format",
+]
+
+
+class ColocalizeError(Exception):
+    """Base of all errors raised on purpose by Colocalize.
+
+    Attributes:
+        code: Stable, machine-readable name of the error.
+        message: One sentence for people.
+    """
+
+    code: str
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class ImageError(ColocalizeError):
+    """One picture could not be read; the others of its set are unaffected."""
+
+    code: ImageErrorCode
+
+    def __init__(self, code: ImageErrorCode, message: str) -> None:
+        super().__init__(code, message)
+
+
+class ModelError(ColocalizeError):
+    """A model file is missing, damaged, or not one that Colocalize exported."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("model_error", message)
+
+
+class ProviderError(ColocalizeError):
+    """The ONNX Runtime execution provider that was asked for cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("provider_error", message)

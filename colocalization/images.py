@@ -1,0 +1,192 @@
+"""From encoded bytes to pixels, within limits.
+
+The size in the header is checked before a pixel is decoded, so that a small file cannot claim gigabytes. What Pillow
+cannot open, or opens but cannot decode, becomes an `ImageError` with a code.
+"""
+
+import io
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from colocalization.errors import ImageError
+
+__all__ = ["ALLOWED_FORMATS", "DecodedImage", "ImageLimits", "decode"]
+
+ALLOWED_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Formats that are tried, by Pillow's names. MPO is what phones and stereo cameras write with the ending .jpg."""
+
+_TRANSPARENT_SHOWS = (128, 128, 128)
+"""What lies behind transparent pixels: mid-grey, the network's zero, so that it is no content of its own."""
+
+_EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What one picture may cost.
+
+    Attributes:
+        max_bytes: Largest encoded size, in bytes.
+        max_pixels: Largest width times height in the header, in pixels.
+        max_frames: Most frames or pages; only the first is ever decoded.
+        working_side: Pictures are reduced to this long side, in pixels, right after decoding. Boxes are still given
+            in pixels of the original; heat maps and overlays have the working size.
+    """
+
+    max_bytes: int = 32 * 2**20
+    max_pixels: int = 64_000_000
+    max_frames: int = 1_000
+    working_side: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("max_bytes", "max_pixels", "max_frames", "working_side"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """One upright picture.
+
+    Attributes:
+        rgb: Pixels at the working size, (H, W, 3) uint8 [0, 255], y down, EXIF orientation applied.
+        width: Width of the original as displayed (after EXIF orientation), in pixels.
+        height: Height of the original as displayed, in pixels.
+    """
+
+    rgb: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+def decode(source: bytes | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
+    """Decode the first frame of a picture to upright 8-bit RGB.
+
+    JPEG is decoded at the smallest scale that still covers the working size (`draft`). 16-bit and float grey are
+    reduced to 8 bits, palettes and CMYK converted, transparent pixels laid over mid-grey. Colour profiles are ignored.
+
+    Args:
+        source: Encoded bytes, the path of a file, or a binary stream that can seek.
+        limits: What the picture may cost; the defaults of `ImageLimits` if left out.
+
+    Returns:
+        The picture at its working size, with the size of the original.
+
+    Raises:
+        ImageError: The picture is missing, over a limit, of another format, truncated or damaged.
+    """
+    limits = limits or ImageLimits()
+    if isinstance(source, Path):
+        try:
+            with source.open("rb") as stream:
+                return decode(stream, limits)
+        except FileNotFoundError as error:
+            raise ImageError("not_found", f"there is no file {source.name!r}") from error
+        except OSError as error:
+            raise ImageError("not_readable", f"cannot read {source.name!r}: {error.strerror}") from error
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    _check_bytes(stream, limits)
+    try:
+        with Image.open(stream, formats=ALLOWED_FORMATS) as image:
+            return _decode_opened(image, limits)
+    except UnidentifiedImageError as error:
+        allowed = ", ".join(ALLOWED_FORMATS)
+        raise ImageError("unsupported_format", f"not a picture in an allowed format ({allowed})") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError("image_too_large", f"more than the {limits.max_pixels} pixels allowed") from error
+    except MemoryError as error:
+        raise ImageError("image_too_large", "not enough memory to decode the picture") from error
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        struct.error,
+    ) as error:
+        # Pillow's decoders raise any of these on damaged data; none may end the set.
+        code = "truncated" if "truncated" in str(error).lower() else "undecodable"
+        raise ImageError(code, f"the picture is damaged: {error}") from error
+
+
+def _check_bytes(stream: BinaryIO, limits: ImageLimits) -> None:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if size == 0:
+        raise ImageError("empty_file", "the file has 0 bytes")
+    if size > limits.max_bytes:
+        raise ImageError("file_too_large", f"{size} bytes, at most {limits.max_bytes} are allowed")
+
+
+def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise ImageError(
+            "image_too_large",
+            f"{width} x {height} = {width * height} pixels, at most {limits.max_pixels} are allowed",
+        )
+    frames = getattr(image, "n_frames", 1)
+    if frames > limits.max_frames:
+        raise ImageError("too_many_frames", f"{frames} frames, at most {limits.max_frames} are allowed")
+    image.seek(0)
+    if _orientation(image) >= 5:  # the four orientations that swap the axes
+        width, height = height, width
+    # Twice the working size keeps the reduction that follows free of aliasing.
+    image.draft("RGB", (2 * limits.working_side, 2 * limits.working_side))
+    image.load()
+    rgb = _to_rgb(image)
+    rgb.thumbnail((limits.working_side, limits.working_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    rgb = _upright(rgb, image)
+    return DecodedImage(np.asarray(rgb, dtype=np.uint8), width, height)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
+        return 1  # a damaged EXIF block says nothing about the pixels, which may be fine
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(rgb: Image.Image, original: Image.Image) -> Image.Image:
+    transposition = _TRANSPOSITIONS.get(_orientation(original))
+    return rgb if transposition is None else rgb.transpose(transposition)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _high_depth_to_rgb(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        behind = Image.new("RGBA", rgba.size, (*_TRANSPARENT_SHOWS, 255))
+        return Image.alpha_composite(behind, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _high_depth_to_rgb(image: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    # 16-bit files use the range 0 ... 65535; float and 32-bit ones state none, so theirs is what they contain.
+    is_16_bit = image.mode.startswith("I;16") or (image.mode == "I" and values.min() >= 0 and values.max() <= 65535)
+    low, high = (0.0, 65535.0) if is_16_bit else (float(values.min()), float(values.max()))
+    scale = 255.0 / (high - low) if high > low else 0.0
+    grey = np.round((values - low) * scale).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

@@ -1,0 +1,57 @@
+"""What a localization gives back."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.boxes import Box
+from colocalization.errors import ImageError
+
+__all__ = ["ImageResult", "Mode", "SetResult"]
+
+Mode = Literal["attention", "common"]
+"""`attention`: each picture by its own attention map. `common`: by what the pictures of the set have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What was found in one picture.
+
+    Attributes:
+        width: Width of the original as displayed, in pixels; 0 where the picture could not be read.
+        height: Height of the original as displayed, in pixels; 0 where the picture could not be read.
+        boxes: Boxes in pixels of the original, best first; empty where nothing was found.
+        confidence: How sure it is that the picture shows the common object, in [0, 1].
+        contains_common_object: Whether the picture is taken to show the common object.
+        heatmap: (H, W) float32 [0, 1], rows from the top, at the working size of the picture; None where the picture
+            could not be read.
+        error: Why the picture could not be read, or None.
+    """
+
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    confidence: float
+    contains_common_object: bool
+    heatmap: NDArray[np.float32] | None
+    error: ImageError | None = None
+
+    @classmethod
+    def failed(cls, error: ImageError) -> "ImageResult":
+        """The result of a picture that could not be read."""
+        return cls(0, 0, (), 0.0, False, None, error)
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """What was found in a set of pictures.
+
+    Attributes:
+        mode: The mode that was used; `attention` where `common` was asked for a single readable picture.
+        images: One result for each picture, in the order given.
+    """
+
+    mode: Mode
+    images: tuple[ImageResult, ...]
