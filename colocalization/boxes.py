@@ -54,7 +54,7 @@ def box_iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = np.clip(high - low, 0, None).prod(axis=2)
     union = _area(a)[:, None] + _area(b)[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(union), where=union > 0))
 
 
 def _area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

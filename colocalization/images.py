@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from colocalization.errors import ImageError
+from colocalization.errors import ImageError, ImageErrorCode
 
 __all__ = ["ALLOWED_FORMATS", "DecodedImage", "ImageLimits", "decode"]
 
@@ -84,8 +84,8 @@ def decode(source: bytes | Path | BinaryIO, limits: ImageLimits | None = None) -
     limits = limits or ImageLimits()
     if isinstance(source, Path):
         try:
-            with source.open("rb") as stream:
-                return decode(stream, limits)
+            with source.open("rb") as file:
+                return decode(file, limits)
         except FileNotFoundError as error:
             raise ImageError("not_found", f"there is no file {source.name!r}") from error
         except OSError as error:
@@ -113,7 +113,7 @@ def decode(source: bytes | Path | BinaryIO, limits: ImageLimits | None = None) -
         struct.error,
     ) as error:
         # Pillow's decoders raise any of these on damaged data; none may end the set.
-        code = "truncated" if "truncated" in str(error).lower() else "undecodable"
+        code: ImageErrorCode = "truncated" if "truncated" in str(error).lower() else "undecodable"
         raise ImageError(code, f"the picture is damaged: {error}") from error
 
 

@@ -1,0 +1,100 @@
+"""Heat maps for people: a perceptual colour map, overlays with boxes, PNG."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from colocalization.boxes import Box
+
+__all__ = ["BOX_COLOURS", "colorize", "encode_png", "overlay"]
+
+BOX_COLOURS = ((255, 255, 255), (0, 0, 0))
+"""Colours of a box's line and of its outline: one of the two is seen on any picture."""
+
+# Anchors of "inferno" (Smith and van der Walt, CC0): lightness rises evenly, readable in grey and by the colour-blind.
+_INFERNO = np.array(
+    [
+        [0, 0, 4], [22, 11, 57], [66, 10, 104], [106, 23, 110], [147, 38, 103], [188, 55, 84], [221, 81, 58],
+        [243, 120, 25], [252, 165, 10], [246, 215, 70], [252, 255, 164],
+    ],
+    dtype=np.float64,
+)  # fmt: skip
+_TABLE = np.stack(
+    [np.interp(np.linspace(0, len(_INFERNO) - 1, 256), np.arange(len(_INFERNO)), _INFERNO[:, c]) for c in range(3)],
+    axis=1,
+).round().astype(np.uint8)  # fmt: skip
+
+
+def colorize(heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Colour a heat map with the perceptual colour map "inferno".
+
+    Args:
+        heatmap: (H, W) float32 [0, 1]; values outside are clipped.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Example:
+        >>> colorize(np.array([[0.0, 1.0]], np.float32)).tolist()
+        [[[0, 0, 4], [252, 255, 164]]]
+    """
+    return np.asarray(_TABLE[np.round(np.clip(heatmap, 0, 1) * 255).astype(np.uint8)])
+
+
+def overlay(
+    rgb: NDArray[np.uint8],
+    heatmap: NDArray[np.float32] | None,
+    boxes: Sequence[Box] = (),
+    *,
+    scale: tuple[float, float] = (1.0, 1.0),
+    opacity: float = 0.55,
+) -> NDArray[np.uint8]:
+    """Lay a heat map over a picture and draw boxes; the hotter a place, the more of its colour is laid on.
+
+    Args:
+        rgb: (H, W, 3) uint8, the picture.
+        heatmap: (H, W) float32 [0, 1], or None for boxes alone.
+        boxes: Boxes to draw, best first; the best one has the thicker line.
+        scale: Factors (x, y) from the boxes' pixels to the picture's, for a picture at its working size.
+        opacity: Share of the colour map where the heat map is 1, in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: The heat map has another size than the picture.
+    """
+    if heatmap is None:
+        blended = rgb
+    else:
+        if heatmap.shape != rgb.shape[:2]:
+            raise ValueError(f"heat map is {heatmap.shape}, the picture {rgb.shape[:2]}; both must have one size")
+        alpha = (opacity * np.clip(heatmap, 0, 1))[..., None]
+        blended = np.round(rgb * (1 - alpha) + colorize(heatmap) * alpha).astype(np.uint8)
+    image = Image.fromarray(blended)
+    draw = ImageDraw.Draw(image)
+    unit = max(1, round(max(image.size) / 320))
+    for rank, box in reversed(list(enumerate(boxes))):
+        corners = (box.x0 * scale[0], box.y0 * scale[1], box.x1 * scale[0] - 1, box.y1 * scale[1] - 1)
+        x0, y0, x1, y1 = (min(corners[0], corners[2]), min(corners[1], corners[3]), corners[2], corners[3])
+        line = 2 * unit if rank == 0 else unit
+        draw.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=BOX_COLOURS[1], width=line + 2 * max(1, unit // 2))
+        inset = max(1, unit // 2)
+        if x1 - x0 > 2 * inset and y1 - y0 > 2 * inset:
+            inner = (x0 + inset, y0 + inset, x1 - inset, y1 - inset)
+            draw.rectangle(inner, outline=BOX_COLOURS[0], width=line)
+    return np.asarray(image)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode a picture as PNG.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB or (H, W) uint8 grey.
+    """
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG", compress_level=4)
+    return stream.getvalue()

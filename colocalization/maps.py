@@ -1,0 +1,73 @@
+"""Maps over the picture: normalisation, thresholds chosen without labels, upsampling."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["min_max", "otsu_threshold", "upsample"]
+
+_OTSU_BINS = 256
+
+
+def min_max(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Scale a map linearly to [0, 1]; a constant map becomes 0.
+
+    Args:
+        values: (H, W) map, finite.
+
+    Returns:
+        (H, W) float32 [0, 1].
+
+    Example:
+        >>> min_max(np.array([[1.0, 2.0], [3.0, 5.0]])).tolist()
+        [[0.0, 0.25], [0.5, 1.0]]
+    """
+    low, high = float(values.min()), float(values.max())
+    if not high > low:
+        return np.zeros(values.shape, dtype=np.float32)
+    return ((values - low) / (high - low)).astype(np.float32)
+
+
+def otsu_threshold(values: NDArray[np.floating]) -> float:
+    """Threshold that maximises the variance between the two classes (Otsu 1979), over values in [0, 1].
+
+    Args:
+        values: Values of any shape in [0, 1], of one map or of all maps of a set.
+
+    Returns:
+        The threshold; values above it are foreground. The middle of the range of equally good cuts is taken, so that a
+        map of two values is cut half-way between them.
+
+    Example:
+        >>> round(otsu_threshold(np.array([0.0, 0.0, 0.0, 1.0])), 2)
+        0.5
+    """
+    counts, edges = np.histogram(values, bins=_OTSU_BINS, range=(0.0, 1.0))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1].astype(np.float64)
+    above = counts.sum() - below
+    weighted = counts * centres
+    sum_below = np.cumsum(weighted)[:-1]
+    valid = (below > 0) & (above > 0)
+    if not valid.any():
+        return 0.5
+    mean_below = np.divide(sum_below, below, out=np.zeros_like(below), where=valid)
+    mean_above = np.divide(weighted.sum() - sum_below, above, out=np.zeros_like(below), where=valid)
+    between = np.where(valid, below * above * (mean_above - mean_below) ** 2, -1.0)
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-12))
+    return float((edges[best[0] + 1] + edges[best[-1] + 1]) / 2)
+
+
+def upsample(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Upsample a map bilinearly; the corners of the map's cells are aligned to the corners of the picture.
+
+    Args:
+        values: (h, w) float32 map.
+        width: Width of the result, in pixels.
+        height: Height of the result, in pixels.
+
+    Returns:
+        (height, width) float32.
+    """
+    image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
