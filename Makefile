@@ -3,7 +3,7 @@ PYTHON ?= python3
 SERVE := .venv
 DEV := .venv-dev
 
-.PHONY: demo serve test lint clean
+.PHONY: demo serve test test-container lint clean
 
 demo: $(SERVE)/.installed  ## score the example photographs: boxes, heat maps, a contact sheet
 	$(SERVE)/bin/colocalize score examples/images --out demo-output --overlays --contact-sheet
@@ -14,6 +14,9 @@ serve: $(SERVE)/.installed  ## start the HTTP service on http://127.0.0.1:8000
 
 test: lint  ## the whole suite, with doctests
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-container: $(DEV)/.installed  ## build the image, start it, post pictures to it; needs root, buildah, debootstrap
+	$(DEV)/bin/python -m pytest -m container tests/container
 
 lint: $(DEV)/.installed
 	$(DEV)/bin/ruff check .

@@ -1,0 +1,138 @@
+"""The image: what is in it, who it runs as, and whether real pictures that are posted to it come back with boxes."""
+
+import csv
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from colocalization.corloc import CorLoc
+from tests.container.buildah import Buildah, Container, Service
+from tests.container.conftest import ROOT, free_port
+
+pytestmark = [pytest.mark.container, pytest.mark.timeout(1800)]
+
+EXAMPLES = ROOT / "examples"
+
+# Names that must not resolve inside: compilers and make, and the installer.
+BUILD_TOOLS = ("cc", "gcc", "g++", "clang", "ld", "make", "pip", "pip3")
+BUILD_MODULES = ("torch", "torchvision", "timm", "onnx", "hatchling", "pytest")
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a measurement past pytest's capture."""
+
+    def print_line(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {text}", end="")  # noqa: T201
+
+    return print_line
+
+
+def test_user_is_a_number_and_not_root(container: Container) -> None:
+    # A number, so that Kubernetes' runAsNonRoot can be sure without reading the image's /etc/passwd.
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", container.config["User"])
+    assert container.run("id", "--user").stdout.strip() == container.config["User"].partition(":")[0]
+
+
+def test_nothing_of_the_build_is_left(container: Container) -> None:
+    names = " ".join(BUILD_TOOLS)
+    found = container.run("sh", "-c", f'for name in {names}; do command -v "$name"; done; true').stdout.split()
+    assert found == []
+    code = f"from importlib.util import find_spec; print([m for m in {BUILD_MODULES} if find_spec(m)])"
+    assert container.run("/opt/colocalize/bin/python", "-c", code).stdout.strip() == "[]"
+    for left in ("src", "wheel", "opt/build", "root/.cache", "run/secrets", "etc/pip.conf"):
+        path = container.root / left
+        assert not path.exists() or not any(path.iterdir()), f"/{left} is in the image"
+
+
+def test_user_owns_nothing_that_is_run(container: Container) -> None:
+    writable = container.run("find", "/opt", "/usr", "/etc", "-writable", "-not", "-type", "l").stdout.split()
+    assert writable == []
+
+
+def test_command_line_scores_a_folder(container: Container) -> None:
+    source = (EXAMPLES / "without").glob("*.jpg")
+    folder = container.root / "tmp" / "pictures"
+    folder.mkdir(exist_ok=True)
+    for path in source:
+        (folder / path.name).write_bytes(path.read_bytes())
+    done = container.run("colocalize", "score", "/tmp/pictures", "--out", "/tmp/scored")  # noqa: S108
+    assert done.returncode == 0, done.stderr
+    assert len((container.root / "tmp/scored/predictions.jsonl").read_text().splitlines()) == 3
+
+
+def test_sizes(buildah: Buildah, image: str, container: Container, say: Callable[[str], None]) -> None:
+    environment = sum(path.lstat().st_size for path in (container.root / "opt/colocalize").rglob("*"))
+    # 450 to 550 MB are onnxruntime, opencv, scipy and numpy; more would mean that something came in that should not.
+    assert environment < 600e6
+    size = buildah("images", "--format", "{{.Size}}", image)
+    say(f"image {size} over the debootstrap base, of it the environment {environment / 1e6:.0f} MB")
+
+
+def test_real_pictures_come_back_with_boxes(service: Service, container: Container, say: Callable[[str], None]) -> None:
+    ready = service.wait_until_ready()
+    idle, _ = service.resident_bytes()
+    assert _healthcheck(container, service.port).returncode == 0
+
+    truth = _read_boxes(EXAMPLES / "boxes.csv")
+    parts = [("images", (name, (EXAMPLES / "images" / name).read_bytes(), "image/jpeg")) for name in truth]
+    answer = httpx.post(f"{service.url}/colocalize", files=parts, timeout=60, trust_env=False)
+    first_answer = answer.elapsed.total_seconds()
+    assert answer.status_code == httpx.codes.OK, answer.text
+    pictures = answer.json()["images"]
+    assert [picture["name"] for picture in pictures] == list(truth)
+    corloc = CorLoc()
+    for picture in pictures:
+        assert picture["error"] is None
+        boxes = [[box[side] for side in ("x0", "y0", "x1", "y1")] for box in picture["boxes"]]
+        assert len(boxes) >= 1, picture["name"]
+        corloc.add(boxes, truth[picture["name"]])
+    scores = corloc.compute()
+    assert scores.at[0.5] >= 60, str(scores)
+
+    _, peak = service.resident_bytes()
+    status = service.stop()
+    assert status == 0, service.log.read_text()
+    assert _healthcheck(container, service.port).returncode != 0
+    say(
+        f"ready after {ready:.1f} s; {len(truth)} pictures in {first_answer:.2f} s, {scores}; "
+        f"resident {idle / 1e6:.0f} MB idle, {peak / 1e6:.0f} MB at most"
+    )
+
+
+def test_gpu_target_refuses_to_start_without_a_gpu(
+    buildah: Buildah, build: Callable[[str], str], say: Callable[[str], None]
+) -> None:
+    tag = build("gpu")
+    with buildah.container(tag) as created:
+        code = "import onnxruntime; print(onnxruntime.get_available_providers())"
+        assert "CUDAExecutionProvider" in created.run("/opt/colocalize/bin/python", "-c", code).stdout
+        started = created.start(free_port(), hardened=False)
+        try:
+            assert started.process.wait(timeout=60) != 0
+        finally:
+            if started.process.poll() is None:
+                started.stop()
+        message = started.log.read_text()
+    assert "CUDA" in message
+    say(f"gpu target without a GPU: {message.strip().splitlines()[-1]}")
+
+
+def _healthcheck(container: Container, port: int) -> subprocess.CompletedProcess[str]:
+    kind, *command = container.config["Healthcheck"]["Test"]
+    assert kind == "CMD"  # the exec form: needs no shell in the image
+    return container.run(*(part.replace("8000", str(port)) for part in command))
+
+
+def _read_boxes(path: Path) -> dict[str, list[list[float]]]:
+    boxes = defaultdict(list)
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            boxes[row["file"]].append([float(row[side]) for side in ("x0", "y0", "x1", "y1")])
+    return dict(boxes)

@@ -1,0 +1,100 @@
+"""The files of `deploy/` agree with the image, with each other and with the service's settings."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def _compose_services() -> dict[str, dict[str, Any]]:
+    services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    return services
+
+
+def _pod() -> dict[str, Any]:
+    deployment = yaml.safe_load((KUBERNETES / "cpu/deployment.yaml").read_text())
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+def _seconds(duration: str) -> float:
+    number, unit = duration[:-1], duration[-1]
+    assert unit == "s"
+    return float(number)
+
+
+def test_stages_run_as_the_user_that_kubernetes_sets() -> None:
+    users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+    context = _pod()["securityContext"]
+    assert users == [f"{context['runAsUser']}:{context['runAsGroup']}"] * 2
+
+
+def test_default_target_is_the_cpu() -> None:
+    assert re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE)[-1] == "cpu"
+
+
+def test_health_checks_of_image_and_compose_are_the_same_program() -> None:
+    programs = {ast.dump(ast.parse(code)) for code in re.findall(r'"(from http\.client.+?)"\]', DOCKERFILE)}
+    for service in _compose_services().values():
+        programs.add(ast.dump(ast.parse(service["healthcheck"]["test"][-1])))
+    assert len(programs) == 1
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_compose_hardens_each_service(name: str) -> None:
+    service = _compose_services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
+    assert service["build"]["target"] == name
+
+
+def test_compose_waits_for_the_drain() -> None:
+    drain = Settings.model_fields["drain_delay"].default + Settings.model_fields["drain_timeout"].default
+    assert all(_seconds(service["stop_grace_period"]) > drain for service in _compose_services().values())
+
+
+def test_kubernetes_waits_for_the_drain() -> None:
+    pod = _pod()
+    environment = {entry["name"]: entry["value"] for entry in pod["containers"][0]["env"]}
+    drain = float(environment["COLOCALIZE_DRAIN_DELAY"]) + Settings.model_fields["drain_timeout"].default
+    assert pod["terminationGracePeriodSeconds"] > drain
+
+
+def test_kubernetes_hardens_the_container() -> None:
+    pod = _pod()
+    context = pod["containers"][0]["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_kubernetes_keeps_its_own_variables_out() -> None:
+    # A Service called colocalize makes COLOCALIZE_PORT=tcp://10.0.0.1:80 of itself, over the setting of that name.
+    assert f"{Settings.model_config['env_prefix']}PORT" == "COLOCALIZE_PORT"
+    assert _pod()["enableServiceLinks"] is False
+
+
+def test_every_setting_named_in_deploy_exists() -> None:
+    texts = [path.read_text() for path in (ROOT / "deploy").rglob("*.yaml")]
+    names = {name for text in texts for name in re.findall(r"\bCOLOCALIZE_[A-Z_]+\b", text)}
+    assert "COLOCALIZE_DRAIN_DELAY" in names
+    assert Settings.unknown_variables(dict.fromkeys(names, "")) == []
+
+
+@pytest.mark.parametrize("folder", ["cpu", "gpu"])
+def test_kustomizations_name_files_that_exist(folder: str) -> None:
+    kustomization = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())
+    assert all((KUBERNETES / folder / resource).exists() for resource in kustomization["resources"])
