@@ -1,0 +1,305 @@
+"""One frozen, typed object with every setting of a training run.
+
+Read from a TOML file, presets being such files too, then from command-line overrides `section.name=value`. What is not
+set in a file has the default here. See docs/training.md for what the settings do.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from colocalization.metadata import Pooling
+from training.backbones import STRIDE, FeatureMap
+from training.errors import TrainingError
+from training.geometry import Fill
+from training.losses import Contrast
+from training.network import HeadInput, NormMode
+from training.pretext import Task, parse_tasks
+
+__all__ = [
+    "BackboneConfig",
+    "DataConfig",
+    "LossConfig",
+    "OptimizerConfig",
+    "PoolingConfig",
+    "PretextConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "load_config",
+    "presets",
+]
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_PositiveShare = Annotated[float, Field(gt=0, le=1)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class DataConfig(_Section):
+    """Pictures.
+
+    Attributes:
+        layout: Layout of the folder, see `training.datasets`; `auto` recognises it.
+        category: Class of pictures to keep, for sets of many (PASCAL VOC, Pets); empty: all.
+        resize: Side that pictures are squashed to, in pixels.
+        crop: Side S of the views that the network is trained on, in pixels, a multiple of 16.
+        mirror: Whether views are mirrored left to right at random.
+        held_out: Share of the training pictures that are not trained on but used to choose the epoch.
+        cache_mb: Decoded pictures kept in memory, at most this many MB; 0 decodes anew each epoch.
+        workers: Processes that decode; 0: the training process itself.
+    """
+
+    layout: str = "auto"
+    category: str = ""
+    resize: _Count = 256
+    crop: _Count = 224
+    mirror: bool = False
+    held_out: _Share = 0.1
+    cache_mb: Annotated[int, Field(ge=0)] = 1024
+    workers: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.crop % STRIDE or self.crop > self.resize:
+            raise ValueError(f"crop must be a multiple of {STRIDE} and at most resize ({self.resize}), got {self.crop}")
+        if self.held_out > 0.9:
+            raise ValueError(f"held_out must be at most 0.9, got {self.held_out}")
+        return self
+
+
+class BackboneConfig(_Section):
+    """Network up to the feature map.
+
+    Attributes:
+        name: timm's name.
+        weights: `imagenet`, `none` or the path of a weight file.
+        feature_map: `head` or `block`, see `training.backbones`.
+        norm: Batch normalisation by the statistics of the weights (`frozen`) or of the batch (`train`).
+        frozen_stages: How many stages from the input on do not learn.
+    """
+
+    name: str = "tf_efficientnet_lite0"
+    weights: str = "imagenet"
+    feature_map: FeatureMap = "head"
+    norm: NormMode = "frozen"
+    frozen_stages: Annotated[int, Field(ge=0)] = 0
+
+
+class PoolingConfig(_Section):
+    """Attention pooling.
+
+    Attributes:
+        kind: `ptap`, `channel`, `max` or `avg`.
+        k: Share of the channels, in (0, 1].
+        gate: Whether a gate weighs the channels.
+        at_train: Whether this pooling makes the map in training; else the channel mean does.
+        at_test: The same at test.
+        head_input: What the pretext heads see, the gated feature map or the plain one.
+    """
+
+    kind: Pooling = "ptap"
+    k: _PositiveShare = 0.7
+    gate: bool = True
+    at_train: bool = True
+    at_test: bool = True
+    head_input: HeadInput = "weighted"
+
+
+class PretextConfig(_Section):
+    """Pretext tasks.
+
+    Attributes:
+        tasks: Names, or letters joined by "+" (`R+S`), see `training.pretext`.
+        fill: What stands where a transformed picture has no content, see `training.geometry`.
+    """
+
+    tasks: Annotated[tuple[Task, ...], BeforeValidator(lambda names: _parse(names))] = ("rotation", "scale")
+    fill: Fill = "mean"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if "point_symmetry" in self.tasks and self.fill != "reflect":
+            raise ValueError(f"point_symmetry needs fill 'reflect', got {self.fill!r}")
+        return self
+
+
+def _parse(names: Any) -> tuple[Task, ...]:
+    try:
+        return parse_tasks(names)
+    except TrainingError as error:
+        raise ValueError(error.message) from error
+
+
+class LossConfig(_Section):
+    """Contrastive attention map loss.
+
+    Attributes:
+        map_weight: lambda of the form `map`; 0: off.
+        feature_weight: lambda of the form `feature`; 0: off.
+        map_temperature: tau of the form `map`.
+        feature_temperature: tau of the form `feature`.
+        contrast: InfoNCE or triplet, for the form `feature`.
+        margin: Margin of the triplet.
+        across: Weight of foregrounds alike across pictures, within the form `feature`.
+        agreement: Weight of |A' - T(A)|, within the form `feature`.
+        least_visible: Share of the frame that must have content for a picture to count.
+    """
+
+    map_weight: _NotNegative = 0.0
+    feature_weight: _NotNegative = 0.0
+    map_temperature: _Positive = 0.1
+    feature_temperature: _Positive = 0.1
+    contrast: Contrast = "infonce"
+    margin: _NotNegative = 0.5
+    across: _NotNegative = 1.0
+    agreement: _NotNegative = 1.0
+    least_visible: _Share = 0.1
+
+    @property
+    def active(self) -> bool:
+        """Whether either form is on, so that the untransformed pictures go through the network too."""
+        return self.map_weight > 0 or self.feature_weight > 0
+
+
+class OptimizerConfig(_Section):
+    """Optimiser and schedule.
+
+    Attributes:
+        name: `sgd` (Nesterov) or `adamw`.
+        lr: Learning rate of the backbone.
+        head_lr_scale: Learning rate of the heads and the gate, as a multiple of `lr`.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of weight matrices and kernels; biases, norms and the gate have none.
+        schedule: `constant`, `step` (times `gamma` at each milestone) or `cosine` (down to 0).
+        milestones: Epochs of the schedule `step`.
+        gamma: Factor of the schedule `step`.
+        warmup_epochs: Epochs, or a part of one, over which the rate rises from 0.
+        grad_clip: Largest norm of the gradient; 0: no clipping.
+        ema: Decay of the moving average of the weights that is validated and kept; 0: off.
+    """
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: _Positive = 1e-3
+    head_lr_scale: _Positive = 1.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: _NotNegative = 0.0
+    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    milestones: tuple[_Positive, ...] = ()
+    gamma: _PositiveShare = 0.2
+    warmup_epochs: _NotNegative = 0.0
+    grad_clip: _NotNegative = 0.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class RunConfig(_Section):
+    """The run itself.
+
+    Attributes:
+        epochs: Passes over the training pictures.
+        batch_size: Pictures a step, over all processes.
+        seed: Seed of everything random.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        amp: Mixed precision: `off`, `bf16` or `fp16`.
+        checkpoint_steps: A checkpoint every so many steps, beside the one at the end of each epoch; 0: only there.
+        select: Label-free signal on the held-out pictures that chooses the epoch, or `last`.
+        evaluate: When labelled test pictures are scored, for the record only: `never`, `ends` (untrained and chosen
+            epoch) or `epochs`.
+        tensorboard: Whether scalars and heat maps are written for TensorBoard.
+    """
+
+    epochs: _Count = 12
+    batch_size: _Count = 32
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    amp: Literal["off", "bf16", "fp16"] = "off"
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 0
+    select: Literal["last", "distinctness", "equivariance", "pretext_accuracy", "loss"] = "distinctness"
+    evaluate: Literal["never", "ends", "epochs"] = "ends"
+    tensorboard: bool = True
+
+
+class TrainingConfig(_Section):
+    """Everything that a run is set by."""
+
+    data: DataConfig = DataConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    pooling: PoolingConfig = PoolingConfig()
+    pretext: PretextConfig = PretextConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if "flip" in self.pretext.tasks and self.data.mirror:
+            raise ValueError("data.mirror must be off where flip is a pretext task: it would make the labels wrong")
+        return self
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets."""
+    folder = resources.files("training") / "presets"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a configuration.
+
+    Args:
+        source: Name of a preset, or the path of a TOML file or of a run's `config.json`.
+        overrides: `section.name=value`, the value in TOML (quotes around text may be left out).
+
+    Raises:
+        TrainingError: There is no such file or preset, it is damaged, or a setting is unknown or out of range.
+    """
+    values = _read(source)
+    for override in overrides:
+        _override(values, override)
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'configuration'}: {problem['msg']}, "
+            f"got {problem['input']!r}"
+            for problem in error.errors()
+        )
+        raise TrainingError(f"configuration {source}: {problems}") from error
+
+
+def _read(source: str | Path) -> dict[str, Any]:
+    if str(source) in presets():
+        text = (resources.files("training") / "presets" / f"{source}.toml").read_text("utf-8")
+        return tomllib.loads(text)
+    path = Path(source)
+    if not path.is_file():
+        raise TrainingError(f"no configuration file or preset {str(source)!r}; presets: {', '.join(presets())}")
+    try:
+        if path.suffix == ".json":
+            return TrainingConfig.model_validate_json(path.read_text("utf-8")).model_dump(mode="json")
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise TrainingError(f"configuration {path}: {error}") from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    parts = name.strip().split(".")
+    if not equals or len(parts) != 2:
+        raise TrainingError(f"expected an override 'section.name=value', got {override!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a text without quotes
+    section = values.setdefault(parts[0], {})
+    if not isinstance(section, dict):
+        raise TrainingError(f"configuration: {parts[0]!r} must be a section, got {section!r}")
+    section[parts[1]] = value

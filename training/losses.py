@@ -1,0 +1,196 @@
+"""Contrastive attention map loss, a reconstruction.
+
+Ki et al. (ICCV 2021) describe a contrastive objective directly on the attention maps that uses their location, but the
+equation is not at hand. Two forms are built here. Let A be the map of picture x, A' the map of its transformed picture
+x' = T(x), both min-max normalised, B = T(A) the map warped into the frame of x', and V the pixels there that have
+content.
+
+`map`: InfoNCE on cosine similarity over V. Anchor A'_i, positive T_i(A_i), negatives T_i(A_j) of the other pictures
+and the reversed map 1 - T_i(A_i), the background. All maps are warped by the anchor's own T_i, so that they differ in
+the picture alone.
+
+`feature`: the mean feature under A (foreground) and under 1 - A (background). The foreground of x' shall be close to
+that of x and to those of other pictures, far from both backgrounds; plus |A' - B| over V.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from training.geometry import Fill, pairwise_warp, validity, warp_maps
+
+__all__ = ["Contrast", "Gather", "MapPair", "feature_contrast", "map_contrast", "normalise_maps"]
+
+Contrast = Literal["infonce", "triplet"]
+Gather = Callable[[Tensor], Tensor]
+"""Joins the tensors of all processes along the first axis, with gradients; the own ones are at `MapPair.first`."""
+
+_EPS = 1e-6
+
+
+class MapPair(NamedTuple):
+    """The attention of a batch of pictures and of their transformed pictures.
+
+    Attributes:
+        original: (N, h, w) float, maps of x, not normalised.
+        transformed: (N, h, w) float, maps of x' = T(x), not normalised.
+        matrices: (N, 3, 3) float, the transformations T.
+        fill: What the transformed pictures show outside the original.
+        first: Index of the first of these pictures in the batch of all processes.
+    """
+
+    original: Tensor
+    transformed: Tensor
+    matrices: Tensor
+    fill: Fill
+    first: int = 0
+
+
+def normalise_maps(maps: Tensor) -> Tensor:
+    """Min-max normalise each map; a constant map has no shape and becomes 0, without a gradient.
+
+    Args:
+        maps: (N, h, w) float.
+
+    Returns:
+        (N, h, w) float [0, 1].
+
+    Example:
+        >>> normalise_maps(torch.tensor([[[1.0, 3.0]], [[2.0, 2.0]]])).tolist()
+        [[[0.0, 1.0]], [[0.0, 0.0]]]
+    """
+    low = maps.amin(dim=(1, 2), keepdim=True)
+    span = maps.amax(dim=(1, 2), keepdim=True) - low
+    has_shape = span > _EPS * low.abs().clamp(min=1e-3)
+    return torch.where(has_shape, (maps - low) / torch.where(has_shape, span, 1.0), 0.0)
+
+
+def _visible(pair: MapPair, least: float) -> tuple[Tensor, Tensor]:
+    """Validity V as (N, h*w) float, and which pictures have enough of it, (N,) float 0 or 1."""
+    size = (pair.original.shape[1], pair.original.shape[2])
+    visible = validity(pair.matrices, size, pair.fill).flatten(1).to(pair.original.dtype)
+    return visible, (visible.mean(dim=1) >= least).to(visible.dtype)
+
+
+def map_contrast(
+    pair: MapPair, *, temperature: float = 0.1, least_visible: float = 0.1, gather: Gather = lambda maps: maps
+) -> Tensor:
+    """Form `map` of the loss.
+
+    A picture of which less than `least_visible` remains visible, or whose maps have no shape, adds nothing.
+
+    Args:
+        pair: Maps and transformations of the batch.
+        temperature: tau of the InfoNCE, above 0.
+        least_visible: Share of the frame that must have content, in [0, 1].
+        gather: Joins the maps of all processes, whose maps are negatives too.
+
+    Returns:
+        Scalar, at least 0: the mean over the batch.
+    """
+    anchors = normalise_maps(pair.transformed).flatten(1)
+    candidates = gather(normalise_maps(pair.original))
+    visible, counted = _visible(pair, least_visible)
+    own = pair.first + torch.arange(anchors.shape[0], device=anchors.device)
+    warped = pairwise_warp(candidates, pair.matrices, pair.fill).flatten(2)  # (N, M, h*w)
+    positive = warped[torch.arange(anchors.shape[0], device=anchors.device), own]
+    anchors, positive_over_v = anchors * visible, positive * visible
+    others = _cosine(anchors.unsqueeze(1), warped * visible.unsqueeze(1))
+    background = _cosine(anchors, (1 - positive) * visible)
+    logits = torch.cat([others, background.unsqueeze(1)], dim=1) / temperature
+    losses = nnf.cross_entropy(logits, own, reduction="none")
+    has_shape = (anchors.amax(dim=1) > 0) & (positive_over_v.amax(dim=1) > 0)
+    return (losses * counted * has_shape).mean()
+
+
+def feature_contrast(
+    pair: MapPair,
+    original: Tensor,
+    transformed: Tensor,
+    *,
+    contrast: Contrast = "infonce",
+    temperature: float = 0.1,
+    margin: float = 0.5,
+    across: float = 1.0,
+    agreement: float = 1.0,
+    least_visible: float = 0.1,
+    gather: Gather = lambda vectors: vectors,
+) -> Tensor:
+    """Form `feature` of the loss.
+
+    Args:
+        pair: Maps and transformations of the batch.
+        original: (N, C, h, w) float, features of x.
+        transformed: (N, C, h, w) float, features of x'.
+        contrast: InfoNCE, or a triplet hinge on cosine similarity.
+        temperature: tau of the InfoNCE, above 0.
+        margin: Margin of the triplet.
+        across: Weight of the term that draws the foregrounds of different pictures together.
+        agreement: Weight of |A' - B| over V.
+        least_visible: Share of the frame that must have content, in [0, 1], for a picture to count.
+        gather: Joins the descriptors of all processes.
+
+    Returns:
+        Scalar: the mean over the batch.
+    """
+    maps, maps_t = normalise_maps(pair.original), normalise_maps(pair.transformed)
+    visible, counted = _visible(pair, least_visible)
+    seen = visible.view_as(maps)
+    foreground, background = _masked_mean(original, maps), _masked_mean(original, 1 - maps)
+    foreground_t = _masked_mean(transformed, maps_t * seen)
+    background_t = _masked_mean(transformed, (1 - maps_t) * seen)
+    # A map without a shape has no foreground to compare.
+    counted = counted * ((maps.amax(dim=(1, 2)) > 0) & ((maps_t * seen).amax(dim=(1, 2)) > 0))
+
+    own = _pull(
+        _cosine(foreground_t, foreground).unsqueeze(1),
+        torch.stack([_cosine(foreground_t, background), _cosine(foreground_t, background_t)], dim=1),
+        contrast,
+        temperature,
+        margin,
+    ).squeeze(1)
+    all_foregrounds, all_backgrounds = gather(foreground), gather(background)
+    among = _pull(
+        _cosine(foreground_t.unsqueeze(1), all_foregrounds.unsqueeze(0)),
+        _cosine(foreground_t.unsqueeze(1), all_backgrounds.unsqueeze(0)),
+        contrast,
+        temperature,
+        margin,
+    )
+    others = torch.ones_like(among)
+    rows = torch.arange(among.shape[0], device=among.device)
+    others[rows, pair.first + rows] = 0
+    between = (among * others).sum(dim=1) / others.sum(dim=1).clamp(min=1)
+
+    warped = warp_maps(maps, pair.matrices, pair.fill)
+    difference = ((maps_t - warped).abs() * seen).sum(dim=(1, 2)) / seen.sum(dim=(1, 2)).clamp(min=1)
+    return ((own + across * between + agreement * difference) * counted).mean()
+
+
+def _pull(positive: Tensor, negatives: Tensor, contrast: Contrast, temperature: float, margin: float) -> Tensor:
+    """Loss of each positive similarity (N, P) against all negatives (N, K) of its row, (N, P)."""
+    if contrast == "triplet":
+        return nnf.relu(margin - positive + negatives.amax(dim=1, keepdim=True))
+    against = torch.logsumexp(negatives / temperature, dim=1, keepdim=True)
+    return nnf.softplus(against - positive / temperature)
+
+
+def _masked_mean(features: Tensor, masks: Tensor) -> Tensor:
+    """Mean feature under a mask, (N, C, h, w) and (N, h, w) to (N, C); 0 under an empty mask."""
+    total = torch.einsum("nchw,nhw->nc", features, masks.to(features.dtype))
+    return total / masks.sum(dim=(1, 2)).clamp(min=_EPS).unsqueeze(1)
+
+
+def _cosine(first: Tensor, second: Tensor) -> Tensor:
+    """Cosine similarity along the last axis; 0, with no gradient, where either vector is 0."""
+    return (_unit(first) * _unit(second)).sum(dim=-1)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    squared = vectors.square().sum(dim=-1, keepdim=True)
+    nonzero = squared > _EPS**2
+    # The root is taken of a safe value, or its gradient at 0 would be infinite.
+    return torch.where(nonzero, vectors / torch.where(nonzero, squared, 1.0).sqrt(), 0.0)

@@ -1,0 +1,105 @@
+"""Signals that need no box, measured on training pictures that are held out; one of them chooses the epoch.
+
+`equivariance`: cosine similarity of A(T(x)) and T(A(x)) over the pixels with content. A map that shows the same blob
+whatever the picture can have it too, so `distinctness` takes off the similarity to T(A(y)) of the other pictures y.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from training.geometry import Fill, pairwise_warp, validity
+from training.losses import normalise_maps
+from training.network import ColocalizationNet
+from training.objective import Objective
+
+__all__ = ["Signals", "validate"]
+
+_ROUNDS = 2
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Label-free signals, means over the held-out pictures and their transformations.
+
+    Attributes:
+        loss: Sum of the pretext tasks' cross-entropies.
+        pretext_accuracy: Accuracy, mean over the tasks, in [0, 1].
+        equivariance: Similarity of A(T(x)) and T(A(x)), in [0, 1].
+        distinctness: Equivariance less the similarity to other pictures' maps, in [-1, 1].
+    """
+
+    loss: float
+    pretext_accuracy: float
+    equivariance: float
+    distinctness: float
+
+    def score(self, select: str) -> float:
+        """The signal by its name, turned so that more is better."""
+        value = asdict(self)[select]
+        return -float(value) if select == "loss" else float(value)
+
+
+@torch.no_grad()
+def validate(network: ColocalizationNet, objective: Objective, pictures: Tensor, seed: int) -> Signals:
+    """Measure the signals with transformations that are the same at every call.
+
+    Args:
+        network: The network; it is in evaluation mode afterwards.
+        objective: Makes the views.
+        pictures: (N, 3, R, R) uint8, N >= 2.
+        seed: Seed of the views.
+
+    Raises:
+        ValueError: There are fewer than 2 pictures.
+    """
+    if pictures.shape[0] < 2:
+        raise ValueError(f"expected at least 2 held-out pictures, got {pictures.shape[0]}")
+    network.eval()
+    fill = objective.config.pretext.fill
+    count = pictures.shape[0]
+    loss = accuracy = equivariance = distinctness = 0.0
+    for turn in range(_ROUNDS):
+        plan = objective.plan(count, seed + turn)
+        originals, transformed, matrices = [], [], []
+        for start in range(0, count, _BATCH):
+            rows = slice(start, start + _BATCH)
+            views = objective.views(pictures[rows], plan.part(rows))
+            output = network(views.transformed.contiguous(memory_format=torch.channels_last))
+            total, parts = objective.pretext_losses(output, views.labels)
+            weight = views.transformed.shape[0] / count / _ROUNDS
+            loss += weight * float(total)
+            accuracies = [float(value) for name, value in parts.items() if name.endswith("_accuracy")]
+            accuracy += weight * sum(accuracies) / len(accuracies)
+            transformed.append(output.attention)
+            originals.append(network.attend(views.original.contiguous(memory_format=torch.channels_last))[0])
+            matrices.append(views.matrices)
+        same, other = _agreement(torch.cat(originals), torch.cat(transformed), torch.cat(matrices), fill)
+        equivariance += same / _ROUNDS
+        distinctness += (same - other) / _ROUNDS
+    return Signals(loss, accuracy, equivariance, distinctness)
+
+
+def _agreement(original: Tensor, transformed: Tensor, matrices: Tensor, fill: Fill) -> tuple[float, float]:
+    """Mean similarity of transformed maps to warped own maps, and to those of up to 32 other pictures."""
+    original, transformed = normalise_maps(original), normalise_maps(transformed)
+    visible = validity(matrices, (original.shape[1], original.shape[2]), fill).flatten(1)
+    anchors = nnf.normalize(transformed.flatten(1) * visible, dim=1)
+    count = original.shape[0]
+    same, other = 0.0, 0.0
+    for start in range(0, count, _BATCH):
+        rows = slice(start, start + _BATCH)
+        # Each chunk against itself and its successor: always another picture, and memory that the set does not grow.
+        columns = [index % count for index in range(start, start + 2 * _BATCH)][:count]
+        warped = pairwise_warp(original[columns], matrices[rows], fill).flatten(2)
+        similarity = torch.einsum(
+            "np,nmp->nm", anchors[rows], nnf.normalize(warped * visible[rows].unsqueeze(1), dim=2)
+        )
+        own = torch.zeros_like(similarity, dtype=torch.bool)
+        own[torch.arange(similarity.shape[0]), torch.arange(similarity.shape[0])] = True
+        same += float(similarity[own].sum()) / count
+        other += float(similarity[~own].view(similarity.shape[0], -1).mean(dim=1).sum()) / count
+    return same, other
