@@ -24,7 +24,7 @@ root=$1 user=$2
 shift 2
 mount --bind "$root" "$root"
 mount -o remount,bind,ro,nosuid "$root"
-mount -t tmpfs -o size=256m,mode=1777,noexec,nosuid,nodev tmpfs "$root/tmp"
+mount -t tmpfs -o size=64m,mode=1777,noexec,nosuid,nodev tmpfs "$root/tmp"
 mount -t proc -o ro proc "$root/proc"
 mount --rbind /dev "$root/dev"
 exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --bounding-set=-all \\

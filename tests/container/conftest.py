@@ -30,9 +30,9 @@ def buildah() -> Buildah:
     """A buildah with the base image in its storage; both stay for the next run."""
     if os.geteuid() != 0:
         pytest.skip("chroot isolation needs root")
-    for tool in ("buildah", "debootstrap", "unshare", "setpriv"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    for name in ("buildah", "debootstrap", "unshare", "setpriv"):
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed")
     tool = Buildah(Path(os.environ.get("CONTAINER_TEST_FOLDER", "/var/tmp/colocalize-container-test")))  # noqa: S108
     tool.prepare()
     if not tool.has(BASE_IMAGE):

@@ -72,7 +72,7 @@ def test_sizes(buildah: Buildah, image: str, container: Container, say: Callable
     # 450 to 550 MB are onnxruntime, opencv, scipy and numpy; more would mean that something came in that should not.
     assert environment < 600e6
     size = buildah("images", "--format", "{{.Size}}", image)
-    say(f"image {size} over the debootstrap base, of it the environment {environment / 1e6:.0f} MB")
+    say(f"image {size}, of it {environment / 1e6:.0f} MB the environment, the rest Debian's base")
 
 
 def test_real_pictures_come_back_with_boxes(service: Service, container: Container, say: Callable[[str], None]) -> None:
