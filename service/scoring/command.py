@@ -1,0 +1,192 @@
+"""`colocalize score`: what it takes, and what it says."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from colocalization.engine import Device
+from colocalization.images import ImageLimits
+from colocalization.results import Mode
+from service.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
+from service.formats import DEFAULT_LABEL, Format
+from service.machine import usable_cores
+from service.scoring.inputs import Inputs, discover, read_names
+
+if TYPE_CHECKING:
+    from service.scoring.summary import ScoreSummary
+
+__all__ = ["score"]
+
+_RESULTS, _RUNNING = "Results", "Running"
+_BATCH_ON_CPU, _BATCH_ON_GPU = 4, 32
+_FORMATS = "|".join(get_args(Format))
+
+
+def _check_formats(given: list[str] | None) -> list[str] | None:
+    # By hand, since Typer takes a Literal for an option, but not for a repeatable one.
+    if unknown := [one for one in given or () if one not in get_args(Format)]:
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {_FORMATS}")
+    return given
+
+
+def score(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if missing.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'."),
+    ] = None,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Score the files named in FILE ('-': standard input), one a line; relative to the one INPUT, a "
+            "folder, or to the working folder where there is none.",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Count files that are no pictures as failed.")] = False,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="attention: each picture by its own attention map; common: by what the pictures have in common."
+        ),
+    ] = "common",
+    model: Annotated[
+        Path | None,
+        typer.Option(envvar="COLOCALIZE_MODEL", help="Model file; the one in the box if left out."),
+    ] = None,
+    max_boxes: Annotated[int, typer.Option(min=1, help="Most boxes a picture.", rich_help_panel=_RESULTS)] = 1,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar=_FORMATS,
+            callback=_check_formats,
+            help="Repeatable; jsonl is always written.",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = None,
+    label: Annotated[
+        str, typer.Option(help="Name of the class, in formats that have classes.", rich_help_panel=_RESULTS)
+    ] = DEFAULT_LABEL,
+    heatmaps: Annotated[
+        bool, typer.Option("--heatmaps", help="Draw the heat map of every picture.", rich_help_panel=_RESULTS)
+    ] = False,
+    overlays: Annotated[
+        bool, typer.Option("--overlays", help="Draw heat map and boxes over every picture.", rich_help_panel=_RESULTS)
+    ] = False,
+    contact_sheet: Annotated[
+        bool, typer.Option("--contact-sheet", help="Draw one sheet of overlays.", rich_help_panel=_RESULTS)
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="Take over what an earlier run into the same folder finished with the same model and options.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = True,
+    device: Annotated[
+        Device,
+        typer.Option(envvar="COLOCALIZE_DEVICE", help="Where the network runs.", rich_help_panel=_RUNNING),
+    ] = "auto",
+    require_gpu: Annotated[
+        bool,
+        typer.Option(
+            "--require-gpu",
+            envvar="COLOCALIZE_REQUIRE_GPU",
+            help="Refuse to run where CUDA cannot be used.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = False,
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            envvar="COLOCALIZE_THREADS",
+            help="Threads of the network; 0 takes all cores.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads that decode and draw; 0 takes all cores.", rich_help_panel=_RUNNING)
+    ] = 0,
+    batch_size: Annotated[
+        int,
+        typer.Option(min=0, help="Pictures in one run of the network; 0 chooses by device.", rich_help_panel=_RUNNING),
+    ] = 0,
+    max_pixels: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            envvar="COLOCALIZE_MAX_PIXELS",
+            help="Most pixels (width x height) of a picture.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = ImageLimits().max_pixels,
+) -> None:
+    """Find the common object in pictures: a box for each, in OUT/predictions.jsonl.
+
+    Exit code: 0 all good; 1 done, but some pictures failed; 2 the inputs or options cannot be used; 3 the model or GPU
+    cannot be used, or the results cannot be written; 130 interrupted (run the same command again to go on).
+    """
+    with errors_reported(f"interrupted; what was finished is kept in {str(out)!r}: run the same command to go on"):
+        found = _find(inputs or [], files_from, strict, out)
+        # Only now, so that a mistake in the inputs is told at once.
+        from rich.console import Console
+
+        from colocalization.localizer import Localizer
+        from service.scoring.pipeline import PipelineSizes
+        from service.scoring.progress import progress_on
+        from service.scoring.scorer import ScoreOptions, Scorer
+        from service.scoring.summary import summary_table
+
+        limits = ImageLimits(max_pixels=max_pixels)
+        localizer = Localizer.load(model, device=device, require_gpu=require_gpu, threads=threads, limits=limits)
+        on_gpu = localizer.engine.provider.startswith("CUDA")
+        options = ScoreOptions(
+            mode=mode,
+            max_boxes=max_boxes,
+            formats=cast(tuple[Format, ...], tuple(formats or ())),
+            heatmaps=heatmaps,
+            overlays=overlays,
+            contact_sheet=contact_sheet,
+            label=label,
+            resume=resume,
+            sizes=PipelineSizes(
+                batch=batch_size or (_BATCH_ON_GPU if on_gpu else _BATCH_ON_CPU), workers=workers or usable_cores()
+            ),
+        )
+        with sigterm_interrupts():
+            summary = Scorer(localizer, out, options, progress_on(Console(stderr=True))).score(found.files)
+        _explain(summary, found, mode)
+        Console().print(summary_table(summary, skipped=found.skipped, provider=localizer.engine.provider))
+    if summary.errors or found.unreadable_folders:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _find(inputs: list[str], files_from: str | None, strict: bool, out: Path) -> Inputs:
+    if not inputs and files_from is None:
+        fail("nothing to score: give a folder, files, a pattern, or --files-from")
+    if out.exists() and not out.is_dir():
+        fail(f"--out must be a folder, but {str(out)!r} is a file")
+    names = None
+    if files_from == "-":
+        names = read_names(sys.stdin.buffer)
+    elif files_from is not None:
+        with Path(files_from).open("rb") as stream:
+            names = read_names(stream)
+    return discover(inputs, names=names, strict=strict, exclude=out)
+
+
+def _explain(summary: "ScoreSummary", found: Inputs, mode: Mode) -> None:
+    if summary.mode != mode:
+        warn(f"mode {mode!r} needs at least two readable pictures; used {summary.mode!r}")
+    for folder in found.unreadable_folders:
+        warn(f"cannot read the folder {folder}")
+    if found.loops:
+        warn(f"left out {found.loops} links that lead back to a folder that they lie in")
+    for failure in summary.failures:
+        warn(f"failed: {failure}")
+    if (more := summary.errors.total() - len(summary.failures)) > 0:
+        warn(f"failed: {more} more, see predictions.jsonl")

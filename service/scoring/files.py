@@ -1,0 +1,55 @@
+"""Writing files so that a reader sees the old content or the new, never a part."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["atomic_writer", "write_atomically"]
+
+
+@contextmanager
+def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path`; it takes the name when the block ends, and is removed when it fails.
+
+    Args:
+        path: The file to write; its folder must exist.
+        durable: Wait until the content is on the disk before the name changes, so that a power cut leaves the old
+            file or the new one. Left out for the many small files that the next run can make again.
+
+    Raises:
+        OSError: The file cannot be written; `path` is as it was.
+    """
+    # The temporary name has a fixed length: one made from a long name would be too long for the file system.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            yield stream
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a whole file atomically, making its folder; see `atomic_writer`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_writer(path, durable=durable) as stream:
+        stream.write(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # Windows cannot open a folder, and orders the rename itself
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

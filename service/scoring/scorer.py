@@ -1,0 +1,304 @@
+"""Scoring a set of files: what is already finished is taken over, the rest goes through the pipeline."""
+
+import stat
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from colocalization._version import __version__
+from colocalization.common import sample_indices
+from colocalization.errors import ImageError
+from colocalization.localizer import CommonObject, ImageFeatures, Localizer, PreparedImage
+from colocalization.results import ImageResult, Mode
+from service.contact_sheet import MAX_TILES, Tile, contact_sheet
+from service.formats import DEFAULT_LABEL, Format, check_names, write_format
+from service.scoring.artefacts import Artefacts
+from service.scoring.files import atomic_writer
+from service.scoring.inputs import InputFile
+from service.scoring.journal import Entry, Journal, digest_files
+from service.scoring.pipeline import PipelineSizes, run_pipeline
+from service.scoring.predictions import Prediction, encode_prediction, read_predictions, to_prediction
+from service.scoring.progress import Progress
+from service.scoring.summary import ScoreSummary
+
+__all__ = ["STATE_FOLDER", "ScoreOptions", "Scorer"]
+
+STATE_FOLDER = ".colocalize"
+"""Folder below the results that holds the journal and the contact sheet's tiles. It may be deleted at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """What to do with the pictures.
+
+    Attributes:
+        mode: What the boxes are found by.
+        max_boxes: Most boxes a picture.
+        formats: Formats to write besides `predictions.jsonl`.
+        heatmaps: Whether to draw a heat map of every picture.
+        overlays: Whether to draw heat map and boxes over every picture.
+        contact_sheet: Whether to draw a sheet of overlays.
+        label: Name of the one class, in the formats that have classes.
+        resume: Whether to take over what an earlier run finished.
+        sizes: How much is done at once; never changes a result.
+    """
+
+    mode: Mode = "common"
+    max_boxes: int = 1
+    formats: tuple[Format, ...] = ()
+    heatmaps: bool = False
+    overlays: bool = False
+    contact_sheet: bool = False
+    label: str = DEFAULT_LABEL
+    resume: bool = True
+    sizes: PipelineSizes = field(default_factory=PipelineSizes)
+
+    def __post_init__(self) -> None:
+        if self.max_boxes < 1:
+            raise ValueError(f"max_boxes must be at least 1, got {self.max_boxes}")
+
+
+@dataclass(slots=True)
+class _Picture:
+    """One picture on its way through the pipeline."""
+
+    file: InputFile
+    prepared: PreparedImage | None = None
+    error: ImageError | None = None
+    features: ImageFeatures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The common object, what it was estimated from, and the features that are already known."""
+
+    common: CommonObject | None
+    digest: str | None
+    features: dict[str, ImageFeatures]
+
+
+class Scorer:
+    """Scores files into one output folder.
+
+    With `mode="common"` the network first runs over a sample of the set, from which the common object is estimated;
+    then every picture streams through in order. The features of the sample are kept for that, so that no picture goes
+    through the network twice; its pixels are not, since decoding again costs less than holding them.
+    """
+
+    def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: Progress) -> None:
+        self._localizer = localizer
+        self._out = out
+        self._options = options
+        self._progress = progress
+
+    def score(self, files: Sequence[InputFile]) -> ScoreSummary:
+        """Score the files and write `predictions.jsonl` and what else the options ask for.
+
+        Args:
+            files: At least one file, with names of their own, in the order of the results.
+
+        Returns:
+            What came of it. Pictures that cannot be read are counted there and never end the run.
+
+        Raises:
+            FormatError: The names cannot be expressed in a format that was asked for.
+            OSError: A result cannot be written. What was finished stays in the journal, as it does when the run is
+                interrupted in any other way.
+        """
+        began = time.monotonic()
+        names = [file.name for file in files]
+        check_names(self._options.formats, names)
+        state = self._out / STATE_FOLDER
+        artefacts = Artefacts(
+            self._out,
+            state,
+            heatmaps=self._options.heatmaps,
+            overlays=self._options.overlays,
+            tiles={names[index] for index in _tile_indices(files)} if self._options.contact_sheet else (),
+        )
+        artefacts.check_names(names)
+        with Journal(state / "journal.jsonl", self._settings(), resume=self._options.resume) as journal:
+            mode, pending = self._run(files, journal, artefacts)
+            summary = self._write_predictions(files, journal, mode)
+        summary.reused = len(files) - pending
+        self._write_rest(files, artefacts, summary)
+        summary.seconds = time.monotonic() - began
+        return summary
+
+    def _settings(self) -> dict[str, object]:
+        """Everything but the files that a prediction depends on."""
+        return {
+            "version": __version__,
+            "model": self._localizer.engine.sha256,
+            "provider": self._localizer.engine.provider,
+            "limits": asdict(self._localizer.limits),
+            "mode": self._options.mode,
+            "max_boxes": self._options.max_boxes,
+        }
+
+    def _run(self, files: Sequence[InputFile], journal: Journal, artefacts: Artefacts) -> tuple[Mode, int]:
+        """Bring the journal up to date; gives the mode that was used and the number of pictures that were run."""
+        if self._options.mode == "attention":
+            pending = _pending(files, journal, artefacts, None)
+            self._stream(files, pending, journal, artefacts, _Fitted(None, None, {}))
+            return "attention", len(pending)
+        sample = [files[index] for index in sample_indices(len(files), Localizer.set_sample_size)]
+        # If nothing is pending under the common object of a sample that can be read completely, it need not be
+        # estimated again: entries of failed pictures are always pending.
+        if len(sample) > 1 and not _pending(files, journal, artefacts, digest_files(sample)):
+            return "common", 0
+        fitted = self._fit(sample)
+        pending = _pending(files, journal, artefacts, fitted.digest)
+        self._stream(files, pending, journal, artefacts, fitted)
+        return "attention" if fitted.common is None else "common", len(pending)
+
+    def _fit(self, sample: Sequence[InputFile]) -> _Fitted:
+        features: dict[str, ImageFeatures] = {}
+        readable: list[InputFile] = []
+        with (
+            self._progress.phase("Finding the common object", len(sample)) as advance,
+            closing(run_pipeline(sample, self._prepare, self._infer, _without_pixels, self._options.sizes)) as pictures,
+        ):
+            for picture in pictures:
+                if picture.features is not None:
+                    features[picture.file.name] = picture.features
+                    readable.append(picture.file)
+                advance()
+        if len(readable) < 2:
+            return _Fitted(None, None, features)
+        return _Fitted(self._localizer.fit(list(features.values())), digest_files(readable), features)
+
+    def _stream(
+        self,
+        files: Sequence[InputFile],
+        pending: Sequence[InputFile],
+        journal: Journal,
+        artefacts: Artefacts,
+        fitted: _Fitted,
+    ) -> None:
+        wanted = {file.name for file in pending}
+        # Given out once each, so that memory falls as the pictures pass.
+        known = {name: features for name, features in fitted.features.items() if name in wanted}
+        fitted.features.clear()
+
+        def prepare(file: InputFile) -> _Picture:
+            picture = self._prepare(file)
+            picture.features = known.pop(file.name, None)
+            return picture
+
+        def finish(picture: _Picture) -> Entry:
+            return self._finish(picture, fitted, artefacts)
+
+        with (
+            self._progress.phase("Scoring", len(files), len(files) - len(pending)) as advance,
+            closing(run_pipeline(pending, prepare, self._infer, finish, self._options.sizes)) as entries,
+        ):
+            for entry in entries:
+                journal.append(entry)
+                advance()
+
+    def _prepare(self, file: InputFile) -> _Picture:
+        path = Path(file.path)
+        try:
+            if file.size is not None and not stat.S_ISREG(path.stat().st_mode):
+                raise ImageError("not_readable", f"{path.name!r} is not a regular file")  # reading a pipe may never end
+            return _Picture(file, prepared=self._localizer.prepare(path))
+        except ImageError as error:
+            return _Picture(file, error=error)
+        except OSError as error:
+            return _Picture(file, error=ImageError("not_readable", f"cannot read {path.name!r}: {error.strerror}"))
+
+    def _infer(self, pictures: Sequence[_Picture]) -> Sequence[_Picture]:
+        unknown = [(one, one.prepared) for one in pictures if one.prepared is not None and one.features is None]
+        if unknown:
+            features = self._localizer.run([prepared for _, prepared in unknown])
+            for (picture, _), found in zip(unknown, features, strict=True):
+                picture.features = found
+        return pictures
+
+    def _finish(self, picture: _Picture, fitted: _Fitted, artefacts: Artefacts) -> Entry:
+        file = picture.file
+        if picture.error is not None:
+            return Entry(
+                to_prediction(file.name, ImageResult.failed(picture.error)), file.size, file.mtime_ns, fitted.digest, ()
+            )
+        if picture.prepared is None or picture.features is None:
+            raise RuntimeError(f"{file.name!r} was finished before the network had run over it")
+        result = self._localizer.finish(
+            picture.prepared, picture.features, fitted.common, max_boxes=self._options.max_boxes
+        )
+        drawn = artefacts.draw(file.name, picture.prepared.image, result)
+        return Entry(to_prediction(file.name, result), file.size, file.mtime_ns, fitted.digest, drawn)
+
+    def _write_predictions(self, files: Sequence[InputFile], journal: Journal, mode: Mode) -> ScoreSummary:
+        summary = ScoreSummary(mode)
+        path = self._predictions
+        with atomic_writer(path) as stream:
+            for file in files:
+                entry = journal.find(file.name)
+                if entry is None:
+                    raise RuntimeError(f"{file.name!r} is missing from the journal of the run that scored it")
+                stream.write(encode_prediction(entry.prediction))
+                summary.add(entry.prediction)
+        summary.written.append(path)
+        return summary
+
+    def _write_rest(self, files: Sequence[InputFile], artefacts: Artefacts, summary: ScoreSummary) -> None:
+        metadata = self._localizer.engine.metadata
+        for kind in dict.fromkeys(self._options.formats):
+            if kind != "jsonl":
+                summary.written.append(
+                    write_format(
+                        kind,
+                        lambda: read_predictions(self._predictions),
+                        self._out,
+                        label=self._options.label,
+                        model=f"{metadata.name} {metadata.version}",
+                    )
+                )
+        summary.written += [self._out / name for name in ("heatmaps", "overlays") if getattr(self._options, name)]
+        if self._options.contact_sheet:
+            chosen = set(_tile_indices(files))
+            shown = (one for index, one in enumerate(read_predictions(self._predictions)) if index in chosen)
+            path = self._out / "contact-sheet.jpg"
+            with atomic_writer(path) as stream:
+                contact_sheet([_tile(one, artefacts) for one in shown]).save(stream, format="JPEG", quality=90)
+            summary.written.append(path)
+
+    @property
+    def _predictions(self) -> Path:
+        return self._out / "predictions.jsonl"
+
+
+def _without_pixels(picture: _Picture) -> _Picture:
+    picture.prepared = None
+    return picture
+
+
+def _pending(files: Sequence[InputFile], journal: Journal, artefacts: Artefacts, common: str | None) -> list[InputFile]:
+    """The files that the journal has no valid entry of."""
+
+    def is_finished(file: InputFile) -> bool:
+        entry = journal.find(file.name)
+        return (
+            entry is not None
+            and entry.is_of(file)
+            and entry.common == common
+            and artefacts.are_present(file.name, entry.artefacts)
+        )
+
+    return [file for file in files if not is_finished(file)]
+
+
+def _tile_indices(files: Sequence[InputFile]) -> list[int]:
+    return [int(index) for index in sample_indices(len(files), MAX_TILES)]
+
+
+def _tile(prediction: Prediction, artefacts: Artefacts) -> Tile:
+    name = prediction["path"]
+    if prediction["error"] is not None:
+        return Tile(name, None, prediction["error"]["code"].replace("_", " "))
+    mark = None if prediction["contains_common_object"] else "no common object"
+    return Tile(name, artefacts.path("tile", name), mark)

@@ -1,0 +1,348 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from colocalization._version import __version__
+from colocalization.localizer import Localizer
+from service import cli
+from tests.dummy_engine import DummyEngine
+from tests.service.score_pictures import write_square, write_squares
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> DummyEngine:
+    """The dummy engine in place of any model; what was asked for when loading is in `loaded_with`."""
+    dummy = DummyEngine()
+
+    def load(model: Path | None = None, **options: object) -> Localizer:
+        loaded_with.update(options, model=model)
+        return Localizer(dummy, options["limits"])  # type: ignore[arg-type]
+
+    loaded_with.clear()
+    monkeypatch.setattr(Localizer, "load", load)
+    return dummy
+
+
+loaded_with: dict[str, object] = {}
+
+
+def run(*arguments: object, standard_input: bytes | None = None) -> tuple[int, str, str]:
+    result = runner.invoke(cli.app, [str(argument) for argument in arguments], input=standard_input)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def paths(out: Path) -> list[str]:
+    return [json.loads(line)["path"] for line in (out / "predictions.jsonl").read_text().splitlines()]
+
+
+def rows(table: str) -> dict[str, str]:
+    """The closing table, by the first column."""
+    cells = (line.split("│")[1:3] for line in table.splitlines() if line.startswith("│"))
+    return {left.strip(): right.strip() for left, right in cells if left.strip()}
+
+
+def test_version() -> None:
+    assert run("--version") == (0, f"colocalize {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["score", "serve", "evaluate"])
+def test_every_command_has_help(command: str) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_score_writes_predictions_and_a_closing_table(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 3)
+    (tmp_path / "set/notes.txt").write_text("not a picture")
+    code, out, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
+    assert code == 0
+    assert paths(tmp_path / "out") == ["p0.png", "p1.png", "p2.png"]
+    table = rows(out)
+    assert (table["mode"], table["pictures"], table["with a box"], table["that failed"]) == ("common", "3", "3", "0")
+    assert table["files that are no pictures"] == "1"
+    assert "Scoring: 3/3 pictures" in err  # plain lines, since this is no terminal
+
+
+def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a/x.jpg", 8, 8)
+    write_square(tmp_path / "set/y.png", 8, 8)
+    code, out, _ = run(
+        *("score", tmp_path / "set", "-o", tmp_path / "out", "--mode", "attention", "--model", "m.onnx"),
+        *("--format", "csv", "--format", "coco", "--format", "yolo", "--format", "labelstudio", "--format", "jsonl"),
+        *("--heatmaps", "--overlays", "--contact-sheet", "--label", "bird", "--max-boxes", 2, "--no-resume"),
+        *("--device", "cpu", "--require-gpu", "--threads", 3, "--workers", 2, "--batch-size", 1, "--max-pixels", 5000),
+    )
+    assert code == 0
+    limits = loaded_with.pop("limits")
+    assert limits.max_pixels == 5000  # type: ignore[attr-defined]
+    assert loaded_with == {"model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 3}
+    assert engine.batch_sizes == [1, 1]
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {path for path in written if not path.startswith(".colocalize")} == {
+        *("predictions.jsonl", "predictions.csv", "coco.json", "labelstudio.json", "contact-sheet.jpg"),
+        *("yolo/classes.txt", "yolo/labels/a/x.txt", "yolo/labels/y.txt"),
+        *("heatmaps/a/x.jpg.png", "heatmaps/y.png.png", "overlays/a/x.jpg", "overlays/y.png.jpg"),
+    }
+    assert rows(out)["mode"] == "attention"
+
+
+def test_score_reads_settings_from_the_environment(
+    engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_square(tmp_path / "a.png", 8, 8)
+    monkeypatch.setenv("COLOCALIZE_MODEL", "env.onnx")
+    monkeypatch.setenv("COLOCALIZE_DEVICE", "cuda")
+    run("score", tmp_path / "a.png", "--out", tmp_path / "out", "--device", "cpu")
+    assert (loaded_with["model"], loaded_with["device"]) == (Path("env.onnx"), "cpu")  # options win
+
+
+def test_names_from_standard_input_and_from_a_file(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 3)
+    (tmp_path / "names.txt").write_text("p2.png\np0.png\n")
+    arguments = ("score", tmp_path / "set", "--out", tmp_path / "out", "--files-from")
+    assert run(*arguments, tmp_path / "names.txt")[0] == 0
+    assert paths(tmp_path / "out") == ["p2.png", "p0.png"]
+    assert run(*arguments, "-", standard_input=b"p1.png\n")[0] == 0
+    assert paths(tmp_path / "out") == ["p1.png"]
+
+
+def test_failed_pictures_are_named_and_the_exit_code_tells(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 2)
+    for number in range(7):
+        (tmp_path / f"set/bad{number}.jpg").write_bytes(b"")
+    code, out, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
+    assert code == 1
+    assert len(paths(tmp_path / "out")) == 9
+    assert "warning: failed: bad0.jpg: the file has 0 bytes" in err
+    assert "warning: failed: 2 more, see predictions.jsonl" in err
+    assert (rows(out)["that failed"], rows(out)["empty file"]) == ("7", "7")
+
+
+def test_strict_makes_files_that_are_no_pictures_errors(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 2)
+    (tmp_path / "set/notes.txt").write_text("not a picture")
+    code, _, err = run("score", tmp_path / "set", "--out", tmp_path / "out", "--strict")
+    assert code == 1
+    assert "failed: notes.txt: not a picture in an allowed format" in err
+
+
+def test_one_picture_falls_back_to_attention_and_says_so(engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "a.png", 8, 8)
+    code, out, err = run("score", tmp_path / "a.png", "--out", tmp_path / "out")
+    assert code == 0
+    assert "warning: mode 'common' needs at least two readable pictures; used 'attention'" in err
+    assert rows(out)["mode"] == "attention"
+
+
+def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 2)
+    (tmp_path / "set/loop").symlink_to(tmp_path / "set", target_is_directory=True)
+    code, _, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
+    assert code == 0
+    assert "left out 1 links that lead back" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to score"),
+        (["missing"], "there is no file or folder 'missing'"),
+        (["empty"], "no picture found in 'empty'"),
+        (["one", "two"], "'one/a.png' and 'two/a.png' would both be called 'a.png'"),
+        (["one", "--files-from", "-"], "no picture found in the 0 names given"),
+        (["one", "--out", "a_file"], "--out must be a folder, but 'a_file' is a file"),
+        (["mixed", "--format", "yolo"], "YOLO would call the labels"),
+        (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
+        (["one", "--mode", "both"], "--mode"),
+        (["one", "--max-boxes", "0"], "--max-boxes"),
+        (["one", "--batch-size", "-1"], "--batch-size"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_code_2(
+    engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a_file").touch()
+    for name in ("one/a.png", "two/a.png", "mixed/a.png", "mixed/a.jpg"):
+        write_square(tmp_path / name, 0, 0)
+    code, out, err = run("score", *(arguments if "--out" in arguments else [*arguments, "--out", "results"]))
+    assert (code, out) == (2, "")
+    assert message in re.sub(r"[│\s]+", " ", err)
+    assert engine.batch_sizes == []
+
+
+def test_a_model_that_cannot_be_used_is_exit_code_3(tmp_path: Path) -> None:
+    write_square(tmp_path / "a.png", 0, 0)
+    arguments = ("score", tmp_path / "a.png", "--out", tmp_path / "out")
+    code, _, err = run(*arguments, "--model", tmp_path / "none.onnx")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "cannot read the model" in err
+    code, _, err = run(*arguments, "--device", "cpu", "--require-gpu", "--model", __file__)
+    assert code == 3
+    assert "a GPU is required" in err
+
+
+def test_results_that_cannot_be_written_are_exit_code_3(
+    engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_square(tmp_path / "a.png", 0, 0)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "out/overlays/a.png.jpg"))
+
+    monkeypatch.setattr("service.scoring.artefacts.write_atomically", full)
+    code, _, err = run("score", tmp_path / "a.png", "--out", tmp_path / "out", "--overlays")
+    assert code == 3
+    assert err.splitlines()[-1].startswith("error: No space left on device '")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_state_that_the_next_run_goes_on_from(
+    engine: DummyEngine, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    write_squares(tmp_path / "set", 30)
+    runs = 0
+
+    def strike(_: int) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 10:
+            # From another thread: the signal's handler runs in the main one, which waits for results.
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        elif runs > 10:
+            time.sleep(0.1)
+
+    engine.before_run = strike
+    arguments = ("score", tmp_path / "set", "--out", tmp_path / "out", "--mode", "attention", "--batch-size", 1)
+    before = signal.getsignal(number)
+    result = run(*arguments)
+    assert signal.getsignal(number) == before
+    assert result[0] == code
+    assert "run the same command to go on" in result[2]
+    assert not (tmp_path / "out/predictions.jsonl").exists()
+    engine.before_run = None
+    result = run(*arguments)
+    assert result[0] == 0
+    assert 5 <= int(rows(result[1])["taken over from an earlier run"]) < 30
+    assert len(paths(tmp_path / "out")) == 30
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path) -> tuple[Path, Path]:
+    """Predictions and boxes: one right at 0.5, one without a prediction."""
+    predictions, boxes = tmp_path / "p.jsonl", tmp_path / "boxes.csv"
+    predictions.write_text('{"path": "a", "boxes": [{"x0": 0, "y0": 0, "x1": 10, "y1": 6}]}\n')
+    boxes.write_text("file,x0,y0,x1,y1\na,0,0,10,10\nb,0,0,1,1\n")
+    return predictions, boxes
+
+
+def test_evaluate_prints_corloc(evaluated: tuple[Path, Path]) -> None:
+    code, out, err = run("evaluate", evaluated[0], "--boxes", evaluated[1])
+    assert code == 0
+    assert out == "CorLoc 0.3: 50.00  0.5: 50.00  0.7: 0.00  mean: 33.33  (images: 2, without a box: 1)\n"
+    assert err == "warning: 1 files have no prediction, such as 'b': wrong\n"
+
+
+def test_evaluate_prints_json(evaluated: tuple[Path, Path]) -> None:
+    code, out, _ = run("evaluate", evaluated[0], "--boxes", evaluated[1], "--json")
+    assert code == 0
+    record = json.loads(out)
+    assert record.pop("mean") == pytest.approx(100 / 3)
+    assert record == {"images": 2, "without_box": 1, "corloc": {"0.3": 50.0, "0.5": 50.0, "0.7": 0.0}}
+
+
+def test_evaluate_restricts_to_files(evaluated: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("a\nz\n")
+    code, out, err = run("evaluate", evaluated[0], "--boxes", evaluated[1], "--files", tmp_path / "names.txt")
+    assert code == 0
+    assert "0.5: 100.00" in out
+    assert err == "warning: 1 of the files asked for have no boxes, such as 'z'\n"
+
+
+def test_evaluate_names_the_damaged_line(evaluated: tuple[Path, Path]) -> None:
+    evaluated[0].write_text('{"path": "a", "boxes": []}\n{"path"\n')
+    code, _, err = run("evaluate", evaluated[0], "--boxes", evaluated[1])
+    assert (code, err.count("\n")) == (2, 1)
+    assert "p.jsonl, line 2" in err
+
+
+def test_evaluate_without_its_file(evaluated: tuple[Path, Path]) -> None:
+    code, _, err = run("evaluate", "missing.jsonl", "--boxes", evaluated[1])
+    assert (code, err) == (3, "error: No such file or directory 'missing.jsonl'\n")
+
+
+def optional_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> typer.Typer:
+    """An application with a command `train` out of a module with this source."""
+    (tmp_path / "offered_commands.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "offered_commands", raising=False)
+    app = typer.Typer()
+    app.command()(lambda: None)
+    cli.add_optional_commands(app, [EntryPoint("train", "offered_commands:app", "colocalize.commands")])
+    return app
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("not_installed_torch.nn", "error: colocalize train needs the package 'not_installed_torch'; "),
+    ],
+)
+def test_an_optional_command_without_its_packages_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, said: str
+) -> None:
+    app = optional_app(tmp_path, monkeypatch, f"import {missing}\n")
+    result = runner.invoke(app, ["train", "folder"])
+    assert result.exit_code == 3
+    assert result.stderr == said + "install it with: pip install 'colocalize[train]'\n"
+    listed = runner.invoke(app, ["--help"])  # the help must not need them either
+    assert (listed.exit_code, "Train a network on a folder" in listed.stdout) == (0, True)
+
+
+def test_an_optional_command_that_is_broken_is_not_taken_for_a_missing_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = optional_app(tmp_path, monkeypatch, "import colocalization.no_such_module\n")
+    result = runner.invoke(app, ["train"])
+    assert isinstance(result.exception, ModuleNotFoundError)
+
+
+def test_an_optional_command_gets_all_its_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (
+        "import typer\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "def train(folder: str, epochs: int = 1, quick: bool = False) -> None:\n"
+        "    'Help of the offered command.'\n"
+        "    print(folder, epochs, quick)\n"
+    )
+    app = optional_app(tmp_path, monkeypatch, source)
+    assert runner.invoke(app, ["train", "--epochs", "3", "folder", "--quick"]).stdout == "folder 3 True\n"
+    assert runner.invoke(app, ["train", "--epochs=x", "folder"]).exit_code == 2
+    shown = runner.invoke(app, ["train", "--help"]).stdout
+    assert "Help of the offered command." in shown
+    assert "colocalize train [OPTIONS]" in shown
+
+
+def test_the_command_line_starts_without_what_it_does_not_need() -> None:
+    program = "import sys, service.cli; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    for name in ("torch", "fastapi", "onnxruntime", "pydantic", "training", "model_export", "uvicorn"):
+        assert f"'{name}'" not in loaded

@@ -1,0 +1,330 @@
+import json
+import os
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.results import Mode
+from service.formats import FormatError
+from service.scoring.inputs import InputFile, discover
+from service.scoring.pipeline import PipelineSizes
+from service.scoring.scorer import ScoreOptions, Scorer
+from service.scoring.summary import ScoreSummary
+from tests.dummy_engine import DummyEngine
+from tests.service.score_pictures import Silent, write_square, write_squares
+
+
+class StopError(Exception):
+    """Ends a run from within."""
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Seven pictures."""
+    write_squares(tmp_path / "set", 7)
+    return tmp_path / "set"
+
+
+def score(engine: DummyEngine, folder: Path, out: Path, **options: object) -> ScoreSummary:
+    options.setdefault("sizes", PipelineSizes(3, 2))
+    files = discover([str(folder)], exclude=out).files
+    return Scorer(Localizer(engine), out, ScoreOptions(**options), Silent()).score(files)  # type: ignore[arg-type]
+
+
+def lines(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_every_picture_has_a_line_in_order(dummy_engine: DummyEngine, pictures: Path, mode: Mode) -> None:
+    summary = score(dummy_engine, pictures, pictures / "out", mode=mode)
+    found = lines(pictures / "out")
+    assert [line["path"] for line in found] == [f"p{number}.png" for number in range(7)]
+    assert all((line["width"], line["height"], line["error"]) == (64, 64, None) for line in found)
+    assert (summary.mode, summary.pictures, summary.reused, summary.errors.total()) == (mode, 7, 0, 0)
+
+
+def test_the_box_is_at_the_square(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out", mode="attention")
+    # The square of p1 is at x 8 ... 24, y 16 ... 32; a cell of the map has 8 pixels.
+    (box,) = lines(pictures / "out")[1]["boxes"]  # type: ignore[misc]
+    corners = [box[key] for key in ("x0", "y0", "x1", "y1")]
+    assert corners == pytest.approx([8, 16, 24, 32], abs=4)
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_results_are_the_same_bytes_whatever_the_sizes(tmp_path: Path, pictures: Path, mode: Mode) -> None:
+    contents = set()
+    for number, sizes in enumerate([PipelineSizes(1, 1), PipelineSizes(2, 3), PipelineSizes(16, 4)]):
+        out = tmp_path / f"out{number}"
+        score(DummyEngine(), pictures, out, mode=mode, sizes=sizes)
+        contents.add((out / "predictions.jsonl").read_bytes())
+    assert len(contents) == 1
+
+
+def test_no_picture_goes_through_the_network_twice(
+    dummy_engine: DummyEngine, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(dummy_engine, pictures, pictures / "out", mode="common")
+    assert sum(dummy_engine.batch_sizes) == 7
+    # The same when the sample is smaller than the set.
+    monkeypatch.setattr(Localizer, "set_sample_size", 3)
+    dummy_engine.batch_sizes.clear()
+    score(dummy_engine, pictures, pictures / "out", mode="common", resume=False)
+    assert dummy_engine.batch_sizes[0] == 3
+    assert sum(dummy_engine.batch_sizes) == 7
+
+
+def test_the_common_object_is_estimated_from_the_sample(
+    dummy_engine: DummyEngine, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    fit = Localizer.fit
+
+    def spy(self: Localizer, features: list[ImageFeatures]) -> object:
+        fitted.append(len(features))
+        return fit(self, features)
+
+    monkeypatch.setattr(Localizer, "fit", spy)
+    monkeypatch.setattr(Localizer, "set_sample_size", 3)
+    score(dummy_engine, pictures, pictures / "out", mode="common")
+    assert fitted == [3]
+
+
+def test_a_single_readable_picture_falls_back_to_attention(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a.png", 8, 8)
+    (tmp_path / "set/b.png").write_bytes(b"")
+    summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
+    assert (summary.mode, summary.errors, summary.with_boxes) == ("attention", {"empty_file": 1}, 1)
+
+
+def test_a_set_without_any_readable_picture_is_all_errors(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/b.png").write_bytes(b"")
+    (tmp_path / "set/c.jpg").write_text("text")
+    summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", contact_sheet=True)
+    assert [line["error"]["code"] for line in lines(tmp_path / "out")] == ["empty_file", "unsupported_format"]  # type: ignore[index]
+    assert len(summary.failures) == 2
+    assert dummy_engine.batch_sizes == []
+
+
+def test_a_second_run_takes_everything_over(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out")
+    first = (pictures / "out/predictions.jsonl").read_bytes()
+    dummy_engine.batch_sizes.clear()
+    summary = score(dummy_engine, pictures, pictures / "out")
+    assert (summary.reused, summary.pictures, summary.mode) == (7, 7, "common")
+    assert dummy_engine.batch_sizes == []
+    assert (pictures / "out/predictions.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize("change", [{"resume": False}, {"mode": "attention"}, {"max_boxes": 2}])
+def test_other_options_begin_anew(dummy_engine: DummyEngine, pictures: Path, change: dict[str, object]) -> None:
+    score(dummy_engine, pictures, pictures / "out")
+    assert score(dummy_engine, pictures, pictures / "out", **change).reused == 0
+
+
+def test_another_model_begins_anew(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out")
+    assert score(DummyEngine(sha256="1" * 64), pictures, pictures / "out").reused == 0
+
+
+def test_other_sizes_do_not(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out")
+    assert score(dummy_engine, pictures, pictures / "out", sizes=PipelineSizes(1, 1)).reused == 7
+
+
+@pytest.mark.parametrize(("mode", "reused"), [("attention", 6), ("common", 0)])
+def test_a_changed_picture_is_scored_again_and_with_common_the_set_with_it(
+    dummy_engine: DummyEngine, pictures: Path, mode: Mode, reused: int
+) -> None:
+    score(dummy_engine, pictures, pictures / "out", mode=mode)
+    write_square(pictures / "p3.png", 0, 0, 40)
+    assert score(dummy_engine, pictures, pictures / "out", mode=mode).reused == reused
+    fresh = pictures.parent / "fresh"
+    score(DummyEngine(), pictures, fresh, mode=mode)
+    assert (pictures / "out/predictions.jsonl").read_bytes() == (fresh / "predictions.jsonl").read_bytes()
+
+
+def test_pictures_of_one_base_name_in_two_folders_are_two_pictures(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a/x.png", 0, 0)
+    score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="attention")
+    write_square(tmp_path / "set/b/x.png", 32, 32)
+    assert score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="attention").reused == 1
+    first, second = lines(tmp_path / "out")
+    assert first["boxes"] != second["boxes"]
+
+
+def test_a_failed_picture_is_tried_again_and_counts_for_the_common_object(
+    dummy_engine: DummyEngine, pictures: Path
+) -> None:
+    (pictures / "p9.png").write_bytes(b"")
+    assert score(dummy_engine, pictures, pictures / "out").errors == {"empty_file": 1}
+    again = score(dummy_engine, pictures, pictures / "out")
+    assert (again.errors, again.reused) == ({"empty_file": 1}, 7)
+    write_square(pictures / "p9.png", 0, 40)
+    assert score(dummy_engine, pictures, pictures / "out").reused == 0  # the common object is another one now
+
+
+def test_a_removed_picture_changes_the_common_object(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out")
+    (pictures / "p0.png").unlink()
+    assert score(dummy_engine, pictures, pictures / "out").reused == 0
+
+
+def interrupting(error: type[BaseException], at: int) -> Callable[..., object]:
+    finish = Localizer.finish
+    finished = 0
+
+    def interrupted(self: Localizer, prepared: PreparedImage, *args: object, **options: object) -> object:
+        nonlocal finished
+        finished += 1
+        if finished == at:
+            raise error
+        return finish(self, prepared, *args, **options)  # type: ignore[arg-type]
+
+    return interrupted
+
+
+@pytest.mark.parametrize("error", [StopError, KeyboardInterrupt])
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_an_interrupted_run_goes_on_where_it_stopped_and_ends_the_same(
+    tmp_path: Path, mode: Mode, error: type[BaseException]
+) -> None:
+    write_squares(tmp_path / "set", 40)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    score(DummyEngine(), tmp_path / "set", whole, mode=mode, overlays=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Localizer, "finish", interrupting(error, 21))
+        with pytest.raises(error):
+            score(DummyEngine(), tmp_path / "set", parts, mode=mode, overlays=True)
+    assert not (parts / "predictions.jsonl").exists()
+    summary = score(DummyEngine(), tmp_path / "set", parts, mode=mode, overlays=True)
+    assert 1 <= summary.reused <= 21
+    for name in ("predictions.jsonl", *(f"overlays/p{number}.png.jpg" for number in range(40))):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_old_results_stay_until_the_new_ones_are_whole(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out", mode="attention")
+    before = (pictures / "out/predictions.jsonl").read_bytes()
+    dummy_engine.before_run = lambda _: (_ for _ in ()).throw(StopError)
+    with pytest.raises(StopError):
+        score(dummy_engine, pictures, pictures / "out", mode="common")
+    assert (pictures / "out/predictions.jsonl").read_bytes() == before
+
+
+def test_heat_maps_and_overlays_keep_the_sub_folders(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a/b/x.jpg", 8, 8, size=(64, 48))
+    write_square(tmp_path / "set/y.png", 8, 8)
+    out = tmp_path / "out"
+    summary = score(dummy_engine, tmp_path / "set", out, heatmaps=True, overlays=True)
+    for name in ("heatmaps/a/b/x.jpg.png", "overlays/a/b/x.jpg"):
+        with Image.open(out / name) as image:
+            assert (image.size, image.mode) == ((64, 48), "RGB")
+    assert (out / "heatmaps/y.png.png").is_file()
+    assert (out / "overlays/y.png.jpg").is_file()
+    assert summary.written == [out / "predictions.jsonl", out / "heatmaps", out / "overlays"]
+
+
+def test_a_missing_overlay_is_drawn_again(dummy_engine: DummyEngine, pictures: Path) -> None:
+    out = pictures / "out"
+    score(dummy_engine, pictures, out, mode="attention")
+    assert score(dummy_engine, pictures, out, mode="attention", overlays=True).reused == 0
+    (out / "overlays/p2.png.jpg").unlink()
+    assert score(dummy_engine, pictures, out, mode="attention", overlays=True).reused == 6
+    assert (out / "overlays/p2.png.jpg").is_file()
+
+
+def test_an_overlay_of_other_results_is_drawn_again(dummy_engine: DummyEngine, pictures: Path) -> None:
+    out = pictures / "out"
+    score(dummy_engine, pictures, out, mode="attention", overlays=True)
+    score(dummy_engine, pictures, out, mode="attention", max_boxes=2)
+    assert score(dummy_engine, pictures, out, mode="attention", max_boxes=2, overlays=True).reused == 0
+
+
+def test_the_contact_sheet_shows_a_bounded_number(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 60)
+    out = tmp_path / "out"
+    summary = score(dummy_engine, tmp_path / "set", out, contact_sheet=True)
+    assert len(list((out / ".colocalize/tiles").iterdir())) == 48
+    with Image.open(out / "contact-sheet.jpg") as sheet:
+        assert sheet.width == 7 * 248 + 8
+    assert summary.written[-1] == out / "contact-sheet.jpg"
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("a.jpg", "a.png"), {"formats": ("yolo",)}, "both 'a.txt'"),
+        (("a.png", "a.png.jpg"), {"overlays": True}, "the overlays of 'a.png' and 'a.png.jpg'"),
+    ],
+)
+def test_names_that_cannot_be_told_apart_are_refused_before_any_work(
+    dummy_engine: DummyEngine, tmp_path: Path, names: tuple[str, ...], options: dict[str, object], message: str
+) -> None:
+    for name in names:
+        write_square(tmp_path / "set" / name, 0, 0)
+    with pytest.raises(FormatError, match=message):
+        score(dummy_engine, tmp_path / "set", tmp_path / "out", **options)
+    assert dummy_engine.batch_sizes == []
+
+
+def test_a_pipe_among_the_names_is_an_error_line_and_never_opened(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    files = [InputFile("pipe.jpg", str(tmp_path / "pipe.jpg"), 0, 0)]
+    Scorer(Localizer(dummy_engine), tmp_path / "out", ScoreOptions(), Silent()).score(files)
+    assert lines(tmp_path / "out")[0]["error"] == {
+        "code": "not_readable",
+        "message": "'pipe.jpg' is not a regular file",
+    }
+
+
+def test_progress_covers_every_picture(dummy_engine: DummyEngine, pictures: Path) -> None:
+    files = discover([str(pictures)]).files
+    progress = Silent()
+    Scorer(Localizer(dummy_engine), pictures / "out", ScoreOptions(), progress).score(files)
+    assert progress.phases == [["Finding the common object", 7, 7], ["Scoring", 7, 7]]
+
+
+def test_memory_does_not_grow_with_the_set(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most prepared pictures alive at once, for sets of 20 and of 200."""
+
+    class Held(PreparedImage):
+        __slots__ = ("__weakref__",)
+        __hash__ = object.__hash__  # arrays have none
+
+    alive: weakref.WeakSet[Held] = weakref.WeakSet()
+    most = 0
+    prepare = Localizer.prepare
+
+    def counting(self: Localizer, source: Path) -> PreparedImage:
+        nonlocal most
+        prepared = prepare(self, source)
+        held = Held(prepared.image, prepared.input)
+        alive.add(held)
+        most = max(most, len(alive))
+        return held
+
+    monkeypatch.setattr(Localizer, "prepare", counting)
+    monkeypatch.setattr(Localizer, "set_sample_size", 8)
+    sizes = PipelineSizes(2, 2)
+    peaks = []
+    for count in (20, 200):
+        most = 0
+        write_squares(tmp_path / f"set{count}", count)
+        score(dummy_engine, tmp_path / f"set{count}", tmp_path / f"out{count}", sizes=sizes)
+        peaks.append(most)
+    assert max(peaks) <= sizes.in_flight + sizes.workers
+    assert peaks[1] <= peaks[0] + sizes.batch
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
+        ScoreOptions(max_boxes=0)
