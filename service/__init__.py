@@ -1,1 +1,1 @@
-"""TODO"""
+"""Colocalize as a service and a command: HTTP over FastAPI, the folder scorer and the command line."""

@@ -1,0 +1,117 @@
+"""Puts the service together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from colocalization._version import __version__
+from colocalization.localizer import Localizer
+from service.assets import ASSET_PATHS, asset_router
+from service.keys import read_keys
+from service.middleware.access_log import AccessLogMiddleware
+from service.middleware.api_keys import ApiKeysMiddleware
+from service.middleware.draining import DrainingMiddleware
+from service.middleware.errors import ErrorsMiddleware
+from service.middleware.request_id import RequestIdMiddleware
+from service.middleware.security_headers import SecurityHeadersMiddleware
+from service.middleware.server_timing import ServerTimingMiddleware
+from service.openapi import install_openapi
+from service.problems import Problem, problem_response
+from service.routes import OPEN_PATHS, api_router
+from service.settings import Settings
+from service.state import LoadLocalizer, Service
+
+__all__ = ["create_app", "localizer_loader"]
+
+_DESCRIPTION = "Finds the thing that a set of pictures has in common: a box and a heat map for each, without a label."
+
+
+def localizer_loader(settings: Settings) -> LoadLocalizer:
+    """A function that loads the model that the settings name."""
+
+    def load() -> Localizer:
+        return Localizer.load(
+            settings.model,
+            device=settings.device,
+            require_gpu=settings.require_gpu,
+            threads=settings.network_threads(),
+            limits=settings.image_limits(),
+        )
+
+    return load
+
+
+def create_app(settings: Settings, load: LoadLocalizer | None = None, *, shared_metrics: Path | None = None) -> FastAPI:
+    """The ASGI app of one worker; the model is loaded here, threads start with the app's lifespan.
+
+    Args:
+        settings: The settings.
+        load: Gives a new localizer, at the start and for each reload; from the settings if left out.
+        shared_metrics: Folder in which several workers keep their metrics.
+
+    Raises:
+        ColocalizeError: The model or its execution provider cannot be used.
+        ValueError: An API key is not well-formed.
+        OSError: The file of API keys cannot be read.
+    """
+    keys = read_keys(settings.api_keys.get_secret_value(), settings.api_keys_file)
+    service = Service.create(settings, load or localizer_loader(settings), shared_metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(
+        title="Colocalize",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.include_router(api_router(service))
+    app.include_router(asset_router())
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    install_openapi(app, settings, with_keys=bool(keys))
+    # The last one added is the outermost.
+    app.add_middleware(ErrorsMiddleware)
+    app.add_middleware(ApiKeysMiddleware, keys=keys, open_paths=OPEN_PATHS | ASSET_PATHS)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "x-api-key", "x-request-id"],
+            expose_headers=["retry-after", "server-timing", "x-request-id"],
+        )
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(ServerTimingMiddleware)
+    app.add_middleware(DrainingMiddleware, service=service)
+    paths = {path for route in app.routes if (path := getattr(route, "path", None))}
+    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=paths)
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    return problem_response(error, request)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    answer = problem_response(Problem.from_http_exception(error), request)
+    answer.headers.update(error.headers or {})
+    return answer

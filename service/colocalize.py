@@ -1,0 +1,150 @@
+"""`POST /colocalize`: from the first byte of the upload to the last of the answer."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive
+
+from colocalization.errors import ImageError
+from service.parameters import PARAMETER_NAMES, Parameters, read_parameters
+from service.problems import Problem
+from service.rendering import answer_pieces, image_renderer, timing
+from service.responses import PiecesResponse
+from service.scheduling.interface import InferenceFailed, Overloaded, Stopped
+from service.scheduling.job import Job
+from service.state import Service
+from service.upload import Upload, UploadedImage, UploadLimits, read_upload
+
+__all__ = ["answer"]
+
+_MOST_ERRORS_TOLD = 16
+
+
+async def answer(request: Request, service: Service) -> Response:
+    """Answer one request.
+
+    Raises:
+        Problem: Whatever is wrong with the request or keeps the service from answering it.
+        ClientDisconnect: The client went away; its work is dropped.
+    """
+    if (reason := service.why_not_able()) is not None:
+        raise Problem("not_ready", reason, retry_after=1, close=True)
+    _check_room(service)
+    with service.budget.reservation() as reservation:
+        limits = _upload_limits(service)
+        upload = await read_upload(Headers(scope=request.scope), request.receive, limits, reservation, PARAMETER_NAMES)
+        received = time.monotonic()
+        service.metrics.upload_bytes.inc(upload.size)
+        request.state.upload_bytes, request.state.images = upload.size, len(upload.images)
+        parameters = read_parameters(request.query_params, upload.fields, service.settings.max_boxes)
+        job = _job(upload, parameters, service)
+        # From here on only the job holds the encoded pictures, and lets each go once it is decoded.
+        del upload
+        await _run(job, request.receive, service)
+    if len(job.errors) == len(job.answers):
+        raise _nothing_readable(job.errors)
+    spent = timing(job.times, time.monotonic() - received)
+    request.state.timings = spent.model_dump()
+    return PiecesResponse(
+        answer_pieces(job, spent),
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
+        send_timeout=service.settings.send_timeout,
+    )
+
+
+def _check_room(service: Service) -> None:
+    """Refuse before the upload is read, where not even one picture would be accepted."""
+    try:
+        service.scheduler.check(1)
+    except Overloaded as overloaded:
+        raise _overloaded(overloaded, service, uploading=True) from None
+
+
+def _upload_limits(service: Service) -> UploadLimits:
+    settings = service.settings
+    return UploadLimits(
+        max_images=settings.max_images,
+        max_image_bytes=settings.max_image_bytes,
+        max_request_bytes=settings.max_request_bytes,
+        max_name_length=settings.max_name_length,
+        timeout=settings.upload_timeout,
+    )
+
+
+def _job(upload: Upload, parameters: Parameters, service: Service) -> Job:
+    images: list[UploadedImage] = upload.images
+    if not images:
+        raise Problem("no_images", "Send at least one picture in the form field `images`.")
+    return Job(
+        [image.source for image in images],
+        localizer=service.slot.current,
+        mode=parameters.mode,
+        max_boxes=parameters.max_boxes,
+        render=image_renderer([image.name for image in images], parameters.heatmap),
+    )
+
+
+async def _run(job: Job, receive: Receive, service: Service) -> None:
+    """Wait for a job's end, its deadline or its client's leaving, whichever comes first."""
+    try:
+        service.scheduler.submit(job)
+    except Overloaded as overloaded:
+        raise _overloaded(overloaded, service, uploading=False) from None
+    except Stopped:
+        raise Problem("not_ready", "The service is shutting down.", retry_after=1) from None
+    done = asyncio.wrap_future(job.done)
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        timeout = service.settings.request_timeout
+        await asyncio.wait({done, gone}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if done.done():
+            done.result()
+        elif gone.done():
+            raise ClientDisconnect
+        else:
+            raise Problem(
+                "deadline_exceeded",
+                f"The answer was not ready within {timeout:g} seconds.",
+                {"limit": {"name": "request_timeout", "value": timeout}},
+            )
+    except InferenceFailed:
+        raise Problem("inference_failed", "The network failed on these pictures.") from None
+    except Stopped:
+        raise Problem("not_ready", "The service is shutting down.", retry_after=1) from None
+    finally:
+        gone.cancel()
+        service.scheduler.cancel(job)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _overloaded(overloaded: Overloaded, service: Service, *, uploading: bool) -> Problem:
+    limit = service.settings.max_pending_images
+    return Problem(
+        "overloaded",
+        f"{service.scheduler.pending} pictures are waiting for an answer; at most {limit} may, and none for too long.",
+        {"limit": {"name": "max_pending_images", "value": limit}},
+        retry_after=overloaded.retry_after,
+        close=uploading,
+    )
+
+
+def _nothing_readable(errors: Sequence[ImageError]) -> Problem:
+    told = [{"code": error.code, "message": error.message} for error in errors[:_MOST_ERRORS_TOLD]]
+    if all(error.code == "file_too_large" for error in errors):
+        return Problem(
+            "image_too_large", f"Every picture is too large; the first has {errors[0].message}.", {"errors": told}
+        )
+    return Problem(
+        "no_readable_image",
+        f"None of the {len(errors)} pictures could be read; the first: {errors[0].message}.",
+        {"errors": told},
+    )

@@ -1,0 +1,1 @@
+"""Small ASGI middleware, one class a module."""

@@ -1,0 +1,75 @@
+"""The model in use, and its replacement while the service runs."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from colocalization.images import DecodedImage
+from colocalization.localizer import Localizer, PreparedImage
+
+__all__ = ["ModelSlot", "warm_up"]
+
+_logger = logging.getLogger(__name__)
+
+
+def warm_up(localizer: Localizer, max_batch: int) -> None:
+    """Run everything once, so that no request pays for first-time work, and a model that cannot run is found out.
+
+    Args:
+        localizer: The model.
+        max_batch: Largest batch that the network will be given.
+    """
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[16:48, 16:48] = 255
+    # Not through `prepare`: its limits are set by the user, and may be too small for any picture we could send.
+    prepared = PreparedImage(DecodedImage(pixels, 64, 64), localizer.engine.metadata.transform()(pixels))
+    for size in sorted({1, max_batch}):
+        features = localizer.run([prepared] * size)
+    localizer.finish(prepared, features[0], None)
+    localizer.finish(prepared, features[0], localizer.fit([features[0], features[-1]]))
+
+
+class ModelSlot:
+    """Holds the localizer that new requests get.
+
+    Attributes:
+        current: The localizer in use.
+        warm: Whether it has run once.
+    """
+
+    def __init__(self, load: Callable[[], Localizer], max_batch: int) -> None:
+        """Load the model.
+
+        Args:
+            load: Gives a new localizer; called again for each reload.
+            max_batch: Largest batch that the network will be given.
+
+        Raises:
+            ColocalizeError: Whatever `load` raises.
+        """
+        self._load = load
+        self._max_batch = max_batch
+        self._reloading = threading.Lock()
+        self.current = load()
+        self.warm = False
+
+    def warm_up(self) -> None:
+        """Run the model once; blocks."""
+        warm_up(self.current, self._max_batch)
+        self.warm = True
+
+    def reload(self) -> None:
+        """Load the model again, run it once, and only then put it in place of the old one; blocks.
+
+        Requests that are under way finish with the old one.
+
+        Raises:
+            Exception: Whatever loading or the first run raises; the old model stays.
+        """
+        with self._reloading:
+            fresh = self._load()
+            warm_up(fresh, self._max_batch)
+            self.current = fresh
+        _logger.info("model reloaded", extra={"sha256": fresh.engine.sha256, "provider": fresh.engine.provider})

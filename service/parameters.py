@@ -1,0 +1,64 @@
+"""The parameters of a request, from its query and its form fields."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import QueryParams
+
+from colocalization.results import Mode
+from service.problems import Problem
+from service.schemas import HeatmapKind
+
+__all__ = ["PARAMETER_NAMES", "Parameters", "read_parameters"]
+
+
+class Parameters(BaseModel):
+    """What a request asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Annotated[
+        Mode,
+        Field(description="`common`: by what the pictures have in common; `attention`: each picture by itself."),
+    ] = "common"
+    max_boxes: Annotated[int, Field(ge=1, description="Most boxes in each picture.")] = 1
+    heatmap: Annotated[
+        HeatmapKind,
+        Field(description="`png`: coloured; `overlay`: over the picture, with boxes; `array`: a float16 `.npy` file."),
+    ] = "none"
+
+
+PARAMETER_NAMES = frozenset(Parameters.model_fields)
+
+
+def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: int) -> Parameters:
+    """Read and check the parameters; where one is in both places, the form field counts.
+
+    Args:
+        query: The URL's query.
+        fields: The form fields besides the pictures.
+        max_boxes: Largest `max_boxes` allowed.
+
+    Raises:
+        Problem: A parameter is unknown, repeated or out of range (`invalid_parameter`, 422).
+    """
+    repeated = sorted({name for name, _ in query.multi_items() if len(query.getlist(name)) > 1})
+    if repeated:
+        raise Problem("invalid_parameter", f"The query gives {', '.join(repeated)!r} more than once.")
+    try:
+        parameters = Parameters.model_validate({**query, **fields})
+    except ValidationError as error:
+        errors = [
+            {"parameter": ".".join(map(str, entry["loc"]))[:80], "message": entry["msg"]}
+            for entry in error.errors(include_url=False, include_context=False, include_input=False)[:16]
+        ]
+        told = "; ".join(f"{entry['parameter']}: {entry['message']}" for entry in errors)
+        raise Problem("invalid_parameter", f"{told}.", {"errors": errors}) from error
+    if parameters.max_boxes > max_boxes:
+        raise Problem(
+            "invalid_parameter",
+            f"max_boxes is {parameters.max_boxes}; at most {max_boxes} is allowed.",
+            {"limit": {"name": "max_boxes", "value": max_boxes}},
+        )
+    return parameters

@@ -1,0 +1,1 @@
+"""Batching across requests: who is served when, and on which thread."""

@@ -1,0 +1,112 @@
+"""One request's pictures on their way through the scheduler."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal
+
+from colocalization.errors import ImageError
+from colocalization.localizer import CommonObject, ImageFeatures, Localizer, PreparedImage
+from colocalization.results import ImageResult, Mode
+
+__all__ = ["Job", "Picture", "Render", "Stage", "StageTimes"]
+
+Stage = Literal["decode", "inference", "postprocess"]
+
+Render = Callable[[int, ImageResult, PreparedImage | None], bytes]
+"""Writes one picture's part of the answer: its index, its result, and its pixels where it could be read."""
+
+
+@dataclass(slots=True)
+class StageTimes:
+    """Where a job's time went, in seconds; `queue` is while none of its pictures was being worked on."""
+
+    queue: float = 0.0
+    decode: float = 0.0
+    inference: float = 0.0
+    postprocess: float = 0.0
+    _working: int = 0
+    _idle_since: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> None:
+        """Some of the job's pictures are being worked on from now on."""
+        if self._working == 0:
+            self.queue += time.monotonic() - self._idle_since
+        self._working += 1
+
+    def end(self, stage: Stage, seconds: float) -> None:
+        """What began is over, and took so long in this stage."""
+        setattr(self, stage, getattr(self, stage) + seconds)
+        self._working -= 1
+        if self._working == 0:
+            self._idle_since = time.monotonic()
+
+
+@dataclass(eq=False, slots=True)
+class Picture:
+    """One picture of a job; what is no longer needed is let go at once.
+
+    Attributes:
+        index: Place in the request.
+        source: Encoded bytes, until decoded.
+        prepared: Pixels, from decoding to the answer.
+        features: What the network gave, from inference to the answer.
+    """
+
+    index: int
+    source: bytes | None
+    prepared: PreparedImage | None = None
+    features: ImageFeatures | None = None
+
+
+class Job:
+    """One request's pictures, and how far they are.
+
+    All but `done` is touched by the scheduler's threads only, under its lock.
+
+    Attributes:
+        localizer: The model that all pictures of the job go through, also when another is loaded meanwhile.
+        mode: The mode asked for; `attention` at the end where `common` found only one readable picture.
+        max_boxes: Most boxes in a picture.
+        render: Writes one picture's part of the answer.
+        answers: The parts of the answer, in the order of the pictures.
+        errors: The errors of the pictures that could not be read.
+        times: Where the time went.
+        done: Gives None when all answers are there, or raises.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[bytes | ImageError],
+        *,
+        localizer: Localizer,
+        mode: Mode,
+        max_boxes: int,
+        render: Render,
+    ) -> None:
+        self.localizer = localizer
+        self.mode: Mode = mode
+        self.max_boxes = max_boxes
+        self.render = render
+        self.answers: list[bytes] = [b""] * len(sources)
+        self.errors: list[ImageError] = []
+        self.times = StageTimes()
+        self.done: Future[None] = Future()
+        self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
+        self.pictures = [Picture(i, source) for i, source in enumerate(sources) if isinstance(source, bytes)]
+        for index, source in enumerate(sources):
+            if isinstance(source, ImageError):
+                self.refuse(index, source)
+        self.undecoded = self.unanswered = len(self.pictures)
+        self.uninferred = 0
+        self.working = 0
+        self.held: list[Picture] = []
+        self.common: CommonObject | None = None
+        self.closed = False
+        self.accepted_at = time.monotonic()
+
+    def refuse(self, index: int, error: ImageError) -> None:
+        """Answer one picture with an error."""
+        self.errors.append(error)
+        self.answers[index] = self.render(index, ImageResult.failed(error), None)

@@ -1,0 +1,365 @@
+"""Batching across requests: decode in a bounded pool, infer in one lane, take turns between requests.
+
+        submit -> [decode queue] -> pool -> [ready queue] -> lane -> [finish queue] -> pool -> answer
+
+Every queue serves the requests in turn, one picture each, so that a set of many does not hold up a single one. The
+pool prefers finishing over decoding, and decodes only a little ahead of the lane: pictures wait in their encoded form.
+A worker has one device and therefore one lane. All state is guarded by one lock; the work is done outside of it.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from itertools import groupby
+
+from colocalization.errors import ImageError
+from service.scheduling.decoding import LARGE_PIXELS, header_pixels
+from service.scheduling.fair_queue import FairQueue
+from service.scheduling.interface import InferenceFailed, Monitor, Overloaded, SchedulerLimits, Stopped
+from service.scheduling.job import Job, Picture, Stage
+from service.scheduling.rate import RateMeter
+
+__all__ = ["Scheduler"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Runs jobs. `submit` and `cancel` may be called from any thread and return at once."""
+
+    def __init__(self, limits: SchedulerLimits, monitor: Monitor) -> None:
+        self._limits = limits
+        self._monitor = monitor
+        lock = threading.RLock()
+        self._lock = lock
+        self._pool_wake, self._lane_wake = threading.Condition(lock), threading.Condition(lock)
+        self._decode_queue: FairQueue[Job, Picture] = FairQueue()
+        self._ready_queue: FairQueue[Job, Picture] = FairQueue()
+        self._finish_queue: FairQueue[Job, Picture | None] = FairQueue()  # None: estimate the common object
+        self._jobs: dict[Job, None] = {}
+        self._large = threading.Lock()
+        self._rate = RateMeter()
+        self._pending = 0
+        self._decoding = 0
+        self._lane_busy_since: float | None = None
+        self._closed = False
+        names = [("lane", self._lane_loop), *((f"pool-{i}", self._pool_loop) for i in range(limits.pool_threads))]
+        # Daemons: a network that hangs must not keep the process from leaving.
+        self._threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in names]
+        for thread in self._threads:
+            thread.start()
+
+    # ---- from outside
+
+    @property
+    def pending(self) -> int:
+        """Pictures accepted and not yet answered."""
+        return self._pending
+
+    @property
+    def rate(self) -> float | None:
+        """Pictures per second while there is work, or None before the first measurement."""
+        return self._rate.rate
+
+    def oldest_age(self) -> float:
+        """Seconds since the oldest unanswered job was accepted; 0 where there is none."""
+        with self._lock:
+            first = next(iter(self._jobs), None)
+            return 0.0 if first is None else time.monotonic() - first.accepted_at
+
+    def lane_busy_for(self) -> float:
+        """Seconds that the network's current run takes so far; 0 while it is idle."""
+        since = self._lane_busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def check(self, images: int) -> None:
+        """Raise `Overloaded` where a job of so many pictures would not be accepted now."""
+        with self._lock:
+            over = self._pending + images - self._limits.max_pending
+            ahead = self._rate.seconds_for(self._pending + images) or 0.0
+            late = ahead - self._limits.deadline if self._pending else 0.0
+            if over > 0 or late > 0:
+                wait = max(self._rate.seconds_for(max(over, 0)) or 0.0, late)
+                raise Overloaded(max(1, math.ceil(wait)))
+
+    def submit(self, job: Job) -> None:
+        """Accept a job; its `done` tells the end.
+
+        Raises:
+            Overloaded: There is no room, or it could not be answered in time.
+            Stopped: The scheduler is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise Stopped("the scheduler is closed")
+            self.check(job.unanswered)
+            if job.unanswered == 0:
+                job.done.set_result(None)
+                return
+            self._jobs[job] = None
+            self._rate.resume()
+            self._change_pending(job.unanswered)
+            for picture in job.pictures:
+                self._decode_queue.push(job, picture)
+            self._pool_wake.notify(len(job.pictures))
+
+    def cancel(self, job: Job) -> None:
+        """Drop a job: what waits is thrown away, what is being worked on is thrown away at its end."""
+        with self._lock:
+            if not job.closed:
+                self._close_job(job)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Stop all threads; unfinished jobs get `Stopped`."""
+        with self._lock:
+            self._closed = True
+            for job in list(self._jobs):
+                self._fail(job, Stopped("the service stopped"))
+            self._pool_wake.notify_all()
+            self._lane_wake.notify_all()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    # ---- the pool
+
+    def _pool_loop(self) -> None:
+        while (task := self._next_task()) is not None:
+            task()
+
+    def _next_task(self) -> Callable[[], None] | None:
+        with self._lock:
+            while not self._closed:
+                if (finish := self._finish_queue.pop()) is not None:
+                    job, picture = finish
+                    job.times.begin()
+                    if picture is None:
+                        return partial(self._fit, job)
+                    job.working += 1
+                    return partial(self._finish, job, picture)
+                ahead = len(self._ready_queue) + self._decoding
+                if ahead < 2 * self._limits.max_batch and (decode := self._decode_queue.pop()) is not None:
+                    job, picture = decode
+                    job.times.begin()
+                    job.working += 1
+                    self._decoding += 1
+                    return partial(self._decode, job, picture)
+                self._pool_wake.wait()
+            return None
+
+    def _decode(self, job: Job, picture: Picture) -> None:
+        started = time.monotonic()
+        source, picture.source = picture.source or b"", None
+        error: ImageError | None = None
+        try:
+            with self._large if header_pixels(source) > LARGE_PIXELS else nullcontext():
+                picture.prepared = job.localizer.prepare(source)
+        except ImageError as caught:
+            error = caught
+        except Exception:
+            # Whatever a decoder throws, the other pictures of the set are fine.
+            _logger.exception("a decoder failed unexpectedly")
+            error = ImageError("undecodable", "the picture could not be decoded")
+        with self._lock:
+            self._decoding -= 1
+            if self._stop_working(job, "decode", started):
+                job.undecoded -= 1
+                if error is not None:
+                    job.refuse(picture.index, error)
+                    self._answered(job, error.code)
+                else:
+                    job.uninferred += 1
+                    self._ready_queue.push(job, picture)
+                self._advance(job)
+            self._lane_wake.notify()
+
+    def _fit(self, job: Job) -> None:
+        started = time.monotonic()
+        try:
+            common = job.localizer.fit([picture.features for picture in job.held if picture.features is not None])
+        except Exception as caught:
+            self._fail_unexpectedly(job, caught)
+            return
+        with self._lock:
+            self._monitor.stage("postprocess", time.monotonic() - started)
+            job.times.end("postprocess", time.monotonic() - started)
+            if not job.closed:
+                job.common = common
+                self._queue_finish(job)
+
+    def _finish(self, job: Job, picture: Picture) -> None:
+        started = time.monotonic()
+        if picture.prepared is None or picture.features is None:
+            raise RuntimeError("a picture was to be finished before it was decoded and inferred")
+        prepared, features = picture.prepared, picture.features
+        picture.prepared = picture.features = None
+        try:
+            result = job.localizer.finish(prepared, features, job.common, max_boxes=job.max_boxes)
+            answer = job.render(picture.index, result, prepared)
+        except Exception as caught:
+            with self._lock:
+                self._stop_working(job, "postprocess", started)
+            self._fail_unexpectedly(job, caught)
+            return
+        with self._lock:
+            if self._stop_working(job, "postprocess", started):
+                job.answers[picture.index] = answer
+                self._answered(job, "ok")
+                self._advance(job)
+
+    # ---- the lane
+
+    def _lane_loop(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            self._infer(batch)
+
+    def _next_batch(self) -> list[tuple[Job, Picture]] | None:
+        with self._lock:
+            while not self._closed:
+                if len(self._ready_queue):
+                    self._wait_for_more()
+                if (first := self._ready_queue.pop()) is not None:
+                    batch = [first]
+                    while len(batch) < self._limits.max_batch and (
+                        more := self._ready_queue.pop(lambda job: job.localizer is first[0].localizer)
+                    ):
+                        batch.append(more)
+                    for job, _ in batch:
+                        job.times.begin()
+                        job.working += 1
+                    self._lane_busy_since = time.monotonic()
+                    self._pool_wake.notify(len(batch))
+                    return batch
+                self._lane_wake.wait()
+            return None
+
+    def _wait_for_more(self) -> None:
+        """Wait for a full batch, but only for pictures that are on their way, and not for long."""
+        until = time.monotonic() + self._limits.batch_wait
+        while (
+            not self._closed
+            and self._decoding > 0
+            and len(self._ready_queue) < self._limits.max_batch
+            and (left := until - time.monotonic()) > 0
+        ):
+            self._lane_wake.wait(left)
+
+    def _infer(self, batch: list[tuple[Job, Picture]]) -> None:
+        """Run a batch; where that fails, each job's part by itself, so that only those that cause it fail."""
+        started = time.monotonic()
+        localizer = batch[0][0].localizer
+        try:
+            features = localizer.run([picture.prepared for _, picture in batch if picture.prepared is not None])
+            for (_, picture), found in zip(batch, features, strict=True):
+                picture.features = found
+        except Exception as caught:
+            with self._lock:
+                self._lane_busy_since = None
+                for job, _ in batch:
+                    self._stop_working(job, "inference", started)
+            self._isolate(batch, caught)
+            return
+        with self._lock:
+            self._lane_busy_since = None
+            self._monitor.stage("inference", time.monotonic() - started)
+            self._monitor.batch(len(batch))
+            for job, picture in batch:
+                if self._stop_working(job, "inference", started):
+                    job.uninferred -= 1
+                    self._inferred(job, picture)
+
+    def _isolate(self, batch: list[tuple[Job, Picture]], caught: Exception) -> None:
+        jobs = [list(group) for _, group in groupby(sorted(batch, key=lambda entry: id(entry[0])), lambda e: e[0])]
+        if len(jobs) == 1:
+            self._fail_unexpectedly(batch[0][0], caught)
+            return
+        for part in jobs:
+            with self._lock:
+                job = part[0][0]
+                if job.closed:
+                    continue
+                for _ in part:
+                    job.times.begin()
+                    job.working += 1
+                self._lane_busy_since = time.monotonic()
+            self._infer(part)
+
+    # ---- under the lock
+
+    def _inferred(self, job: Job, picture: Picture) -> None:
+        if job.mode == "attention":
+            self._finish_queue.push(job, picture)
+            self._pool_wake.notify()
+        else:
+            job.held.append(picture)
+            self._advance(job)
+
+    def _advance(self, job: Job) -> None:
+        """Start the step over the set when its last picture is there, or end the job."""
+        if job.undecoded == 0 and job.uninferred == 0 and job.held and job.common is None:
+            if len(job.held) > 1:
+                job.held.sort(key=lambda picture: picture.index)
+                self._finish_queue.push(job, None)
+                self._pool_wake.notify()
+            else:
+                job.mode = "attention"
+                self._queue_finish(job)
+        if job.unanswered == 0 and not job.closed:
+            self._close_job(job)
+            job.done.set_result(None)
+
+    def _queue_finish(self, job: Job) -> None:
+        held, job.held = job.held, []
+        for picture in held:
+            self._finish_queue.push(job, picture)
+        self._pool_wake.notify(len(held))
+
+    def _stop_working(self, job: Job, stage: Stage, started: float) -> bool:
+        """One picture of a job left the hands of a thread; False where the job is closed and it is to be dropped."""
+        elapsed = time.monotonic() - started
+        job.times.end(stage, elapsed)
+        job.working -= 1
+        if stage != "inference":
+            self._monitor.stage(stage, elapsed)
+        if job.closed:
+            self._change_pending(-1)
+            return False
+        return True
+
+    def _answered(self, job: Job, code: str) -> None:
+        job.unanswered -= 1
+        self._monitor.image(code)
+        self._rate.finished()
+        self._change_pending(-1)
+
+    def _close_job(self, job: Job) -> None:
+        job.closed = True
+        self._jobs.pop(job, None)
+        for queue in (self._decode_queue, self._ready_queue, self._finish_queue):
+            queue.drop(job)
+        job.held.clear()
+        for _ in range(job.unanswered):
+            self._monitor.image("dropped")
+        self._change_pending(job.working - job.unanswered)  # those being worked on are still held
+
+    def _change_pending(self, by: int) -> None:
+        self._pending += by
+        self._monitor.pending(self._pending)
+        if self._pending == 0:
+            self._rate.pause()
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if not job.closed:
+            self._close_job(job)
+            job.done.set_exception(error)
+
+    def _fail_unexpectedly(self, job: Job, caught: Exception) -> None:
+        _logger.error("a request failed", exc_info=caught)
+        failure = InferenceFailed("the pictures could not be localized")
+        failure.__cause__ = caught
+        with self._lock:
+            self._fail(job, failure)

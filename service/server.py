@@ -1,0 +1,177 @@
+"""Starting and stopping the service."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import warnings
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from PIL import Image
+
+from service.app import create_app
+from service.logs import configure_logging
+from service.protocol import timed_protocol
+from service.settings import Settings
+from service.state import LoadLocalizer, Service
+
+__all__ = ["bind", "run", "serve"]
+
+_BACKLOG = 2048
+_SETTLE_SECONDS = 0.1
+
+_logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal says to stop.
+
+    SIGTERM or SIGINT: finish what was accepted, then leave; a second one leaves at once. SIGHUP, where `reload` is
+    set: load the model again.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The process's exit status.
+
+    Raises:
+        ColocalizeError: The model or its execution provider cannot be used.
+        OSError: The address cannot be listened on, or the file of API keys cannot be read.
+        ValueError: An API key is not well-formed.
+    """
+    configure_logging(settings.log_format, settings.log_level)
+    if unknown := Settings.unknown_variables():
+        _logger.warning("these variables are no settings of the service: %s", ", ".join(unknown))
+    listener = bind(settings.host, settings.port)
+    with listener:
+        return serve(settings, listener)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        OSError: The address is in use, not this machine's, or not allowed.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def serve(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    load: LoadLocalizer | None = None,
+    shared_metrics: Path | None = None,
+) -> int:
+    """Run one worker on a socket that listens, in this process.
+
+    Args:
+        settings: The settings.
+        listener: The socket.
+        load: Gives the localizer; from the settings if left out.
+        shared_metrics: Folder in which several workers keep their metrics.
+
+    Returns:
+        The process's exit status.
+
+    Raises:
+        ColocalizeError: The model or its execution provider cannot be used.
+        ValueError: An API key is not well-formed.
+    """
+    # Pillow only warns about some pictures that are most likely attacks; here they are errors of their picture.
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    app = create_app(settings, load, shared_metrics=shared_metrics)
+    service: Service = app.state.service
+    engine = service.slot.current.engine
+    host, port = listener.getsockname()[:2]
+    _logger.info(
+        "listening",
+        extra={
+            "url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            "model": engine.metadata.name,
+            "sha256": engine.sha256,
+            "provider": engine.provider,
+            "provider_warning": engine.provider_warning,
+            "network_threads": settings.network_threads(),
+            "pool_threads": settings.pool_size(),
+        },
+    )
+    config = uvicorn.Config(
+        app,
+        http=timed_protocol(settings.header_timeout),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=max(1, round(settings.keep_alive_timeout)),
+        timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
+    )
+    server = DrainingServer(config, service)
+    server.run(sockets=[listener])
+    _logger.info("stopped")
+    return 0
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, with an end in steps.
+
+    1. The first signal: `/readyz` fails, answers carry `Connection: close`, new requests are still taken for
+       `drain_delay` seconds, in which a load balancer notices.
+    2. No new connections; the requests that were accepted are finished.
+    3. A second signal, at any time: the process ends at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Handle SIGTERM and SIGINT."""
+        if self._service.draining:
+            sys.stderr.flush()
+            os._exit(128 + sig)  # threads may be in the middle of a run of the network, and are not waited for
+        self._service.draining = True
+        _logger.info("draining", extra={"signal": signal.Signals(sig).name})
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and listen for SIGHUP where the settings say so."""
+        await super().startup(sockets)
+        if hasattr(signal, "SIGHUP"):
+            reload = self._service.settings.reload
+            handler = self._service.request_reload if reload else _ignore_reload
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, handler)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Leave the main loop once draining."""
+        return await super().on_tick(counter) or self._service.draining
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests a little longer, then no more connections, then finish."""
+        await asyncio.sleep(self._service.settings.drain_delay)
+        for server in self.servers:
+            server.close()
+        # Requests whose bytes are already here become requests under way; uvicorn then closes the idle connections.
+        await asyncio.sleep(_SETTLE_SECONDS)
+        await super().shutdown(sockets)
+
+
+def _ignore_reload() -> None:
+    _logger.warning("SIGHUP is ignored; set COLOCALIZE_RELOAD=true to reload the model with it")

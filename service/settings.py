@@ -1,0 +1,145 @@
+"""All settings of the service: one frozen object, read once and passed down."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from colocalization.engine import Device
+from colocalization.images import ImageLimits
+from service.machine import usable_cores
+
+__all__ = ["LogFormat", "Settings"]
+
+LogFormat = Literal["json", "text"]
+
+_PREFIX = "COLOCALIZE_"
+_MIB = 2**20
+
+
+class Settings(BaseSettings):
+    """Settings of `colocalize serve`.
+
+    Each is read from the environment variable `COLOCALIZE_` + its name in capitals; keyword arguments (the command
+    line's flags) win over the environment. Sizes are in bytes, times in seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=64, description="Processes behind the port, each with a model of its own.")
+
+    model: Path | None = Field(None, description="Model file; the one in the box if left out.")
+    device: Device = Field("auto", description="Where the network runs.")
+    require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
+    gpus: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), description="CUDA devices, comma-separated; worker i takes the one at i modulo their number."
+    )
+    threads: int = Field(0, ge=0, description="Threads of one operator of the network; 0 takes this worker's cores.")
+    pool_threads: int = Field(
+        0, ge=0, description="Threads that decode pictures and make boxes; 0 takes this worker's cores, at least 2."
+    )
+    reload: bool = Field(False, description="Load the model file again on SIGHUP.")
+
+    max_images: int = Field(64, ge=1, description="Most pictures in one request.")
+    max_image_bytes: int = Field(32 * _MIB, ge=1, description="Largest encoded picture.")
+    max_request_bytes: int = Field(128 * _MIB, ge=1, description="Largest request body.")
+    max_buffered_bytes: int = Field(
+        512 * _MIB, ge=1, description="Most bytes of request bodies held at one time, over all requests of a worker."
+    )
+    max_pixels: int = Field(ImageLimits().max_pixels, ge=1, description="Most pixels (width x height) of a picture.")
+    max_frames: int = Field(ImageLimits().max_frames, ge=1, description="Most frames or pages of a picture.")
+    max_boxes: int = Field(100, ge=1, description="Largest `max_boxes` that a request may ask for.")
+    max_name_length: int = Field(255, ge=1, description="Longest file name of a picture, in characters.")
+
+    max_batch: int = Field(8, ge=1, description="Most pictures in one run of the network.")
+    batch_wait: float = Field(
+        0.005, ge=0, le=1, description="How long a batch waits for pictures that are being decoded."
+    )
+    max_pending_images: int = Field(
+        128, ge=1, description="Most pictures accepted and not yet answered in a worker; beyond, requests get 429."
+    )
+    request_timeout: float = Field(30.0, gt=0, description="From the end of the upload to the answer; beyond, 504.")
+    upload_timeout: float = Field(60.0, gt=0, description="For a request body to arrive; beyond, 408.")
+    header_timeout: float = Field(10.0, gt=0, description="For a request's header to arrive; beyond, the line is cut.")
+    send_timeout: float = Field(60.0, gt=0, description="For a client to take its answer; beyond, the line is cut.")
+    keep_alive_timeout: float = Field(15.0, gt=0, description="How long an idle connection is kept.")
+    hang_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="A run of the network that takes longer makes /livez fail, so that the worker is replaced.",
+    )
+    drain_delay: float = Field(
+        0.0, ge=0, description="After SIGTERM, how long new requests are still taken while /readyz already fails."
+    )
+    drain_timeout: float = Field(
+        60.0, gt=0, description="After SIGTERM, how long accepted requests may take to finish."
+    )
+
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that clients must show: name=key, comma-separated. Empty: no keys are asked for.",
+    )
+    api_keys_file: Path | None = Field(None, description="File with one name=key a line, besides `api_keys`.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call the service, comma-separated; off if empty."
+    )
+
+    log_format: LogFormat = Field("json", description="json: one object a line; text: for people.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    otlp_endpoint: str | None = Field(
+        None, description="URL of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`."
+    )
+
+    @field_validator("gpus", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.max_pending_images < self.max_images:
+            raise ValueError(
+                f"max_pending_images ({self.max_pending_images}) must be at least max_images ({self.max_images}), "
+                "or the largest request could never be accepted"
+            )
+        if self.max_buffered_bytes < self.max_request_bytes:
+            raise ValueError(
+                f"max_buffered_bytes ({self.max_buffered_bytes}) must be at least "
+                f"max_request_bytes ({self.max_request_bytes})"
+            )
+        return self
+
+    def image_limits(self) -> ImageLimits:
+        """What one picture may cost."""
+        return ImageLimits(self.max_image_bytes, self.max_pixels, self.max_frames)
+
+    def network_threads(self) -> int:
+        """Threads of one operator in each worker: as set, or the worker's share of the cores."""
+        return self.threads or max(1, usable_cores() // self.workers)
+
+    def pool_size(self) -> int:
+        """Threads that decode and make boxes in each worker: as set, or the worker's share of the cores, at least 2.
+
+        Two, so that one picture that is slow to decode does not hold up all others.
+        """
+        return self.pool_threads or max(2, usable_cores() // self.workers)
+
+    @classmethod
+    def unknown_variables(cls, environment: Mapping[str, str] | None = None) -> list[str]:
+        """Variables that look like settings but are none: most likely misspelt.
+
+        Args:
+            environment: Names and values; the process's own if left out.
+
+        Example:
+            >>> Settings.unknown_variables({"COLOCALIZE_PORT": "80", "COLOCALIZE_PROT": "80", "HOME": "/"})
+            ['COLOCALIZE_PROT']
+        """
+        names = os.environ if environment is None else environment
+        known = {f"{_PREFIX}{name}".upper() for name in cls.model_fields}
+        return sorted(name for name in names if name.upper().startswith(_PREFIX) and name.upper() not in known)
