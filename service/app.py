@@ -23,7 +23,7 @@ from service.middleware.security_headers import SecurityHeadersMiddleware
 from service.middleware.server_timing import ServerTimingMiddleware
 from service.openapi import install_openapi
 from service.problems import Problem, problem_response
-from service.routes import OPEN_PATHS, api_router
+from service.routes import GUARDED_PATHS, OPEN_PATHS, api_router
 from service.settings import Settings
 from service.state import LoadLocalizer, Service
 
@@ -82,7 +82,7 @@ def create_app(settings: Settings, load: LoadLocalizer | None = None, *, shared_
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    install_openapi(app, settings, with_keys=bool(keys))
+    install_openapi(app, settings, guarded_paths=GUARDED_PATHS if keys else ())
     # The last one added is the outermost.
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(ApiKeysMiddleware, keys=keys, open_paths=OPEN_PATHS | ASSET_PATHS)
@@ -97,8 +97,7 @@ def create_app(settings: Settings, load: LoadLocalizer | None = None, *, shared_
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(ServerTimingMiddleware)
     app.add_middleware(DrainingMiddleware, service=service)
-    paths = {path for route in app.routes if (path := getattr(route, "path", None))}
-    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=paths)
+    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN_PATHS | GUARDED_PATHS | ASSET_PATHS)
     app.add_middleware(RequestIdMiddleware)
     return app
 

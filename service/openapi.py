@@ -1,6 +1,6 @@
 """The OpenAPI document: every status with an example."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -168,24 +168,24 @@ COLOCALIZE_REQUEST: dict[str, Any] = {
 """What the body and the query of `POST /colocalize` hold; FastAPI does not see it, since the body is streamed."""
 
 
-def install_openapi(app: FastAPI, settings: Settings, *, with_keys: bool) -> None:
+def install_openapi(app: FastAPI, settings: Settings, *, guarded_paths: Collection[str]) -> None:
     """Make the app give an OpenAPI document that is complete.
 
     Args:
         app: The app, with all its routes.
         settings: The limits that go into the document.
-        with_keys: Whether clients must show an API key.
+        guarded_paths: Paths for which clients must show an API key.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, settings, with_keys)
+            app.openapi_schema = _document(app, settings, guarded_paths)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, settings: Settings, with_keys: bool) -> dict[str, Any]:
+def _document(app: FastAPI, settings: Settings, guarded_paths: Collection[str]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     models = [(ProblemBody, "serialization"), (ColocalizeResponse, "serialization")]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
@@ -198,12 +198,12 @@ def _document(app: FastAPI, settings: Settings, with_keys: bool) -> dict[str, An
     for parameter in operation["parameters"]:
         if parameter["name"] == "max_boxes":
             parameter["schema"]["maximum"] = settings.max_boxes
-    if with_keys:
+    if guarded_paths:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
-        for path in ("/colocalize", "/model", "/metrics"):
+        for path in guarded_paths:
             for described in document["paths"][path].values():
                 described["security"] = [{"bearer": []}, {"key": []}]
     return document

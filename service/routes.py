@@ -14,10 +14,13 @@ from service.reference import reference_page
 from service.schemas import ColocalizeResponse, HealthBody, ModelDetails
 from service.state import Service
 
-__all__ = ["OPEN_PATHS", "api_router"]
+__all__ = ["GUARDED_PATHS", "OPEN_PATHS", "api_router"]
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
 """Paths that never need an API key, besides the page's."""
+
+GUARDED_PATHS = frozenset({"/colocalize", "/model", "/metrics"})
+"""Paths that need an API key where keys are set."""
 
 
 def api_router(service: Service) -> APIRouter:

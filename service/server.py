@@ -18,6 +18,7 @@ from service.logs import configure_logging
 from service.protocol import timed_protocol
 from service.settings import Settings
 from service.state import LoadLocalizer, Service
+from service.supervisor import Supervisor
 
 __all__ = ["bind", "run", "serve"]
 
@@ -27,7 +28,7 @@ _SETTLE_SECONDS = 0.1
 _logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, load: LoadLocalizer | None = None) -> None:
     """Serve until a signal says to stop.
 
     SIGTERM or SIGINT: finish what was accepted, then leave; a second one leaves at once. SIGHUP, where `reload` is
@@ -35,21 +36,19 @@ def run(settings: Settings) -> int:
 
     Args:
         settings: The settings.
-
-    Returns:
-        The process's exit status.
+        load: Gives the localizer; from the settings if left out. With several workers it must be importable by name.
 
     Raises:
-        ColocalizeError: The model or its execution provider cannot be used.
+        ColocalizeError: The model or its execution provider cannot be used, or a worker cannot start.
         OSError: The address cannot be listened on, or the file of API keys cannot be read.
         ValueError: An API key is not well-formed.
     """
     configure_logging(settings.log_format, settings.log_level)
-    if unknown := Settings.unknown_variables():
-        _logger.warning("these variables are no settings of the service: %s", ", ".join(unknown))
-    listener = bind(settings.host, settings.port)
-    with listener:
-        return serve(settings, listener)
+    with bind(settings.host, settings.port) as listener:
+        if settings.workers == 1:
+            serve(settings, listener, load=load)
+        else:
+            Supervisor(settings, listener, load).run()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -78,7 +77,7 @@ def serve(
     *,
     load: LoadLocalizer | None = None,
     shared_metrics: Path | None = None,
-) -> int:
+) -> None:
     """Run one worker on a socket that listens, in this process.
 
     Args:
@@ -86,9 +85,6 @@ def serve(
         listener: The socket.
         load: Gives the localizer; from the settings if left out.
         shared_metrics: Folder in which several workers keep their metrics.
-
-    Returns:
-        The process's exit status.
 
     Raises:
         ColocalizeError: The model or its execution provider cannot be used.
@@ -127,7 +123,6 @@ def serve(
     server = DrainingServer(config, service)
     server.run(sockets=[listener])
     _logger.info("stopped")
-    return 0
 
 
 class DrainingServer(uvicorn.Server):

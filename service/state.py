@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = ["LoadLocalizer", "Service"]
 LoadLocalizer = Callable[[], Localizer]
 
 _TICK_SECONDS = 1.0
+_HUNG = 70  # EX_SOFTWARE of sysexits.h
 _logger = logging.getLogger(__name__)
 
 
@@ -139,6 +141,9 @@ class Service:
     async def _tick(self) -> None:
         """Keep those metrics current that change while nothing happens."""
         while True:
+            if not self.is_alive() and self.settings.workers > 1:
+                _logger.critical("the network does not come back from a run; leaving, to be replaced")
+                os._exit(_HUNG)
             self.metrics.ready.set(0 if self.why_not_ready() else 1)
             self.metrics.oldest_age.set(self.scheduler.oldest_age())
             self.metrics.lane_busy.set(self.scheduler.lane_busy_for())

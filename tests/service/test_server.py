@@ -1,0 +1,142 @@
+"""The service as processes: start, signals, workers, reload."""
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.server import bind
+from tests.service.processes import Running, in_background, running
+
+
+def test_sigterm_finishes_what_was_accepted(jpeg: bytes) -> None:
+    with running(DUMMY_DELAY="1") as service:
+        answers = [in_background(service.post, jpeg, mode="attention") for _ in range(3)]
+        time.sleep(0.4)
+        service.send(signal.SIGTERM)
+        assert [answer.get().status_code for answer in answers] == [200, 200, 200]
+        assert service.process.wait(5) == 0
+        messages = [entry["message"] for entry in service.log()]
+        assert messages.index("draining") < messages.index("request") < messages.index("stopped")
+
+
+def test_second_signal_does_not_wait_for_the_network(jpeg: bytes, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.write_text("hangs")
+    with running(model=model) as service:
+        answer = in_background(service.post, jpeg)
+        time.sleep(0.5)
+        service.send(signal.SIGTERM)
+        time.sleep(0.5)
+        assert service.process.poll() is None
+        started = time.monotonic()
+        service.send(signal.SIGTERM)
+        assert service.process.wait(2) == 128 + signal.SIGTERM
+        assert time.monotonic() - started < 1
+        with pytest.raises(httpx.TransportError):
+            answer.get()
+
+
+def test_ready_fails_but_requests_are_served_in_the_drain_delay(jpeg: bytes) -> None:
+    with running(drain_delay=1.5) as service:
+        service.send(signal.SIGTERM)
+        time.sleep(0.3)
+        assert service.get("/readyz").status_code == 503
+        answer = service.post(jpeg)
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        assert service.process.wait(5) == 0
+
+
+def sha256(service: Running) -> str:
+    return str(service.get("/model").json()["sha256"])
+
+
+def test_reload_takes_the_new_model_and_refuses_a_bad_one(tmp_path: Path, jpeg: bytes) -> None:
+    model = tmp_path / "model"
+    model.write_text("1" * 64)
+    with running(model=model, reload=True) as service:
+        assert sha256(service) == "1" * 64
+        model.write_text("2" * 64)
+        service.send(signal.SIGHUP)
+        wait_for(lambda: sha256(service) == "2" * 64)
+        model.write_text("corrupt")
+        service.send(signal.SIGHUP)
+        wait_for(lambda: 'colocalize_model_reloads_total{result="refused"} 1.0' in service.get("/metrics").text)
+        model.unlink()
+        service.send(signal.SIGHUP)
+        wait_for(lambda: 'colocalize_model_reloads_total{result="refused"} 2.0' in service.get("/metrics").text)
+        assert service.post(jpeg).json()["model"]["sha256"] == "2" * 64
+        assert any("the model is corrupt" in str(entry["message"]) for entry in service.log())
+
+
+def test_reload_is_off_by_default(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.write_text("1" * 64)
+    with running(model=model) as service:
+        model.write_text("2" * 64)
+        service.send(signal.SIGHUP)
+        time.sleep(0.3)
+        assert sha256(service) == "1" * 64
+
+
+def wait_for(true, timeout: float = 10.0) -> None:
+    until = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.05)
+
+
+def children(service: Running) -> list[int]:
+    return [int(entry["worker_pid"]) for entry in service.log() if entry["message"] == "worker started"]
+
+
+def total(service: Running, name: str) -> float:
+    lines = [line for line in service.get("/metrics").text.splitlines() if line.startswith(name)]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def test_metrics_of_workers_add_up_and_a_killed_worker_is_replaced(jpeg: bytes) -> None:
+    with running(workers=2) as service:
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        for _ in range(20):
+            assert service.post(jpeg).status_code == 200
+        assert total(service, 'colocalize_images_total{code="ok"}') == 20
+        assert total(service, "colocalize_worker_resident_bytes") > 0
+        first, second = children(service)
+        os.kill(first, signal.SIGKILL)
+        for _ in range(20):  # the other worker takes all new connections meanwhile
+            assert service.post(jpeg).status_code == 200
+        wait_for(lambda: len(children(service)) == 3)
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        assert total(service, 'colocalize_images_total{code="ok"}') == 40  # counts of the dead worker are kept
+        service.send(signal.SIGTERM)
+        assert service.process.wait(10) == 0
+    assert not Path(f"/proc/{second}").exists()
+
+
+def test_worker_whose_network_hangs_is_replaced(tmp_path: Path, jpeg: bytes) -> None:
+    model = tmp_path / "model"
+    model.write_text("hangs")
+    with running(workers=2, model=model, request_timeout=0.3, hang_timeout=0.5) as service:
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        assert service.post(jpeg).status_code == 504
+        wait_for(lambda: len(children(service)) == 3)
+
+
+def test_workers_that_cannot_start_end_the_service(tmp_path: Path) -> None:
+    with running(wait=False, workers=2, model=tmp_path / "missing") as service:
+        assert service.process.wait(20) == 1
+        assert "cannot start: cannot read the model" in service.log_path.read_text()
+
+
+def test_address_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+            bind("127.0.0.1", port)
