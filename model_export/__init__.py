@@ -1,1 +1,5 @@
-"""TODO"""
+"""From a trained or pretrained network to one ONNX file with the attention pooling in its graph.
+
+`source` finds the network, `pooling_graph` writes the pooling in plain ONNX operators, `graph` puts the file together
+and `parity` runs it on real pictures beside torch.
+"""

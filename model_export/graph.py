@@ -1,0 +1,144 @@
+"""Putting the model file together: backbone, pooling, metadata."""
+
+import logging
+import warnings
+from io import BytesIO
+
+import onnx
+import torch
+from onnx import helper
+from torch import Tensor, nn
+
+from colocalization._version import __version__
+from colocalization.metadata import METADATA_KEY, ModelMetadata
+from model_export.errors import ExportError
+from model_export.pooling_graph import GraphBuilder, append_pooling
+from model_export.source import NetworkSource
+from training.backbones import STRIDE
+
+__all__ = ["OPSET", "build_model", "describe"]
+
+OPSET = 18
+"""ONNX operator set: the first in which the reductions take their axes as an input, known to ONNX Runtime >= 1.14."""
+
+_IR_VERSION = 9
+
+
+class _Features(nn.Module):
+    """The backbone alone, with the graph's name for its input."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, image: Tensor) -> Tensor:
+        features: Tensor = self.backbone(image)
+        return features
+
+
+def describe(source: NetworkSource, input_size: int) -> ModelMetadata:
+    """The metadata of a network exported at an input size.
+
+    Args:
+        source: The network.
+        input_size: Side of the square input, in pixels; a multiple of the stride of 16.
+
+    Raises:
+        ExportError: The size is not a positive multiple of 16.
+    """
+    if input_size < STRIDE or input_size % STRIDE:
+        raise ExportError(f"the input size must be a positive multiple of {STRIDE} pixels, got {input_size}")
+    network = source.network
+    pools = network.pool_at_test
+    return ModelMetadata(
+        name=source.name,
+        version=__version__,
+        backbone=network.backbone.name,
+        feature_map=network.backbone.feature_map,
+        pooling=network.pooling.kind if pools else "avg",
+        k=network.pooling.share if pools else 1.0,
+        gate=pools and network.pooling.gate is not None,
+        input_size=input_size,
+        mean=network.backbone.mean,
+        std=network.backbone.std,
+        resize="squash",
+        channels=network.backbone.channels,
+        map_size=input_size // STRIDE,
+        precision="fp32",
+        licence=source.licence,
+        training_data=source.training_data,
+    )
+
+
+def build_model(source: NetworkSource, metadata: ModelMetadata) -> onnx.ModelProto:
+    """Export the backbone with torch (batch normalisation folded) and append the pooling in ONNX operators.
+
+    Args:
+        source: The network.
+        metadata: Its description, see `describe`.
+
+    Returns:
+        A checked model with input `image` (N, 3, S, S) and outputs `attention` (N, h, w) and `features` (N, C, h, w),
+        all float32 with a free batch dimension N. It holds no name of a file or machine, and the same network gives
+        the same bytes with the same library versions.
+    """
+    model = _export_backbone(source, metadata.input_size)
+    pools = source.network.pool_at_test
+    pooling = GraphBuilder("pooling")
+    append_pooling(
+        pooling,
+        source.network.pooling if pools else None,
+        "features",
+        metadata.channels,
+        metadata.map_size,
+        "attention",
+    )
+    graph = helper.make_graph(
+        [*model.graph.node, *pooling.nodes],
+        metadata.name,
+        [_tensor("image", 3, metadata.input_size, metadata.input_size)],
+        [
+            _tensor("attention", metadata.map_size, metadata.map_size),
+            _tensor("features", metadata.channels, metadata.map_size, metadata.map_size),
+        ],
+        [*model.graph.initializer, *pooling.constants],
+    )
+    for node in graph.node:
+        del node.metadata_props[:]  # torch notes the exporter's stack, with paths of this machine, on every node
+        node.doc_string = ""
+    whole = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="colocalize",
+        producer_version=__version__,
+    )
+    helper.set_model_props(whole, {METADATA_KEY: metadata.to_json()})
+    onnx.checker.check_model(whole, full_check=True)
+    return whole
+
+
+def _tensor(name: str, *shape: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shape])
+
+
+def _export_backbone(source: NetworkSource, input_size: int) -> onnx.ModelProto:
+    example = torch.zeros(2, 3, input_size, input_size)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports its own progress as warnings
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # deprecations inside torch, nothing a user could act on
+        program = torch.onnx.export(
+            _Features(source.network.backbone).eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["features"],
+            dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("torch's exporter gave no program")
+    buffer = BytesIO()
+    program.save(buffer)
+    return onnx.load_model_from_string(buffer.getvalue())

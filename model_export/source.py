@@ -1,0 +1,71 @@
+"""Where the exported network comes from: a checkpoint, or a backbone as pretrained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from colocalization.metadata import Pooling
+from model_export.errors import ExportError
+from training.backbones import FeatureMap, create_backbone
+from training.build import load_network
+from training.network import ColocalizationNet
+from training.pooling import AttentionPooling
+
+__all__ = ["PRETRAINED_PREFIX", "NetworkSource", "from_checkpoint", "pretrained"]
+
+PRETRAINED_PREFIX = "imagenet:"
+"""`imagenet:NAME` in place of a checkpoint stands for timm's network NAME with its ImageNet weights, untrained here."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSource:
+    """A network to export and what is known of it.
+
+    Attributes:
+        network: The network, in evaluation mode.
+        name: Name for the model's metadata.
+        licence: Licence of the weights.
+        training_data: What the weights were trained on.
+    """
+
+    network: ColocalizationNet
+    name: str
+    licence: str
+    training_data: str
+
+
+def pretrained(name: str, *, feature_map: FeatureMap, pooling: Pooling, k: float) -> NetworkSource:
+    """A backbone with its ImageNet weights, and an attention pooling, which has none of its own without a gate.
+
+    Args:
+        name: timm's name of the backbone.
+        feature_map: Which feature map is pooled.
+        pooling: The attention pooling.
+        k: Share of the channels that top-k poolings average, in (0, 1].
+
+    Raises:
+        TrainingError: There is no such backbone, or its weights cannot be had.
+    """
+    try:
+        attention_pooling = AttentionPooling(pooling, k, gate=False)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    network = ColocalizationNet(create_backbone(name, feature_map), attention_pooling, {}).eval()
+    licence = "Apache-2.0" if name == "tf_efficientnet_lite0" else "see the weights' own page at timm"
+    return NetworkSource(network, f"{name}_{pooling}", licence, "ImageNet-1k (labels of the classes, no boxes)")
+
+
+def from_checkpoint(path: Path, licence: str) -> NetworkSource:
+    """The network of a checkpoint written by `colocalize train`.
+
+    Args:
+        path: The checkpoint.
+        licence: Licence of the weights, as the user states it.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or damaged.
+    """
+    network, checkpoint = load_network(path)
+    trained_on = (
+        f"{len(checkpoint.pictures)} pictures without labels, from {checkpoint.config.backbone.weights} weights"
+    )
+    return NetworkSource(network, path.stem, licence, trained_on)
