@@ -13,6 +13,7 @@ from training.datasets import LAYOUTS, open_dataset
 from training.distributed import Processes, process_group
 from training.errors import TrainingError
 from training.loop import Trainer
+from training.machine import keep_freed_memory
 
 __all__ = ["app"]
 
@@ -42,6 +43,7 @@ def train(
     torchrun --nproc-per-node N -m training FOLDER ...
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    keep_freed_memory()
     overrides = list(override or [])
     for name, value in (("run.epochs", epochs), ("run.seed", seed), ("data.layout", layout or None)):
         if value is not None:
