@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["score"]
 
 _RESULTS, _RUNNING = "Results", "Running"
-_BATCH_ON_CPU, _BATCH_ON_GPU = 4, 32
+_MOST_LANES = 4
+"""Runs of the network at the same time on the CPU. Each takes memory for its activations; beyond these, more cores
+share the operators of one run."""
+
 _FORMATS = "|".join(get_args(Format))
 
 
@@ -104,7 +107,7 @@ def score(
         typer.Option(
             min=0,
             envvar="COLOCALIZE_THREADS",
-            help="Threads of the network; 0 takes all cores.",
+            help="Threads that the network takes on the CPU; 0 takes all cores.",
             rich_help_panel=_RUNNING,
         ),
     ] = 0,
@@ -113,8 +116,12 @@ def score(
     ] = 0,
     batch_size: Annotated[
         int,
-        typer.Option(min=0, help="Pictures in one run of the network; 0 chooses by device.", rich_help_panel=_RUNNING),
-    ] = 0,
+        typer.Option(
+            min=1,
+            help="Pictures in one run of the network on a GPU; the CPU takes one at a time, more is no faster there.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 32,
     max_pixels: Annotated[
         int,
         typer.Option(
@@ -142,7 +149,12 @@ def score(
         from service.scoring.summary import summary_table
 
         limits = ImageLimits(max_pixels=max_pixels)
-        localizer = Localizer.load(model, device=device, require_gpu=require_gpu, threads=threads, limits=limits)
+        cores = threads or usable_cores()
+        lanes = min(cores, _MOST_LANES)
+        # Threads of one operator: the lane's own, and as many more as leave every core one thread when all lanes run.
+        localizer = Localizer.load(
+            model, device=device, require_gpu=require_gpu, threads=cores - lanes + 1, limits=limits
+        )
         on_gpu = localizer.engine.provider.startswith("CUDA")
         options = ScoreOptions(
             mode=mode,
@@ -154,7 +166,9 @@ def score(
             label=label,
             resume=resume,
             sizes=PipelineSizes(
-                batch=batch_size or (_BATCH_ON_GPU if on_gpu else _BATCH_ON_CPU), workers=workers or usable_cores()
+                batch=batch_size if on_gpu else 1,
+                lanes=1 if on_gpu else lanes,
+                workers=workers or usable_cores(),
             ),
         )
         with sigterm_interrupts():

@@ -22,9 +22,6 @@ Prepared = TypeVar("Prepared")
 Inferred = TypeVar("Inferred")
 Result = TypeVar("Result")
 
-_BATCHES_IN_FLIGHT = 2
-"""One in the network and one behind it, so that the network never waits for the thread that hands out work."""
-
 
 @dataclass(frozen=True, slots=True)
 class PipelineSizes:
@@ -32,14 +29,16 @@ class PipelineSizes:
 
     Attributes:
         batch: Pictures in one run of the network.
+        lanes: Runs of the network at the same time.
         workers: Threads that decode and finish.
     """
 
-    batch: int = 4
+    batch: int = 1
+    lanes: int = 1
     workers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("batch", "workers"):
+        for name in ("batch", "lanes", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
@@ -49,6 +48,11 @@ class PipelineSizes:
         return self.batch + self.workers
 
     @property
+    def batches_ahead(self) -> int:
+        """Most batches in the network, waiting for it, or done and waiting to be taken."""
+        return self.lanes + 1  # one behind those in the lanes, so that none waits for the thread that hands out work
+
+    @property
     def finished_ahead(self) -> int:
         """Most pictures that are being finished or wait finished: enough to take up a batch as it comes."""
         return max(self.batch, 2 * self.workers)
@@ -56,8 +60,8 @@ class PipelineSizes:
     @property
     def in_flight(self) -> int:
         """Most pictures anywhere in the pipeline, the one at the consumer included."""
-        # A batch is taken apart while the next ones are in flight, and gathered while the earlier ones are.
-        return self.prepared_ahead + (_BATCHES_IN_FLIGHT + 2) * self.batch + self.finished_ahead + 1
+        # Besides the batches in flight, one is being gathered and one taken apart.
+        return self.prepared_ahead + (self.batches_ahead + 2) * self.batch + self.finished_ahead + 1
 
 
 def ordered_map(
@@ -101,7 +105,8 @@ def run_pipeline(
     Args:
         items: What to work on; read only as fast as the work goes.
         prepare: Called in the worker threads.
-        infer: Called in one thread of its own, on up to `sizes.batch` prepared items; gives one value for each.
+        infer: Called in `sizes.lanes` threads of its own, on up to `sizes.batch` prepared items; gives one value for
+            each.
         finish: Called in the worker threads.
         sizes: How much is done at once.
 
@@ -110,9 +115,9 @@ def run_pipeline(
     """
     with (
         ThreadPoolExecutor(sizes.workers, "worker") as workers,
-        ThreadPoolExecutor(1, "network") as network,
+        ThreadPoolExecutor(sizes.lanes, "network") as network,
         closing(ordered_map(workers, prepare, items, ahead=sizes.prepared_ahead)) as prepared,
-        closing(ordered_map(network, infer, _batches(prepared, sizes.batch), ahead=_BATCHES_IN_FLIGHT)) as inferred,
+        closing(ordered_map(network, infer, _batches(prepared, sizes.batch), ahead=sizes.batches_ahead)) as inferred,
         closing(ordered_map(workers, finish, chain.from_iterable(inferred), ahead=sizes.finished_ahead)) as finished,
     ):
         yield from finished

@@ -42,7 +42,7 @@ class ScoreOptions:
         contact_sheet: Whether to draw a sheet of overlays.
         label: Name of the one class, in the formats that have classes.
         resume: Whether to take over what an earlier run finished.
-        sizes: How much is done at once; never changes a result.
+        sizes: How much is done at once. Only the size of a batch can change a result, in the last bits of its floats.
     """
 
     mode: Mode = "common"
@@ -213,8 +213,11 @@ class Scorer:
     def _infer(self, pictures: Sequence[_Picture]) -> Sequence[_Picture]:
         unknown = [(one, one.prepared) for one in pictures if one.prepared is not None and one.features is None]
         if unknown:
-            features = self._localizer.run([prepared for _, prepared in unknown])
-            for (picture, _), found in zip(unknown, features, strict=True):
+            inputs = [prepared for _, prepared in unknown]
+            # Filled up with a picture that is there already: kernels are chosen by the size of the batch, and with
+            # another one the last bits of a picture's features would depend on which pictures come beside it.
+            inputs += inputs[-1:] * (self._options.sizes.batch - len(inputs))
+            for (picture, _), found in zip(unknown, self._localizer.run(inputs), strict=False):
                 picture.features = found
         return pictures
 

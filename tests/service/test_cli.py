@@ -86,13 +86,12 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
         *("score", tmp_path / "set", "-o", tmp_path / "out", "--mode", "attention", "--model", "m.onnx"),
         *("--format", "csv", "--format", "coco", "--format", "yolo", "--format", "labelstudio", "--format", "jsonl"),
         *("--heatmaps", "--overlays", "--contact-sheet", "--label", "bird", "--max-boxes", 2, "--no-resume"),
-        *("--device", "cpu", "--require-gpu", "--threads", 3, "--workers", 2, "--batch-size", 1, "--max-pixels", 5000),
+        *("--device", "cpu", "--require-gpu", "--threads", 3, "--workers", 2, "--batch-size", 2, "--max-pixels", 5000),
     )
     assert code == 0
     limits = loaded_with.pop("limits")
     assert limits.max_pixels == 5000  # type: ignore[attr-defined]
-    assert loaded_with == {"model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 3}
-    assert engine.batch_sizes == [1, 1]
+    assert loaded_with == {"model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 1}
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert {path for path in written if not path.startswith(".colocalize")} == {
         *("predictions.jsonl", "predictions.csv", "coco.json", "labelstudio.json", "contact-sheet.jpg"),
@@ -100,6 +99,34 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
         *("heatmaps/a/x.jpg.png", "heatmaps/y.png.png", "overlays/a/x.jpg", "overlays/y.png.jpg"),
     }
     assert rows(out)["mode"] == "attention"
+
+
+@pytest.mark.parametrize(("threads", "lanes", "of_one_operator"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (16, 4, 13)])
+def test_the_cpu_runs_pictures_side_by_side_with_one_thread_a_core(
+    engine: DummyEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    lanes: int,
+    of_one_operator: int,
+) -> None:
+    write_squares(tmp_path / "set", 8)
+    together = threading.Barrier(lanes)
+
+    def wait_for_the_others(_: int) -> None:
+        together.wait(10)
+
+    engine.before_run = wait_for_the_others
+    assert run("score", tmp_path / "set", "--out", tmp_path / "out", "--threads", threads)[0] == 0
+    assert loaded_with["threads"] == of_one_operator
+    assert engine.batch_sizes == [1] * 8
+
+
+def test_a_gpu_takes_batches(engine: DummyEngine, tmp_path: Path) -> None:
+    engine.provider = "CUDAExecutionProvider"
+    write_squares(tmp_path / "set", 3)
+    assert run("score", tmp_path / "set", "--out", tmp_path / "out", "--batch-size", 2, "--threads", 4)[0] == 0
+    assert engine.batch_sizes == [2, 2]
 
 
 def test_score_reads_settings_from_the_environment(
@@ -171,7 +198,7 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
         (["one", "--mode", "both"], "--mode"),
         (["one", "--max-boxes", "0"], "--max-boxes"),
-        (["one", "--batch-size", "-1"], "--batch-size"),
+        (["one", "--batch-size", "0"], "--batch-size"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_code_2(
@@ -230,7 +257,7 @@ def test_a_signal_leaves_a_state_that_the_next_run_goes_on_from(
             time.sleep(0.1)
 
     engine.before_run = strike
-    arguments = ("score", tmp_path / "set", "--out", tmp_path / "out", "--mode", "attention", "--batch-size", 1)
+    arguments = ("score", tmp_path / "set", "--out", tmp_path / "out", "--mode", "attention", "--threads", 1)
     before = signal.getsignal(number)
     result = run(*arguments)
     assert signal.getsignal(number) == before

@@ -4,6 +4,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from service.formats import Format, FormatError, check_names, write_format
 from service.scoring.predictions import Prediction
@@ -85,12 +87,10 @@ def test_coco_is_a_data_set_with_corner_and_size(tmp_path: Path) -> None:
 def test_coco_is_read_by_pycocotools_and_scores_full_marks_against_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    coco_module = pytest.importorskip("pycocotools.coco")
-    evaluation = pytest.importorskip("pycocotools.cocoeval")
-    truth = coco_module.COCO(str(write("coco", tmp_path)))
+    truth = COCO(str(write("coco", tmp_path)))
     keys = ("image_id", "category_id", "bbox", "score")
     detections = truth.loadRes([{key: one[key] for key in keys} for one in truth.loadAnns(truth.getAnnIds())])
-    judge = evaluation.COCOeval(truth, detections, "bbox")
+    judge = COCOeval(truth, detections, "bbox")
     judge.evaluate()
     judge.accumulate()
     judge.summarize()

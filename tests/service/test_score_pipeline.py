@@ -36,7 +36,9 @@ class Gauge:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 100])
-@pytest.mark.parametrize("sizes", [PipelineSizes(1, 1), PipelineSizes(4, 3), PipelineSizes(7, 1)])
+@pytest.mark.parametrize(
+    "sizes", [PipelineSizes(1, 1, 1), PipelineSizes(1, 4, 2), PipelineSizes(4, 2, 3), PipelineSizes(7, 1, 1)]
+)
 def test_results_come_in_order_whatever_the_sizes_and_the_timing(count: int, sizes: PipelineSizes) -> None:
     def prepare(number: int) -> int:
         time.sleep((number * 7 % 5) * 0.0002)
@@ -53,11 +55,13 @@ def test_the_network_gets_whole_batches() -> None:
         batches.append(len(numbers))
         return numbers
 
-    list(run_pipeline(range(10), same, infer, same, PipelineSizes(4, 2)))
+    list(run_pipeline(range(10), same, infer, same, PipelineSizes(batch=4)))
     assert batches == [4, 4, 2]
 
 
-@pytest.mark.parametrize("sizes", [PipelineSizes(1, 1), PipelineSizes(4, 2), PipelineSizes(8, 3)])
+@pytest.mark.parametrize(
+    "sizes", [PipelineSizes(1, 1, 1), PipelineSizes(1, 3, 2), PipelineSizes(4, 1, 2), PipelineSizes(8, 2, 3)]
+)
 def test_what_is_in_flight_does_not_grow_with_the_number_of_items(sizes: PipelineSizes) -> None:
     gauge = Gauge()
     for _ in run_pipeline((gauge.enter(number) for number in range(500)), same, double_all, same, sizes):
@@ -80,7 +84,7 @@ def test_stages_overlap() -> None:
         assert second_prepared.wait(10)
         return numbers
 
-    assert list(run_pipeline(range(4), prepare, infer, same, PipelineSizes(2, 1))) == [0, 1, 2, 3]
+    assert list(run_pipeline(range(4), prepare, infer, same, PipelineSizes(2, 1, 1))) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("failing", ["items", "prepare", "infer", "finish"])
@@ -97,7 +101,7 @@ def test_an_exception_in_any_stage_ends_the_run_and_reaches_the_caller(failing: 
             begun.append(number)
             yield check("items", number)
 
-    sizes = PipelineSizes(2, 2)
+    sizes = PipelineSizes(2, 2, 2)
     results: list[int] = []
     threads = threading.active_count()
     with pytest.raises(RuntimeError, match=f"{failing} of 20"):
@@ -123,7 +127,7 @@ def test_a_consumer_that_stops_ends_the_work() -> None:
         prepared.append(number)
         return number
 
-    sizes = PipelineSizes(2, 2)
+    sizes = PipelineSizes(2, 2, 2)
     threads = threading.active_count()
     with closing(run_pipeline(range(10_000), prepare, double_all, same, sizes)) as results:
         assert next(results) == 0
@@ -149,7 +153,18 @@ def test_calls_that_have_not_begun_are_cancelled() -> None:
     assert len(called) <= 2
 
 
-@pytest.mark.parametrize(("batch", "workers"), [(0, 1), (1, 0)])
-def test_sizes_are_checked(batch: int, workers: int) -> None:
-    with pytest.raises(ValueError, match="must be at least 1, got 0"):
-        PipelineSizes(batch, workers)
+def test_lanes_run_at_the_same_time() -> None:
+    # Each of three runs waits for the other two.
+    together = threading.Barrier(3)
+
+    def infer(numbers: Sequence[int]) -> Sequence[int]:
+        together.wait(10)
+        return numbers
+
+    assert list(run_pipeline(range(3), same, infer, same, PipelineSizes(lanes=3))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["batch", "lanes", "workers"])
+def test_sizes_are_checked(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        PipelineSizes(**{name: 0})

@@ -30,7 +30,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def score(engine: DummyEngine, folder: Path, out: Path, **options: object) -> ScoreSummary:
-    options.setdefault("sizes", PipelineSizes(3, 2))
+    options.setdefault("sizes", PipelineSizes(workers=2))
     files = discover([str(folder)], exclude=out).files
     return Scorer(Localizer(engine), out, ScoreOptions(**options), Silent()).score(files)  # type: ignore[arg-type]
 
@@ -59,7 +59,7 @@ def test_the_box_is_at_the_square(dummy_engine: DummyEngine, pictures: Path) -> 
 @pytest.mark.parametrize("mode", ["attention", "common"])
 def test_results_are_the_same_bytes_whatever_the_sizes(tmp_path: Path, pictures: Path, mode: Mode) -> None:
     contents = set()
-    for number, sizes in enumerate([PipelineSizes(1, 1), PipelineSizes(2, 3), PipelineSizes(16, 4)]):
+    for number, sizes in enumerate([PipelineSizes(1, 1, 1), PipelineSizes(2, 1, 3), PipelineSizes(16, 2, 4)]):
         out = tmp_path / f"out{number}"
         score(DummyEngine(), pictures, out, mode=mode, sizes=sizes)
         contents.add((out / "predictions.jsonl").read_bytes())
@@ -75,8 +75,12 @@ def test_no_picture_goes_through_the_network_twice(
     monkeypatch.setattr(Localizer, "set_sample_size", 3)
     dummy_engine.batch_sizes.clear()
     score(dummy_engine, pictures, pictures / "out", mode="common", resume=False)
-    assert dummy_engine.batch_sizes[0] == 3
     assert sum(dummy_engine.batch_sizes) == 7
+
+
+def test_every_run_of_the_network_has_a_whole_batch(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out", mode="attention", sizes=PipelineSizes(batch=3))
+    assert dummy_engine.batch_sizes == [3, 3, 3]  # seven pictures, the last run filled up
 
 
 def test_the_common_object_is_estimated_from_the_sample(
@@ -135,7 +139,7 @@ def test_another_model_begins_anew(dummy_engine: DummyEngine, pictures: Path) ->
 
 def test_other_sizes_do_not(dummy_engine: DummyEngine, pictures: Path) -> None:
     score(dummy_engine, pictures, pictures / "out")
-    assert score(dummy_engine, pictures, pictures / "out", sizes=PipelineSizes(1, 1)).reused == 7
+    assert score(dummy_engine, pictures, pictures / "out", sizes=PipelineSizes(2, 2, 2)).reused == 7
 
 
 @pytest.mark.parametrize(("mode", "reused"), [("attention", 6), ("common", 0)])
@@ -314,7 +318,7 @@ def test_memory_does_not_grow_with_the_set(
 
     monkeypatch.setattr(Localizer, "prepare", counting)
     monkeypatch.setattr(Localizer, "set_sample_size", 8)
-    sizes = PipelineSizes(2, 2)
+    sizes = PipelineSizes(2, 2, 2)
     peaks = []
     for count in (20, 200):
         most = 0
