@@ -1,6 +1,7 @@
 """The reference page at `/docs`, made from the OpenAPI document: no scripts, nothing from elsewhere."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -41,7 +42,7 @@ def reference_page(document: Mapping[str, Any]) -> str:
 
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[str]:
     yield f'<section><h2><span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>'
-    yield f"<p><strong>{escape(operation.get('summary', ''))}.</strong> {escape(operation.get('description', ''))}</p>"
+    yield f"<p><strong>{escape(operation.get('summary', ''))}.</strong> {_prose(operation.get('description', ''))}</p>"
     body = operation.get("requestBody")
     if body is not None:
         for media_type, content in body["content"].items():
@@ -50,7 +51,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator
             for name, schema in content["schema"]["properties"].items():
                 default = escape(json.dumps(schema["default"])) if "default" in schema else ""
                 yield f"<tr><td><code>{name}</code></td><td>{_values(schema)}</td><td>{default}</td>"
-                yield f"<td>{escape(schema.get('description', ''))}</td></tr>"
+                yield f"<td>{_prose(schema.get('description', ''))}</td></tr>"
             yield "</tbody></table>"
     if "parameters" in operation:
         names = ", ".join(f"<code>{parameter['name']}</code>" for parameter in operation["parameters"])
@@ -59,6 +60,11 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator
     for status, response in operation["responses"].items():
         yield from _response(status, response)
     yield "</section>"
+
+
+def _prose(text: str) -> str:
+    """Text for people, with `names` set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _values(schema: Mapping[str, Any]) -> str:
@@ -80,5 +86,5 @@ def _response(status: str, response: Mapping[str, Any]) -> Iterator[str]:
         for code, summary, value in examples:
             shown = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
             label = f"<code>{code}</code> " if code else ""
-            yield f"<details><summary><b>{status}</b> {label}{escape(summary)}</summary>"
+            yield f"<details><summary><b>{status}</b> {label}{_prose(summary)}</summary>"
             yield f"<pre><code>{escape(shown)}</code></pre></details>"

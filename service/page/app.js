@@ -46,12 +46,17 @@ function tell(title, detail) {
 
 function drawBoxes(svg, image) {
   svg.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
+  // Lines at the picture's border are moved in by their own width, or half of them would be cut off.
+  const inset = 3 * image.width / (svg.clientWidth || image.width);
+  const within = (value, end) => Math.min(Math.max(value, inset), end - inset);
   svg.replaceChildren(...[...image.boxes].reverse().flatMap((box, index, all) => ["outline", ""].map((kind) => {
     const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    rect.setAttribute("x", box.x0);
-    rect.setAttribute("y", box.y0);
-    rect.setAttribute("width", box.x1 - box.x0);
-    rect.setAttribute("height", box.y1 - box.y0);
+    const [x0, x1] = [box.x0, box.x1].map((x) => within(x, image.width));
+    const [y0, y1] = [box.y0, box.y1].map((y) => within(y, image.height));
+    rect.setAttribute("x", x0);
+    rect.setAttribute("y", y0);
+    rect.setAttribute("width", Math.max(x1 - x0, 0));
+    rect.setAttribute("height", Math.max(y1 - y0, 0));
     rect.setAttribute("class", `${kind} ${index === all.length - 1 ? "first" : ""}`.trim());
     return rect;
   })));
