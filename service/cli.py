@@ -4,11 +4,10 @@ What a command needs is imported inside it, so that each starts as fast as it ca
 """
 
 import json
-import logging
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,7 +48,7 @@ def _common_options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    """What all commands share."""
 
 
 @app.command()
@@ -73,7 +72,7 @@ def serve(
     from service.server import run
     from service.settings import Settings
 
-    given = {
+    given: dict[str, Any] = {
         "host": host,
         "port": port,
         "model": model,
@@ -85,12 +84,15 @@ def serve(
     for name in Settings.unknown_variables():
         warn(f"{name} is no setting")
     try:
-        settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
         fail("; ".join(problems))
     with errors_reported():
-        run(settings)
+        try:
+            run(settings)
+        except ValueError as error:  # a setting that only shows to be wrong when it is used, such as an API key
+            fail(str(error))
 
 
 @app.command()

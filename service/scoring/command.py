@@ -1,5 +1,6 @@
 """`colocalize score`: what it takes, and what it says."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -137,6 +138,7 @@ def score(
     Exit code: 0 all good; 1 done, but some pictures failed; 2 the inputs or options cannot be used; 3 the model or GPU
     cannot be used, or the results cannot be written; 130 interrupted (run the same command again to go on).
     """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
     with errors_reported(f"interrupted; what was finished is kept in {str(out)!r}: run the same command to go on"):
         found = _find(inputs or [], files_from, strict, out)
         # Only now, so that a mistake in the inputs is told at once.

@@ -14,8 +14,10 @@ import typer
 from typer.testing import CliRunner
 
 from colocalization._version import __version__
+from colocalization.errors import ModelError
 from colocalization.localizer import Localizer
 from service import cli
+from service.settings import Settings
 from tests.dummy_engine import DummyEngine
 from tests.service.score_pictures import write_square, write_squares
 
@@ -269,6 +271,51 @@ def test_a_signal_leaves_a_state_that_the_next_run_goes_on_from(
     assert result[0] == 0
     assert 5 <= int(rows(result[1])["taken over from an earlier run"]) < 30
     assert len(paths(tmp_path / "out")) == 30
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings that the service was started with."""
+    started: list[Settings] = []
+    monkeypatch.setattr("service.server.run", started.append)
+    return started
+
+
+def test_serve_takes_options_before_the_environment(served: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLOCALIZE_HOST", "127.0.0.2")
+    monkeypatch.setenv("COLOCALIZE_PORT", "9000")
+    monkeypatch.setenv("COLOCALIZE_PROT", "9001")
+    code, _, err = run("serve", "--port", 8001, "--model", "m.onnx", "--device", "cpu", "--workers", 2)
+    assert code == 0
+    (settings,) = served
+    assert (settings.host, settings.port, settings.model) == ("127.0.0.2", 8001, Path("m.onnx"))
+    assert (settings.device, settings.require_gpu, settings.threads, settings.workers) == ("cpu", False, 0, 2)
+    assert err == "warning: COLOCALIZE_PROT is no setting\n"
+
+
+def test_serve_names_a_wrong_setting_in_one_line(served: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLOCALIZE_MAX_IMAGES", "none")
+    code, _, err = run("serve")
+    assert (code, err.count("\n"), served) == (2, 1, [])
+    assert err.startswith("error: max_images: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ModelError("damaged"), 3, "error: damaged\n"),
+        (ValueError("an API key is empty"), 2, "error: an API key is empty\n"),
+        (OSError(98, "Address already in use"), 3, "error: Address already in use\n"),
+    ],
+)
+def test_serve_that_cannot_start_says_why(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, said: str
+) -> None:
+    def refuse(_: Settings) -> None:
+        raise error
+
+    monkeypatch.setattr("service.server.run", refuse)
+    assert run("serve") == (code, "", said)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from service.scoring.summary import ScoreSummary
 from tests.dummy_engine import DummyEngine
 from tests.service.score_pictures import Silent, write_square, write_squares
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "images"
+
 
 class StopError(Exception):
     """Ends a run from within."""
@@ -332,3 +334,31 @@ def test_memory_does_not_grow_with_the_set(
 def test_options_are_checked() -> None:
     with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
         ScoreOptions(max_boxes=0)
+
+
+@pytest.fixture(scope="module")
+def real_localizer() -> Localizer:
+    """The model in the box."""
+    return Localizer.load(device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_the_shipped_model_gives_the_same_bytes_twice(real_localizer: Localizer, tmp_path: Path, mode: Mode) -> None:
+    files = discover([str(EXAMPLES)]).files[:6]
+    contents = set()
+    for number, sizes in enumerate([PipelineSizes(1, 1, 1), PipelineSizes(1, 3, 2)]):
+        out = tmp_path / str(number)
+        Scorer(real_localizer, out, ScoreOptions(mode=mode, sizes=sizes), Silent()).score(files)
+        contents.add((out / "predictions.jsonl").read_bytes())
+    assert len(contents) == 1
+
+
+def test_the_shipped_model_gives_a_picture_alone_the_box_that_it_has_among_others(
+    real_localizer: Localizer, tmp_path: Path
+) -> None:
+    files = discover([str(EXAMPLES)]).files[:3]
+    options = ScoreOptions(mode="attention")
+    Scorer(real_localizer, tmp_path / "all", options, Silent()).score(files)
+    for file, among_others in zip(files, lines(tmp_path / "all"), strict=True):
+        Scorer(real_localizer, tmp_path / "one", options, Silent()).score([file])
+        assert lines(tmp_path / "one") == [among_others]
