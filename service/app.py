@@ -1,8 +1,10 @@
 """Puts the service together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -26,6 +28,7 @@ from service.problems import Problem, problem_response
 from service.routes import GUARDED_PATHS, OPEN_PATHS, api_router
 from service.settings import Settings
 from service.state import LoadLocalizer, Service
+from service.tracing import TracingMiddleware, otlp_tracer_provider
 
 __all__ = ["create_app", "localizer_loader"]
 
@@ -47,20 +50,29 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
     return load
 
 
-def create_app(settings: Settings, load: LoadLocalizer | None = None, *, shared_metrics: Path | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    load: LoadLocalizer | None = None,
+    *,
+    shared_metrics: Path | None = None,
+    tracer_provider: Any = None,
+) -> FastAPI:
     """The ASGI app of one worker; the model is loaded here, threads start with the app's lifespan.
 
     Args:
         settings: The settings.
         load: Gives a new localizer, at the start and for each reload; from the settings if left out.
         shared_metrics: Folder in which several workers keep their metrics.
+        tracer_provider: An OpenTelemetry tracer provider; by default one that sends to the settings' collector, if any.
 
     Raises:
-        ColocalizeError: The model or its execution provider cannot be used.
+        ColocalizeError: The model or its execution provider cannot be used, or OpenTelemetry is asked for and missing.
         ValueError: An API key is not well-formed.
         OSError: The file of API keys cannot be read.
     """
     keys = read_keys(settings.api_keys.get_secret_value(), settings.api_keys_file)
+    if tracer_provider is None and settings.otlp_endpoint is not None:
+        tracer_provider = otlp_tracer_provider(settings.otlp_endpoint, __version__)
     service = Service.create(settings, load or localizer_loader(settings), shared_metrics)
 
     @asynccontextmanager
@@ -68,6 +80,8 @@ def create_app(settings: Settings, load: LoadLocalizer | None = None, *, shared_
         service.start()
         yield
         await service.stop()
+        if tracer_provider is not None:
+            await asyncio.to_thread(tracer_provider.shutdown)
 
     app = FastAPI(
         title="Colocalize",
@@ -97,6 +111,8 @@ def create_app(settings: Settings, load: LoadLocalizer | None = None, *, shared_
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(ServerTimingMiddleware)
     app.add_middleware(DrainingMiddleware, service=service)
+    if tracer_provider is not None:
+        app.add_middleware(TracingMiddleware, provider=tracer_provider)
     app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN_PATHS | GUARDED_PATHS | ASSET_PATHS)
     app.add_middleware(RequestIdMiddleware)
     return app

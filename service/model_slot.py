@@ -36,28 +36,29 @@ class ModelSlot:
 
     Attributes:
         current: The localizer in use.
+        max_batch: Largest batch that the network will be given.
         warm: Whether it has run once.
     """
 
-    def __init__(self, load: Callable[[], Localizer], max_batch: int) -> None:
+    def __init__(self, load: Callable[[], Localizer], batch_size: Callable[[str], int]) -> None:
         """Load the model.
 
         Args:
             load: Gives a new localizer; called again for each reload.
-            max_batch: Largest batch that the network will be given.
+            batch_size: Gives the largest batch for an execution provider.
 
         Raises:
             ColocalizeError: Whatever `load` raises.
         """
         self._load = load
-        self._max_batch = max_batch
         self._reloading = threading.Lock()
         self.current = load()
+        self.max_batch = batch_size(self.current.engine.provider)
         self.warm = False
 
     def warm_up(self) -> None:
         """Run the model once; blocks."""
-        warm_up(self.current, self._max_batch)
+        warm_up(self.current, self.max_batch)
         self.warm = True
 
     def reload(self) -> None:
@@ -70,6 +71,6 @@ class ModelSlot:
         """
         with self._reloading:
             fresh = self._load()
-            warm_up(fresh, self._max_batch)
+            warm_up(fresh, self.max_batch)
             self.current = fresh
         _logger.info("model reloaded", extra={"sha256": fresh.engine.sha256, "provider": fresh.engine.provider})

@@ -106,6 +106,7 @@ def serve(
             "provider_warning": engine.provider_warning,
             "network_threads": settings.network_threads(),
             "pool_threads": settings.pool_size(),
+            "max_batch": service.slot.max_batch,
         },
     )
     config = uvicorn.Config(

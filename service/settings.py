@@ -56,7 +56,9 @@ class Settings(BaseSettings):
     max_boxes: int = Field(100, ge=1, description="Largest `max_boxes` that a request may ask for.")
     max_name_length: int = Field(255, ge=1, description="Longest file name of a picture, in characters.")
 
-    max_batch: int = Field(8, ge=1, description="Most pictures in one run of the network.")
+    max_batch: int = Field(
+        0, ge=0, description="Most pictures in one run of the network; 0 takes 2 on the CPU and 16 on a GPU."
+    )
     batch_wait: float = Field(
         0.005, ge=0, le=1, description="How long a batch waits for pictures that are being decoded."
     )
@@ -117,6 +119,16 @@ class Settings(BaseSettings):
     def image_limits(self) -> ImageLimits:
         """What one picture may cost."""
         return ImageLimits(self.max_image_bytes, self.max_pixels, self.max_frames)
+
+    def batch_size(self, provider: str) -> int:
+        """Most pictures in one run of the network.
+
+        A CPU's cores are busy with one picture already: larger batches cost memory and waiting and gain nothing.
+
+        Args:
+            provider: ONNX Runtime's name of the execution provider.
+        """
+        return self.max_batch or (2 if provider == "CPUExecutionProvider" else 16)
 
     def network_threads(self) -> int:
         """Threads of one operator in each worker: as set, or the worker's share of the cores."""

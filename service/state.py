@@ -52,7 +52,7 @@ class Service:
         Raises:
             ColocalizeError: The model or its execution provider cannot be used.
         """
-        slot = ModelSlot(load, settings.max_batch)
+        slot = ModelSlot(load, settings.batch_size)
         metrics = Metrics(shared_metrics)
         metrics.model(slot.current.engine, in_use=True)
         metrics.pending_limit.set(settings.max_pending_images)
@@ -90,7 +90,7 @@ class Service:
         settings = self.settings
         limits = SchedulerLimits(
             max_pending=settings.max_pending_images,
-            max_batch=settings.max_batch,
+            max_batch=self.slot.max_batch,
             batch_wait=settings.batch_wait,
             pool_threads=settings.pool_size(),
             deadline=settings.request_timeout,

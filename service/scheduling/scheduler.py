@@ -267,6 +267,8 @@ class Scheduler:
             self._lane_busy_since = None
             self._monitor.stage("inference", time.monotonic() - started)
             self._monitor.batch(len(batch))
+            for job in {job for job, _ in batch}:
+                job.times.inference += time.monotonic() - started
             for job, picture in batch:
                 if self._stop_working(job, "inference", started):
                     job.uninferred -= 1
@@ -321,9 +323,11 @@ class Scheduler:
     def _stop_working(self, job: Job, stage: Stage, started: float) -> bool:
         """One picture of a job left the hands of a thread; False where the job is closed and it is to be dropped."""
         elapsed = time.monotonic() - started
-        job.times.end(stage, elapsed)
         job.working -= 1
-        if stage != "inference":
+        if stage == "inference":  # a batch's time is noted once, not for each picture
+            job.times.end(stage, 0.0)
+        else:
+            job.times.end(stage, elapsed)
             self._monitor.stage(stage, elapsed)
         if job.closed:
             self._change_pending(-1)

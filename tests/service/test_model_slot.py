@@ -10,7 +10,7 @@ from tests.dummy_engine import DummyEngine
 
 def test_warm_up_runs_the_smallest_and_the_largest_batch() -> None:
     engine = DummyEngine()
-    slot = ModelSlot(lambda: Localizer(engine), max_batch=5)
+    slot = ModelSlot(lambda: Localizer(engine), lambda _: 5)
     assert (slot.warm, engine.batch_sizes) == (False, [])
     slot.warm_up()
     assert (slot.warm, engine.batch_sizes) == (True, [1, 5])
@@ -29,7 +29,7 @@ def test_old_model_stays_where_the_new_one_cannot_be_loaded_or_run() -> None:
             raise following
         return following
 
-    slot = ModelSlot(load, max_batch=2)
+    slot = ModelSlot(load, lambda _: 2)
     for expected in (ModelError, RuntimeError):
         with pytest.raises(expected):
             slot.reload()

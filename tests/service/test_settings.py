@@ -46,6 +46,11 @@ def test_threads_share_the_cores_between_workers(monkeypatch: pytest.MonkeyPatch
     assert (Settings(threads=5).network_threads(), Settings(pool_threads=1).pool_size()) == (5, 1)
 
 
+def test_batches_are_small_on_the_cpu() -> None:
+    sizes = [Settings().batch_size(f"{name}ExecutionProvider") for name in ("CPU", "CUDA")]
+    assert (sizes, Settings(max_batch=5).batch_size("CPUExecutionProvider")) == ([2, 16], 5)
+
+
 def test_keys_are_not_shown() -> None:
     assert "0123456789abcdef" not in repr(Settings(api_keys="alice=0123456789abcdef"))
 
