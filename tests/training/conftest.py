@@ -39,9 +39,10 @@ def tiny_config() -> Callable[..., TrainingConfig]:
 
 
 def draw_picture(index: int, side: int = 80) -> np.ndarray:
-    """A bright square on dark noise, (side, side, 3) uint8; where it is depends on the index."""
+    """A bright square on dark noise, bluer downwards, (side, side, 3) uint8; where it is depends on the index."""
     random = np.random.default_rng(index)
     picture = random.integers(0, 60, (side, side, 3), dtype=np.uint8)
+    picture[..., 2] += np.linspace(0, 100, side).astype(np.uint8)[:, None]
     x, y = (7 * index) % (side // 2), (11 * index) % (side // 2)
     picture[y : y + side // 3, x : x + side // 3] = 230
     return picture
@@ -54,8 +55,8 @@ def picture_folder(tmp_path: Path) -> Path:
     (folder / "images").mkdir(parents=True)
     boxes, splits = ["file,x0,y0,x1,y1"], ["file,class,split"]
     for index in range(16):
-        name = f"{index:02d}.png"
-        Image.fromarray(draw_picture(index)).save(folder / "images" / name)
+        name = f"{index:02d}.jpg"
+        Image.fromarray(draw_picture(index)).save(folder / "images" / name, quality=95)
         x, y = (7 * index) % 40, (11 * index) % 40
         boxes.append(f"{name},{x},{y},{x + 26},{y + 26}")
         splits.append(f"{name},square,{'test' if index >= 12 else 'train'}")

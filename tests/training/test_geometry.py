@@ -113,9 +113,7 @@ def test_view_without_transformation_is_a_crop() -> None:
 def test_mirrored_view() -> None:
     pictures = torch.rand(1, 3, 6, 6)
     views = view_matrices(torch.zeros(1, 2), torch.tensor([True]), 1.0, 0.0)
-    torch.testing.assert_close(
-        sample_views(pictures, views, IDENTITY, 6, "mean"), pictures.flip(3), atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(sample_views(pictures, views, IDENTITY, 6, "mean"), pictures.flip(3), atol=1e-5, rtol=0)
 
 
 def test_transformed_view_is_the_warped_view() -> None:
@@ -138,4 +136,6 @@ def test_fills_differ_only_outside_the_view() -> None:
         torch.testing.assert_close(by_fill[fill][:, valid], by_fill["mean"][:, valid])
     # The view lies in the middle of the picture: `crop` shows what is really there.
     whole = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5 / 0.7, 0.0)
-    torch.testing.assert_close(by_fill["crop"], sample_views(pictures, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        by_fill["crop"], sample_views(pictures, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0
+    )

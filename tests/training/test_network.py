@@ -25,7 +25,10 @@ def small(pooling: AttentionPooling | None = None, **settings: object) -> Coloca
 
 def test_shapes() -> None:
     output = small()(torch.randn(2, 3, 48, 32))
-    assert {task: tuple(logits.shape) for task, logits in output.logits.items()} == {"rotation": (2, 4), "scale": (2, 3)}
+    assert {task: tuple(logits.shape) for task, logits in output.logits.items()} == {
+        "rotation": (2, 4),
+        "scale": (2, 3),
+    }
     assert output.attention.shape == (2, 3, 2)
     assert output.features.shape == (2, 6, 3, 2)
 

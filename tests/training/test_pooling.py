@@ -81,8 +81,12 @@ def test_numbers_worked_out_by_hand() -> None:
 
 def test_max_and_avg_are_the_ends_of_ptap() -> None:
     features = torch.randn(2, 7, 3, 3)
-    assert torch.equal(AttentionPooling("ptap", 0.01, gate=False)(features), AttentionPooling("max", gate=False)(features))
-    assert torch.equal(AttentionPooling("ptap", 1.0, gate=False)(features), AttentionPooling("avg", gate=False)(features))
+    assert torch.equal(
+        AttentionPooling("ptap", 0.01, gate=False)(features), AttentionPooling("max", gate=False)(features)
+    )
+    assert torch.equal(
+        AttentionPooling("ptap", 1.0, gate=False)(features), AttentionPooling("avg", gate=False)(features)
+    )
 
 
 @settings(max_examples=200, deadline=None)

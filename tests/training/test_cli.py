@@ -1,0 +1,101 @@
+"""`colocalize train` from the outside."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.training.conftest import TINY, draw_picture
+from training.cli import app
+from training.console import duration
+from training.runlog import read_log
+
+
+def train(*arguments: str) -> tuple[int, str]:
+    options = [part for setting in TINY for part in ("--set", setting)]
+    result = CliRunner().invoke(app, [*arguments, *options])
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def plain_folder(tmp_path: Path) -> Path:
+    """Pictures in nested folders, nothing else."""
+    for index in range(10):
+        path = tmp_path / "mine" / ("inner" if index % 2 else ".") / f"{index}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_picture(index)).save(path, quality=95)
+    return tmp_path / "mine"
+
+
+def test_a_folder_without_boxes(plain_folder: Path, tmp_path: Path) -> None:
+    code, output = train(str(plain_folder), "--out", str(tmp_path / "run"))
+    assert code == 0, output
+    assert "8 pictures to train on, 2 held out" in output
+    assert "about" in output
+    assert "a step measured" in output
+    assert "chosen: epoch" in output
+    assert (tmp_path / "run" / "best.pt").is_file()
+    assert not [record for record in read_log(tmp_path / "run" / "log.jsonl") if record["kind"] == "evaluation"]
+
+
+def test_boxes_are_scored_for_the_record(picture_folder: Path, tmp_path: Path) -> None:
+    code, output = train(str(picture_folder), "--out", str(tmp_path / "run"), "--epochs", "1")
+    assert code == 0, output
+    assert "epoch 0, test pictures, cut otsu: CorLoc 0.3:" in output
+    assert "epoch 1, test pictures" in output
+
+
+def test_dry_run_only_says_how_long_it_takes(plain_folder: Path, tmp_path: Path) -> None:
+    code, output = train(str(plain_folder), "--out", str(tmp_path / "run"), "--dry-run", "--seed", "3")
+    assert code == 0, output
+    assert "2 epochs of 2 steps of 4 pictures, 4 steps to go" in output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_overwritten(plain_folder: Path, tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "run")]
+    assert train(str(plain_folder), *out)[0] == 0
+    code, output = train(str(plain_folder), *out)
+    assert code == 2
+    assert "holds a run already; --resume" in output
+    code, output = train(str(plain_folder), *out, "--resume")
+    assert code == 0
+    assert "is finished" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "error: nowhere is not a folder"),
+        (["FOLDER", "--layout", "imagenet"], "error: no layout 'imagenet'"),
+        (["FOLDER", "--preset", "large"], "error: no configuration file or preset 'large'"),
+        (["FOLDER", "--set", "run.epochs=none"], "error: configuration small: run.epochs"),
+        (["FOLDER", "--set", "backbone.frozen_stages=9"], "frozen_stages must be in [0, 5]"),
+        (["FOLDER", "--layout", "cub"], "images.txt is missing; expected lines of"),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], message: str, plain_folder: Path) -> None:
+    result = CliRunner().invoke(
+        app,
+        [
+            *(part for setting in TINY if "frozen" not in setting for part in ("--set", setting)),
+            *(str(plain_folder) if part == "FOLDER" else part for part in arguments),
+        ],
+    )
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    code, output = train(str(tmp_path))
+    assert code == 2
+    assert "holds no picture" in output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (59, "59 s"), (61, "2 min"), (3600, "1 h 0 min"), (8100, "2 h 15 min")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,60 @@
+"""Two CPU processes through torchrun train what one process trains."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import TINY
+from training.checkpoint import read_checkpoint
+from training.config import load_config
+from training.console import SilentProgress
+from training.datasets import open_dataset
+from training.distributed import Processes
+from training.errors import TrainingError
+from training.loop import Trainer
+from training.runlog import read_log
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(0, slice(0, 4)), (1, slice(4, 8))])
+def test_share_of_a_batch(rank: int, expected: slice) -> None:
+    assert Processes(rank, 2).share(8) == expected
+
+
+def test_a_batch_that_cannot_be_shared_evenly() -> None:
+    with pytest.raises(TrainingError, match="batch of 7 pictures cannot be shared evenly by 2 processes"):
+        Processes(0, 2).share(7)
+
+
+def test_one_process_gathers_and_averages_nothing() -> None:
+    tensor = torch.rand(3, requires_grad=True)
+    assert Processes().gather(tensor) is tensor
+    assert Processes().mean(tensor) is tensor
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(picture_folder: Path, tmp_path: Path) -> None:
+    # Both forms of the loss, whose negatives come from all processes; no batch statistics, which would differ.
+    settings = [*TINY, "run.evaluate=never", "optimizer.name=sgd", "optimizer.lr=0.01", "backbone.frozen_stages=2"]
+    pictures = open_dataset(picture_folder)
+    one = Trainer(load_config("small", settings), pictures.train, tmp_path / "one")
+    untrained = {name: value.clone() for name, value in one.network.state_dict().items()}
+    one.run(SilentProgress())
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
+    command += [str(picture_folder), "--out", str(tmp_path / "two")]
+    for setting in settings:
+        command += ["--set", setting]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = (read_checkpoint(tmp_path / name / "last.pt").network for name in ("one", "two"))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-3, atol=1e-5, msg=name)
+    assert sum(float((value - untrained[name]).abs().sum()) for name, value in first.items()) > 0.1
+    logs = [read_log(tmp_path / name / "log.jsonl") for name in ("one", "two")]
+    losses = [[record["loss"] for record in log if record["kind"] == "step"] for log in logs]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert logs[1][0]["processes"] == 2

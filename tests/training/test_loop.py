@@ -1,0 +1,258 @@
+"""The loop: what a run leaves behind, resuming, choosing the epoch, and refusals."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import TINY
+from training import loop
+from training.build import load_network
+from training.checkpoint import read_checkpoint
+from training.config import TrainingConfig
+from training.console import SilentProgress
+from training.datasets import open_dataset
+from training.errors import CheckpointError, TrainingError
+from training.loop import Trainer
+from training.runlog import read_log
+from training.validation import Signals
+
+Configure = Callable[..., TrainingConfig]
+
+
+def trainer(config: TrainingConfig, folder: Path, out: Path, *, resume: bool = False) -> Trainer:
+    pictures = open_dataset(folder)
+    return Trainer(config, pictures.train, out, labelled=pictures.labelled_test, resume=resume)
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(path).network
+
+
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_what_a_run_leaves_behind(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    config = tiny_config("run.evaluate=epochs", "run.tensorboard=true")
+    run = trainer(config, picture_folder, tmp_path / "run")
+    assert (len(run.train), len(run.held_out), run.batch_size, run.steps_per_epoch) == (9, 3, 4, 2)
+    run.run(SilentProgress())
+    records = read_log(tmp_path / "run" / "log.jsonl")
+    kinds = [record["kind"] for record in records]
+    assert kinds[0] == "start"
+    assert kinds[-1] == "end"
+    steps = [record for record in records if record["kind"] == "step"]
+    assert [record["step"] for record in steps] == [1, 2, 3, 4]
+    assert {"loss", "rotation_accuracy", "scale_loss", "map_contrast", "feature_contrast", "learning_rate"} <= set(
+        steps[0]
+    )
+    assert [record["epoch"] for record in records if record["kind"] == "validation"] == [0, 1, 2]
+    evaluations = [record for record in records if record["kind"] == "evaluation"]
+    assert {(record["epoch"], record["cut"]) for record in evaluations} == {
+        (epoch, cut) for epoch in (0, 1, 2) for cut in ("otsu", "set_otsu", "psynet")
+    }
+    assert all({"corloc_0.3", "corloc_0.5", "corloc_0.7", "mean"} <= set(record) for record in evaluations)
+    speed = next(record for record in records if record["kind"] == "epoch")
+    shares = [speed[f"{part}_share"] for part in ("load", "forward", "backward", "update")]
+    assert sum(shares) == pytest.approx(1, abs=1e-6)
+    assert speed["pictures_per_second"] > 0
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    network, checkpoint = load_network(tmp_path / "run" / "best.pt")
+    assert checkpoint.chosen_epoch in (1, 2)
+    assert not network.training
+    assert checkpoint.optimizer == {}
+
+
+def test_the_same_seed_trains_the_same_and_another_does_not(
+    tiny_config: Configure, picture_folder: Path, tmp_path: Path
+) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        trainer(tiny_config(f"run.seed={seed}"), picture_folder, tmp_path / name).run(SilentProgress())
+    first, same, other = (state(tmp_path / name / "last.pt") for name in "abc")
+    assert_same(first, same)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_measuring_the_speed_changes_nothing(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    config = tiny_config("backbone.norm=train")
+    for name, measures in (("a", False), ("b", True)):
+        run = trainer(config, picture_folder, tmp_path / name)
+        if measures:
+            assert run.seconds_per_step() > 0
+        run.run(SilentProgress())
+    assert_same(state(tmp_path / "a" / "last.pt"), state(tmp_path / "b" / "last.pt"))
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+class StopAt(SilentProgress):
+    def __init__(self, step: int) -> None:
+        self.at = step
+
+    def step(self, step: int, total: int, losses: dict[str, float]) -> None:
+        if step == self.at:
+            raise Stop
+
+
+FULL = ("backbone.norm=train", "optimizer.ema=0.9", "run.checkpoint_steps=1", "run.evaluate=never")
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_resume_is_exact_after_a_stop_at_any_step(
+    stop: int, tiny_config: Configure, picture_folder: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(*FULL)
+    trainer(config, picture_folder, tmp_path / "whole").run(SilentProgress())
+    with pytest.raises(Stop):
+        trainer(config, picture_folder, tmp_path / "parts").run(StopAt(stop))
+    torch.rand(5)  # where the generators are must not matter
+    resumed = trainer(config, picture_folder, tmp_path / "parts", resume=True)
+    assert resumed.step < 4
+    resumed.run(SilentProgress())
+    for file in ("last.pt", "best.pt"):
+        whole, parts = read_checkpoint(tmp_path / "whole" / file), read_checkpoint(tmp_path / "parts" / file)
+        assert_same(whole.network, parts.network)
+        assert whole.average is not None
+        assert parts.average is not None
+        assert_same(whole.average, parts.average)
+        assert (whole.signals, whole.chosen_epoch) == (parts.signals, parts.chosen_epoch)
+    logs = [read_log(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
+    losses = [[(one["step"], one["loss"]) for one in log if one["kind"] == "step"] for log in logs]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.slow
+def test_resume_is_exact_after_kill_9(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    """In a process of its own, killed at a random step."""
+    settings = [*TINY, *FULL, "run.epochs=10"]
+    config = tiny_config(*FULL, "run.epochs=10")
+    trainer(config, picture_folder, tmp_path / "whole").run(SilentProgress())
+    command = [sys.executable, "-m", "training", str(picture_folder), "--out", str(tmp_path / "parts"), "--resume"]
+    for setting in settings:
+        command += ["--set", setting]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    log = tmp_path / "parts" / "log.jsonl"
+    step = random.SystemRandom().randrange(2, 19)
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if log.is_file() and f'"step", "step": {step},' in log.read_text("utf-8"):
+            break
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, (step, errors.decode())
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for file in ("last.pt", "best.pt"):
+        assert_same(state(tmp_path / "whole" / file), state(tmp_path / "parts" / file))
+    steps = [record["step"] for record in read_log(log) if record["kind"] == "step"]
+    assert steps == list(range(1, 21)), step
+
+
+def test_a_finished_run_is_left_alone(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    trainer(tiny_config(), picture_folder, tmp_path).run(SilentProgress())
+    before = (tmp_path / "log.jsonl").read_text()
+    trainer(tiny_config(), picture_folder, tmp_path, resume=True).run(SilentProgress())
+    assert (tmp_path / "log.jsonl").read_text() == before
+
+
+def test_resume_refuses_other_settings_and_other_pictures(
+    tiny_config: Configure, picture_folder: Path, tmp_path: Path
+) -> None:
+    trainer(tiny_config(), picture_folder, tmp_path).run(SilentProgress())
+    with pytest.raises(CheckpointError, match="other settings"):
+        trainer(tiny_config("optimizer.lr=0.5"), picture_folder, tmp_path, resume=True)
+    assert trainer(tiny_config("data.workers=1"), picture_folder, tmp_path, resume=True).step == 4
+    (picture_folder / "split.csv").write_text("file,split\n00.jpg,test\n")
+    with pytest.raises(CheckpointError, match="9 other pictures than the 11 found"):
+        trainer(tiny_config(), picture_folder, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("select", "distinct", "chosen"),
+    [("distinctness", (0.9, 0.1, 0.3, 0.2), 2), ("last", (0.9, 0.1, 0.3, 0.2), 3), ("loss", (0.9, 0.1, 0.3, 0.2), 1)],
+)
+def test_which_epoch_is_chosen(
+    select: str,
+    distinct: tuple[float, ...],
+    chosen: int,
+    tiny_config: Configure,
+    picture_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The untrained network (0.9) is never chosen; equal signals keep the earlier epoch.
+    signals = iter(Signals(value, 0.5, 0.5, value) for value in distinct)
+    monkeypatch.setattr(loop, "validate", lambda *arguments: next(signals))
+    run = trainer(tiny_config("run.epochs=3", f"run.select={select}"), picture_folder, tmp_path)
+    run.run(SilentProgress())
+    best = read_checkpoint(tmp_path / "best.pt")
+    assert (best.chosen_epoch, best.epoch) == (chosen, chosen)
+
+
+def test_test_boxes_choose_nothing(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    pictures = open_dataset(picture_folder)
+    for name, labelled in (("with", pictures.labelled_test), ("without", ())):
+        Trainer(tiny_config("run.evaluate=epochs"), pictures.train, tmp_path / name, labelled=labelled).run(
+            SilentProgress()
+        )
+    first, second = (read_checkpoint(tmp_path / name / "best.pt") for name in ("with", "without"))
+    assert_same(first.network, second.network)
+    assert first.chosen_epoch == second.chosen_epoch
+
+
+def test_without_held_out_pictures_the_last_epoch_is_kept(
+    tiny_config: Configure, picture_folder: Path, tmp_path: Path
+) -> None:
+    trainer(tiny_config("data.held_out=0"), picture_folder, tmp_path).run(SilentProgress())
+    assert read_checkpoint(tmp_path / "best.pt").epoch == 2
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    run = trainer(tiny_config("run.evaluate=never", "data.held_out=0"), picture_folder, tmp_path)
+    with torch.no_grad():
+        run.network.heads["rotation"].bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
+    with pytest.raises(TrainingError, match="not finite at step 0"):
+        run.run(SilentProgress())
+
+
+def test_a_damaged_picture_is_left_out_and_named(
+    tiny_config: Configure, picture_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (picture_folder / "images" / "03.jpg").write_bytes(b"no picture")
+    run = trainer(tiny_config("data.held_out=0"), picture_folder, tmp_path)
+    assert len(run.train) == 11
+    assert "03.jpg" in caplog.text
+
+
+def test_fewer_pictures_than_a_batch(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    run = trainer(tiny_config("run.batch_size=64", "data.held_out=0"), picture_folder, tmp_path)
+    assert (run.batch_size, run.steps_per_epoch) == (12, 1)
+
+
+def test_mixed_precision(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    trainer(tiny_config("run.amp=bf16", "run.epochs=1"), picture_folder, tmp_path).run(SilentProgress())
+    losses = [record["loss"] for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
+    assert all(0 < loss < 100 for loss in losses)
+
+
+def test_training_learns(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+    """Twelve pictures can be learnt by heart: the loss must fall."""
+    settings = ("run.epochs=30", "optimizer.lr=3e-3", "data.held_out=0", "pretext.tasks=R", "backbone.norm=train")
+    config = tiny_config(*settings, "run.batch_size=12", "run.evaluate=never", "loss.feature_weight=0")
+    trainer(config, picture_folder, tmp_path).run(SilentProgress())
+    steps = [record for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
+    assert sum(one["map_contrast"] for one in steps[-5:]) < 0.8 * sum(one["map_contrast"] for one in steps[:5])
+    assert sum(one["rotation_loss"] for one in steps[-5:]) < 0.9 * sum(one["rotation_loss"] for one in steps[:5])
