@@ -31,6 +31,13 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# Written as an array of two, since many generators of clients do not know tuples.
+_Size = Annotated[
+    tuple[int, ...],
+    Field(min_length=2, max_length=2, description="Width and height of the network's input, in pixels."),
+]
+
+
 class BoxBody(_Body):
     """A box in pixels of the original picture as displayed: half-open, x to the right, y down."""
 
@@ -78,7 +85,7 @@ class ModelBody(_Body):
     name: str
     sha256: str
     backbone: str
-    input_size: Annotated[tuple[int, int], Field(description="Width and height of the network's input, in pixels.")]
+    input_size: _Size
 
 
 class Timing(_Body):
@@ -116,7 +123,7 @@ class ModelDetails(_Body):
     pooling: Pooling
     k: float
     gate: bool
-    input_size: tuple[int, int]
+    input_size: _Size
     precision: Literal["fp32", "fp16", "int8"]
     licence: str
     training_data: str
