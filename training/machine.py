@@ -11,8 +11,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Have glibc keep freed memory for the next step rather than give it back to the system.
 
-    The activations of a step are some gigabytes, by default mapped and unmapped anew at every step; the page faults cost
-    as much time as the network where memory is virtualised. Peak memory stays about the same.
+    The activations of a step are some gigabytes, by default mapped and unmapped anew at every step; the page faults
+    cost as much time as the network where memory is virtualised. Peak memory stays about the same.
 
     Returns:
         Whether it took effect; false where the C library is not glibc.

@@ -45,7 +45,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert torch.equal(read.optimizer["state"][0]["momentum_buffer"], torch.ones(2))
     for name in ("config", "step", "epoch", "pictures", "signals", "chosen_epoch", "provenance"):
         assert getattr(read, name) == getattr(written, name)
-    assert os.listdir(tmp_path / "run") == ["last.pt"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["last.pt"]
 
 
 def test_random_generators_go_on_where_they_were(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="No space"):
         write_atomically(tmp_path / "last.pt", {})
     assert (tmp_path / "last.pt").read_bytes() == before
-    assert os.listdir(tmp_path) == ["last.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_provenance_names_versions_and_commit() -> None:

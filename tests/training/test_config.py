@@ -73,7 +73,7 @@ def test_refusals_name_the_setting(override: str, message: str) -> None:
 
 
 def test_flip_and_mirrored_views_exclude_each_other() -> None:
-    with pytest.raises(TrainingError, match="data.mirror must be off"):
+    with pytest.raises(TrainingError, match=r"data\.mirror must be off"):
         load_config("small", ["pretext.tasks=R+F", "data.mirror=true"])
 
 
@@ -87,10 +87,10 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_missing_and_damaged_files(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="preset 'nowhere.toml'; presets: .*paper"):
+    with pytest.raises(TrainingError, match=r"preset 'nowhere\.toml'; presets: .*paper"):
         load_config("nowhere.toml")
     (tmp_path / "bad.toml").write_text("[run\n")
-    with pytest.raises(TrainingError, match="bad.toml"):
+    with pytest.raises(TrainingError, match=r"bad\.toml"):
         load_config(tmp_path / "bad.toml")
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from training.geometry import Fill, warp_maps
+from training.geometry import warp_maps
 from training.losses import MapPair, feature_contrast, map_contrast, normalise_maps
 from training.pretext import PretextTasks
 
@@ -23,10 +23,8 @@ MAPS = torch.stack([blob(1, 1), blob(7, 2), blob(2, 7), blob(6, 6)])
 QUARTERS = PretextTasks("R").matrices({"rotation": torch.tensor([0, 1, 2, 3])})
 
 
-def pair(
-    original: torch.Tensor, transformed: torch.Tensor, matrices: torch.Tensor = QUARTERS, fill: Fill = "mean"
-) -> MapPair:
-    return MapPair(original, transformed, matrices, fill)
+def pair(original: torch.Tensor, transformed: torch.Tensor, matrices: torch.Tensor = QUARTERS) -> MapPair:
+    return MapPair(original, transformed, matrices, "mean")
 
 
 def paint(maps: torch.Tensor, inside: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,9 @@
 """A user's own folder: pictures alone, or with `boxes.csv` and `split.csv`.
 
 `boxes.csv`: header `file,x0,y0,x1,y1`, half-open pixels, several rows a file allowed. `split.csv`: columns `file` and
-`split` (`train` or `test`). Names in both are relative to `images/` where there is such a folder, else to the folder
-itself. Without `split.csv` all pictures are trained on, and those that have boxes are scored as well; a picture that
-`split.csv` does not name is trained on.
+`split` (`train`, `val` or `trainval`, all of which train, or `test`). Names in both are relative to `images/` where
+there is such a folder, else to the folder itself. Without `split.csv` all pictures are trained on, and those that have
+boxes are scored as well; a picture that `split.csv` does not name is trained on.
 """
 
 from pathlib import Path
@@ -70,8 +70,7 @@ def _check(source: Source, path: Path, number: int, name: str, files: dict[str, 
 
 
 def _split(source: Source, path: Path, number: int, text: str) -> Split:
-    if text == "train":
-        return "train"
-    if text == "test":
-        return "test"
-    raise source.damaged(path, f"the split 'train' or 'test' in line {number}", text)
+    splits: dict[str, Split] = {"train": "train", "trainval": "train", "val": "train", "test": "test"}
+    if text not in splits:
+        raise source.damaged(path, f"the split {' or '.join(splits)} in line {number}", text)
+    return splits[text]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from training.datasets.base import Source
 
@@ -17,7 +18,7 @@ def _load(source: Source, path: Path, variable: str) -> Any:
         raise source.missing(path, expected)
     try:
         content = loadmat(path, squeeze_me=True, variable_names=[variable])
-    except (ValueError, TypeError, NotImplementedError, OSError, EOFError) as error:
+    except (MatReadError, ValueError, TypeError, NotImplementedError, OSError, EOFError) as error:
         raise source.damaged(path, expected, str(error)) from error
     if variable not in content:
         raise source.damaged(path, expected, "a file without it")
