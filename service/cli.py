@@ -19,8 +19,8 @@ from service.scoring.command import score
 __all__ = ["add_optional_commands", "app", "main"]
 
 _OPTIONAL = {
-    "train": ("train", "Train a network on a folder of pictures (needs 'colocalize[train]')."),
-    "export": ("export", "Write a checkpoint as an ONNX model (needs 'colocalize[export]')."),
+    "train": ("train", "Train a network on a folder of pictures (needs the extra 'train')."),
+    "export": ("export", "Write a checkpoint as an ONNX model (needs the extra 'export')."),
 }
 """Commands of the optional packages: the extra that brings what they need, and what they do."""
 

@@ -39,7 +39,7 @@ def score(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if missing.")],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'."),
+        typer.Argument(metavar="INPUT", help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'."),
     ] = None,
     files_from: Annotated[
         str | None,

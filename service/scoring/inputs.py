@@ -171,6 +171,11 @@ class _Finder:
     def add_input(self, text: str) -> None:
         path = Path(text)
         if path.is_dir():
+            if _identity(path) == self._excluded:
+                raise InputError(
+                    f"the results cannot go into the very folder that is scored, {text!r}; "
+                    "give them a folder of their own, which may lie in it"
+                )
             self._add_sorted(self._walk(text))
         elif os.path.lexists(text):
             self._add(path.name, text)

@@ -52,7 +52,7 @@ class ScoreSummary:
         if prediction["error"] is not None:
             self.errors[prediction["error"]["code"]] += 1
             if len(self.failures) < _FAILURES_NAMED:
-                self.failures.append(f"{prediction['path']}: {prediction['error']['message']}")
+                self.failures.append(f"{prediction['path']!r}: {prediction['error']['message']}")
 
 
 def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Table:

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests.dummy_engine import DummyEngine
 from tests.service.score_pictures import write_square, write_squares
 
 runner = CliRunner()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def test_failed_pictures_are_named_and_the_exit_code_tells(engine: DummyEngine, 
     code, out, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
     assert code == 1
     assert len(paths(tmp_path / "out")) == 9
-    assert "warning: failed: bad0.jpg: the file has 0 bytes" in err
+    assert "warning: failed: 'bad0.jpg': the file has 0 bytes" in err
     assert "warning: failed: 2 more, see predictions.jsonl" in err
     assert (rows(out)["that failed"], rows(out)["empty file"]) == ("7", "7")
 
@@ -168,7 +170,7 @@ def test_strict_makes_files_that_are_no_pictures_errors(engine: DummyEngine, tmp
     (tmp_path / "set/notes.txt").write_text("not a picture")
     code, _, err = run("score", tmp_path / "set", "--out", tmp_path / "out", "--strict")
     assert code == 1
-    assert "failed: notes.txt: not a picture in an allowed format" in err
+    assert "failed: 'notes.txt': not a picture in an allowed format" in err
 
 
 def test_one_picture_falls_back_to_attention_and_says_so(engine: DummyEngine, tmp_path: Path) -> None:
@@ -195,6 +197,7 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["empty"], "no picture found in 'empty'"),
         (["one", "two"], "'one/a.png' and 'two/a.png' would both be called 'a.png'"),
         (["one", "--files-from", "-"], "no picture found in the 0 names given"),
+        (["one", "--out", "one"], "the results cannot go into the very folder that is scored, 'one'"),
         (["one", "--out", "a_file"], "--out must be a folder, but 'a_file' is a file"),
         (["mixed", "--format", "yolo"], "YOLO would call the labels"),
         (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
@@ -362,6 +365,24 @@ def test_evaluate_without_its_file(evaluated: tuple[Path, Path]) -> None:
     assert (code, err) == (3, "error: No such file or directory 'missing.jsonl'\n")
 
 
+def documented_commands() -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_the_commands_of_the_documentation_work(
+    engine: DummyEngine, served: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples", target_is_directory=True)
+    commands = [shlex.split(command) for command in documented_commands()]
+    assert [command[:2] for command in commands] == [["colocalize", name] for name in ("score", "evaluate", "serve")]
+    for command in commands:
+        assert run(*command[1:])[0] == 0
+    assert (tmp_path / "results/contact-sheet.jpg").is_file()
+    assert served[0].port == 8000
+
+
 def optional_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> typer.Typer:
     """An application with a command `train` out of a module with this source."""
     (tmp_path / "offered_commands.py").write_text(source)
@@ -387,7 +408,7 @@ def test_an_optional_command_without_its_packages_names_the_extra(
     assert result.exit_code == 3
     assert result.stderr == said + "install it with: pip install 'colocalize[train]'\n"
     listed = runner.invoke(app, ["--help"])  # the help must not need them either
-    assert (listed.exit_code, "Train a network on a folder" in listed.stdout) == (0, True)
+    assert (listed.exit_code, "the extra 'train'" in listed.stdout) == (0, True)
 
 
 def test_an_optional_command_that_is_broken_is_not_taken_for_a_missing_package(

@@ -19,7 +19,7 @@ def test_pictures_are_counted() -> None:
         summary.add(to_prediction(f"c{number}", ImageResult.failed(ImageError("truncated", "cut off"))))
     assert (summary.pictures, summary.boxes, summary.with_boxes, summary.with_common_object) == (8, 2, 1, 1)
     assert summary.errors == {"truncated": 6}
-    assert summary.failures == [f"c{number}: cut off" for number in range(5)]  # the first of them
+    assert summary.failures == [f"'c{number}': cut off" for number in range(5)]  # the first of them
 
 
 def test_the_table_shows_rate_errors_and_where_to_look() -> None:
