@@ -1,9 +1,153 @@
-"""The step over the set: what the pictures have in common, and where it is in each."""
+"""The step over the set: what the pictures have in common, and where it is in each.
+
+A first look at the whole picture finds where the object is, widely; a second look at that part alone, at the network's
+full input size, finds its extent. Both by discriminants fitted over the set. The second look makes small objects
+large, so that one way to cut the map serves all sizes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["sample_indices"]
+from colocalization.boxes import component_boxes
+from colocalization.consistency import Prototype, fit_prototype
+from colocalization.discriminant import Discriminant, fit_discriminant, starting_maps
+from colocalization.maps import upsample
+from colocalization.transform import Region
+
+__all__ = ["CommonObject", "FirstLook", "SecondLook", "fit_first_look", "fit_second_look", "sample_indices"]
+
+_FIRST_ROUNDS = 1
+_TIGHT_ROUNDS, _WIDE_ROUNDS = 1, 4
+
+_REGION_FACTOR = 1.25
+"""How much larger than the first look's box the second look is: background on all sides, to tell the object from."""
+
+_SMALLEST_REGION = 0.25
+"""Least side of the second look, as a share of the picture's: below, pictures have no detail left to show."""
+
+_FINE = 4
+"""The first look's map is upsampled by this factor before it is cut, for boxes finer than the grid."""
+
+_LEAST_AREA = 0.1
+"""Regions smaller than this share of the largest one are taken for noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """What a look at whole pictures has found over the set.
+
+    Attributes:
+        object: The common object against the rest, widely.
+        prototype: What the object's descriptors have in common, for the confidence.
+    """
+
+    object: Discriminant
+    prototype: Prototype
+
+    def regions(self, features: NDArray[np.floating], limit: int = 1) -> list[Region]:
+        """Where to look again: the largest parts of the picture above the middle between the classes.
+
+        Args:
+            features: (C, h, w) feature map of the whole picture.
+            limit: Most regions to return.
+
+        Returns:
+            The regions, largest part first; the whole picture where nothing stands out.
+        """
+        scores = self.object.map(features)
+        height, width = (_FINE * side for side in scores.shape)
+        boxes, labels = component_boxes(upsample(scores, width, height) > 0.5)
+        if not len(boxes):
+            return [Region(0.0, 0.0, 1.0, 1.0)]
+        areas = np.bincount(labels.ravel())[1:]
+        return [
+            Region(*(float(value) for value in box / (width, height, width, height))).expanded(
+                _REGION_FACTOR, _SMALLEST_REGION
+            )
+            for box, area in zip(boxes[:limit], areas[:limit], strict=True)
+            if area >= _LEAST_AREA * areas[0]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What a look at the regions has found over the set.
+
+    The mean of two discriminants: `tight` may leave out parts of the object that are unlike the rest, `wide` may
+    take in what surrounds it. Where they agree the map is sure; between them the colours of the picture decide.
+
+    Attributes:
+        tight: Fitted with all of the rest as background.
+        wide: Fitted with the sure background alone.
+    """
+
+    tight: Discriminant
+    wide: Discriminant
+
+    def map(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Map of a region; 0 where both discriminants see background, 1 where both see the object.
+
+        Args:
+            features: (C, h, w) feature map of the region.
+
+        Returns:
+            (h, w) float32 [0, 1]; cut at 0.5.
+        """
+        both = [np.clip((one.map(features) + 0.5) / 2, 0, 1) for one in (self.tight, self.wide)]
+        return np.asarray((both[0] + both[1]) / 2, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class CommonObject:
+    """The common object of a set, as `Localizer.fit` estimates it.
+
+    Attributes:
+        first: The look at whole pictures.
+        second: The look at the regions; for `effort="fast"` fitted on, and applied to, whole pictures.
+        looks_again: Whether regions go through the network again.
+    """
+
+    first: FirstLook
+    second: SecondLook
+    looks_again: bool
+
+
+def fit_first_look(
+    attention: Sequence[NDArray[np.floating]], features: Sequence[NDArray[np.floating]]
+) -> FirstLook | None:
+    """Estimate the common object over whole pictures.
+
+    Args:
+        attention: Attention maps, each (h, w).
+        features: Feature maps, each (C, h, w).
+
+    Returns:
+        None where the pictures have no foreground at all, for example because all are blank.
+    """
+    start = starting_maps(attention, features)
+    found = fit_discriminant(features, start, background="sure", rounds=_FIRST_ROUNDS)
+    return None if found is None else FirstLook(found, fit_prototype(features, found))
+
+
+def fit_second_look(
+    attention: Sequence[NDArray[np.floating]], features: Sequence[NDArray[np.floating]]
+) -> SecondLook | None:
+    """Estimate the common object over the regions of a set.
+
+    Args:
+        attention: Attention maps of the regions, each (h, w).
+        features: Feature maps of the regions, each (C, h, w).
+
+    Returns:
+        None where the regions have no foreground at all.
+    """
+    start = starting_maps(attention, features)
+    tight = fit_discriminant(features, start, background="rest", rounds=_TIGHT_ROUNDS)
+    wide = fit_discriminant(features, start, background="sure", rounds=_WIDE_ROUNDS)
+    return None if tight is None or wide is None else SecondLook(tight, wide)
 
 
 def sample_indices(count: int, limit: int) -> NDArray[np.intp]:

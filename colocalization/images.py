@@ -18,8 +18,8 @@ from colocalization.errors import ImageError, ImageErrorCode
 
 __all__ = ["ALLOWED_FORMATS", "DecodedImage", "ImageLimits", "decode"]
 
-ALLOWED_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that are tried, by Pillow's names. MPO is what phones and stereo cameras write with the ending .jpg."""
+ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Formats that are tried, by Pillow's names. JPEG includes MPO, which phones and stereo cameras write as .jpg."""
 
 _TRANSPARENT_SHOWS = (128, 128, 128)
 """What lies behind transparent pixels: mid-grey, the network's zero, so that it is no content of its own."""

@@ -1,24 +1,34 @@
-"""The public API: pictures in, boxes and heat maps out."""
+"""The public API: pictures in, boxes and heat maps out.
+
+A set is localized in four steps, which servers and batch jobs call one by one and `Localizer.localize` in a row:
+`prepare` decodes a picture, `run` takes it through the network, `fit` estimates the common object over the set, and
+`finish` goes from one picture's features to its boxes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import Box, component_boxes
+from colocalization.common import CommonObject, FirstLook, fit_first_look, fit_second_look, sample_indices
 from colocalization.engine import Device, Engine, OnnxEngine
 from colocalization.errors import ImageError
+from colocalization.extent import Extent, attention_extent, common_extent
 from colocalization.images import DecodedImage, ImageLimits, decode
-from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.results import ImageResult, Mode, SetResult
+from colocalization.transform import Region
 
-__all__ = ["DEFAULT_MODEL", "ImageFeatures", "Localizer", "PreparedImage"]
+__all__ = ["DEFAULT_MODEL", "Effort", "ImageFeatures", "Localizer", "PreparedImage"]
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
+
+Effort = Literal["full", "fast"]
+"""`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: once, for half
+of the time and coarser boxes. Mode `attention` always looks once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +57,26 @@ class ImageFeatures:
     features: NDArray[np.float32]
 
 
-class CommonObject:
-    """Placeholder until the step over the set stands."""
-
-
 class Localizer:
-    """Finds the common object in sets of pictures. Safe to use from several threads."""
+    """Finds the common object in sets of pictures. Safe to use from several threads.
 
-    set_sample_size = 256
+    Attributes:
+        set_sample_size: Most pictures that the common object is estimated from. Of larger sets take so many, spread
+            evenly (`colocalization.common.sample_indices`), so that memory does not grow with the set: a picture's
+            features are about 1 MB, its pixels up to 3 MB.
+        engine: Runs the network.
+        limits: What one picture may cost.
+        effort: How much work mode `common` takes.
+    """
 
-    def __init__(self, engine: Engine, limits: ImageLimits | None = None) -> None:
+    set_sample_size = 64
+
+    def __init__(self, engine: Engine, limits: ImageLimits | None = None, *, effort: Effort = "full") -> None:
+        if effort not in ("full", "fast"):
+            raise ValueError(f"effort must be 'full' or 'fast', got {effort!r}")
         self.engine = engine
         self.limits = limits or ImageLimits()
+        self.effort: Effort = effort
         self._transform = engine.metadata.transform()
 
     @classmethod
@@ -70,26 +88,72 @@ class Localizer:
         require_gpu: bool = False,
         threads: int = 0,
         limits: ImageLimits | None = None,
+        effort: Effort = "full",
     ) -> "Localizer":
-        """Load a model; the one in the box if none is named."""
+        """Load a model; the one in the box if none is named.
+
+        Args:
+            model: ONNX file written by `colocalize export`.
+            device: Where the network runs.
+            require_gpu: Refuse to fall back to the CPU.
+            threads: Threads of one operator; 0 takes one for each core.
+            limits: What one picture may cost.
+            effort: How much work mode `common` takes.
+
+        Raises:
+            ModelError: The file is missing, damaged, or not one that Colocalize exported.
+            ProviderError: CUDA was required and cannot be used, or ONNX Runtime is not installed.
+        """
         if model is None:
             with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as path:
-                return cls.load(path, device=device, require_gpu=require_gpu, threads=threads, limits=limits)
-        return cls(OnnxEngine(model, device=device, require_gpu=require_gpu, threads=threads), limits)
+                engine = OnnxEngine(path, device=device, require_gpu=require_gpu, threads=threads)
+        else:
+            engine = OnnxEngine(model, device=device, require_gpu=require_gpu, threads=threads)
+        return cls(engine, limits, effort=effort)
 
     def prepare(self, source: bytes | Path | BinaryIO) -> PreparedImage:
-        """Decode a picture and make the network's input from it."""
+        """Decode a picture and make the network's input from it.
+
+        Raises:
+            ImageError: The picture cannot be read or is over a limit.
+        """
         image = decode(source, self.limits)
         return PreparedImage(image, self._transform(image.rgb))
 
     def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
-        """Run the network once over all pictures given."""
-        output = self.engine.run(np.stack([one.input for one in prepared]))
-        return [ImageFeatures(a, f) for a, f in zip(output.attention, output.features, strict=True)]
+        """Take pictures through the network, all in one batch."""
+        return self._run(np.stack([one.input for one in prepared]))
 
-    def fit(self, features: Sequence[ImageFeatures]) -> CommonObject:
-        """Estimate the common object from the features of at least two pictures."""
-        return CommonObject()
+    def fit(self, images: Sequence[DecodedImage], features: Sequence[ImageFeatures]) -> CommonObject | None:
+        """Estimate the common object of a set.
+
+        Args:
+            images: At least two pictures of the set; at most `set_sample_size` are meant to be given.
+            features: Their features, as `run` gave them.
+
+        Returns:
+            The common object; None where the pictures have no foreground at all, for example because all are blank.
+
+        Raises:
+            ValueError: There are fewer than two pictures, or not as many pictures as features.
+        """
+        if len(images) < 2 or len(images) != len(features):
+            raise ValueError(f"expected two or more pictures and their features, got {len(images)} and {len(features)}")
+        first = fit_first_look([one.attention for one in features], [one.features for one in features])
+        if first is None:
+            return None
+        looks_again = self.effort == "full"
+        # Pictures without the common object would teach the second look other things.
+        shown = [index for index, one in enumerate(features) if self._shows(first, one)]
+        shown = shown if len(shown) > 1 else list(range(len(features)))
+        second = [
+            self._look_again(images[index], first.regions(features[index].features)[0])
+            if looks_again
+            else features[index]
+            for index in shown
+        ]
+        found = fit_second_look([one.attention for one in second], [one.features for one in second])
+        return None if found is None else CommonObject(first, found, looks_again)
 
     def finish(
         self,
@@ -99,31 +163,90 @@ class Localizer:
         *,
         max_boxes: int = 1,
     ) -> ImageResult:
-        """From one picture's features to its boxes."""
+        """From one picture's features to its boxes.
+
+        With a common object and full effort, the network runs again over the object's part of the picture, alone in
+        its batch, so that the result does not depend on which other pictures are worked on.
+
+        Args:
+            prepared: The picture.
+            features: Its features, as `run` gave them.
+            common: The common object of its set; None for mode `attention`.
+            max_boxes: Most boxes to give, at least 1.
+        """
+        if max_boxes < 1:
+            raise ValueError(f"max_boxes must be at least 1, got {max_boxes}")
         image = prepared.image
-        height, width = image.rgb.shape[:2]
-        heatmap = upsample(min_max(features.attention), width, height)
-        boxes, labels = component_boxes(heatmap > otsu_threshold(heatmap))
-        scale = np.array([image.width / width, image.height / height] * 2)
-        found = tuple(
-            Box(*(box * scale).tolist(), float(heatmap[labels == rank].mean()))
-            for rank, box in enumerate(boxes[:max_boxes], start=1)
-        )
-        return ImageResult(image.width, image.height, found, 1.0, True, heatmap)
+        if common is None:
+            extent = attention_extent(image.rgb, features.attention, max_boxes)
+            return _result(image, extent, confidence=1.0 if extent.boxes else 0.0)
+        extent = common_extent(image.rgb, self._looks(image, features, common, max_boxes), common.second, max_boxes)
+        similarity = common.first.prototype.similarity(features.features, common.first.object)
+        return _result(image, extent, common.first.prototype.confidence(similarity))
 
     def localize(
         self, sources: Sequence[bytes | Path | BinaryIO], *, mode: Mode = "common", max_boxes: int = 1
     ) -> SetResult:
-        """Localize the common object in a set of pictures."""
-        prepared: list[PreparedImage | ImageError] = []
-        for source in sources:
-            try:
-                prepared.append(self.prepare(source))
-            except ImageError as error:
-                prepared.append(error)
+        """Localize the common object in a set of pictures.
+
+        Holds all pictures in memory; for folders of any size use `colocalize score`.
+
+        Args:
+            sources: Encoded bytes, paths or binary streams. One that cannot be read gets a result with an `error`.
+            mode: What the boxes are found by. A single readable picture has nothing in common with others: `common`
+                falls back to `attention`, and the result says so.
+            max_boxes: Most boxes a picture.
+
+        Returns:
+            One result for each source, in their order.
+
+        Example:
+            >>> result = Localizer.load().localize([Path("examples/images/kingfisher.jpg")])
+            >>> result.mode, len(result.images[0].boxes)
+            ('attention', 1)
+        """
+        if mode not in ("attention", "common"):
+            raise ValueError(f"mode must be 'attention' or 'common', got {mode!r}")
+        prepared = [self._try_prepare(source) for source in sources]
         good = [one for one in prepared if isinstance(one, PreparedImage)]
         features = [self.run([one])[0] for one in good]
-        common = self.fit(features) if mode == "common" and len(good) > 1 else None
-        results = iter(self.finish(p, f, common, max_boxes=max_boxes) for p, f in zip(good, features, strict=True))
+        common = None
+        if mode == "common" and len(good) > 1:
+            sample = sample_indices(len(good), self.set_sample_size)
+            common = self.fit([good[index].image for index in sample], [features[index] for index in sample])
+        results = (self.finish(p, f, common, max_boxes=max_boxes) for p, f in zip(good, features, strict=True))
         images = tuple(ImageResult.failed(one) if isinstance(one, ImageError) else next(results) for one in prepared)
         return SetResult("attention" if common is None else "common", images)
+
+    def _try_prepare(self, source: bytes | Path | BinaryIO) -> PreparedImage | ImageError:
+        try:
+            return self.prepare(source)
+        except ImageError as error:
+            return error
+
+    def _run(self, images: NDArray[np.float32]) -> list[ImageFeatures]:
+        output = self.engine.run(images)
+        return [ImageFeatures(a, f) for a, f in zip(output.attention, output.features, strict=True)]
+
+    def _look_again(self, image: DecodedImage, region: Region) -> ImageFeatures:
+        return self._run(self._transform(image.rgb, region)[None])[0]
+
+    def _looks(
+        self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int
+    ) -> list[tuple[Region, NDArray[np.float32]]]:
+        """The regions to find boxes in, most important first, and the features of each."""
+        if not common.looks_again:
+            return [(Region(0.0, 0.0, 1.0, 1.0), features.features)]
+        regions = common.first.regions(features.features, max_boxes)
+        return [(region, self._look_again(image, region).features) for region in regions]
+
+    @staticmethod
+    def _shows(first: FirstLook, features: ImageFeatures) -> bool:
+        return first.prototype.confidence(first.prototype.similarity(features.features, first.object)) >= 0.5
+
+
+def _result(image: DecodedImage, extent: Extent, confidence: float) -> ImageResult:
+    height, width = image.rgb.shape[:2]
+    boxes = tuple(box.scaled(image.width / width, image.height / height) for box in extent.boxes)
+    found = bool(boxes) and confidence >= 0.5
+    return ImageResult(image.width, image.height, boxes, confidence if boxes else 0.0, found, extent.heatmap)

@@ -7,11 +7,50 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["InputTransform", "Resize"]
+__all__ = ["InputTransform", "Region", "Resize"]
 
 Resize = Literal["squash"]
 """How a picture becomes square. `squash`: both sides to the input size, the aspect ratio is not kept (PsyNet's test
 protocol), so that relative coordinates are the same in the picture, the input and the map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a picture, half-open `x0, y0, x1, y1` as shares of its width and height, in [0, 1].
+
+    Example:
+        >>> Region(0.25, 0.0, 0.75, 1.0).in_pixels(100, 50)
+        (25.0, 0.0, 75.0, 50.0)
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x0 < self.x1 <= 1 and 0 <= self.y0 < self.y1 <= 1):
+            raise ValueError(f"a region must lie in [0, 1] and have an area, got {self}")
+
+    def in_pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The region in pixels of a picture of this size."""
+        return self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height
+
+    def expanded(self, factor: float, smallest: float) -> "Region":
+        """The region grown about its centre, as far as the picture reaches.
+
+        Args:
+            factor: Factor of both sides.
+            smallest: Least side before the cut at the picture's border, as a share.
+
+        Example:
+            >>> Region(0.4, 0.0, 0.6, 0.5).expanded(1.5, 0.25)
+            Region(x0=0.35, y0=0.0, x1=0.65, y1=0.625)
+        """
+        across = max((self.x1 - self.x0) * factor, smallest) / 2
+        down = max((self.y1 - self.y0) * factor, smallest) / 2
+        x, y = (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+        return Region(max(0.0, x - across), max(0.0, y - down), min(1.0, x + across), min(1.0, y + down))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +82,12 @@ class InputTransform:
         if self.resize != "squash":
             raise ValueError(f"resize must be 'squash', got {self.resize!r}")
 
-    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Resize (bicubic, antialiased) and normalise one picture.
+    def __call__(self, rgb: NDArray[np.uint8], region: Region | None = None) -> NDArray[np.float32]:
+        """Resize (bicubic, antialiased) and normalise one picture, or a region of it.
 
         Args:
             rgb: (H, W, 3) uint8 [0, 255].
+            region: The part of the picture that fills the input; all of it if left out.
 
         Returns:
             (3, size, size) float32, `(rgb / 255 - mean) / std`.
@@ -57,7 +97,9 @@ class InputTransform:
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
             raise ValueError(f"expected an (H, W, 3) uint8 array, got shape {rgb.shape} of {rgb.dtype}")
-        resized = Image.fromarray(rgb).resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        box = None if region is None else region.in_pixels(rgb.shape[1], rgb.shape[0])
+        side = (self.size, self.size)
+        resized = Image.fromarray(rgb).resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
         std = np.asarray(self.std, dtype=np.float32)
         scale = np.float32(1 / 255) / std
         shift = np.asarray(self.mean, dtype=np.float32) / std

@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from io import BytesIO
 
 import onnx
 import torch
@@ -139,6 +138,5 @@ def _export_backbone(source: NetworkSource, input_size: int) -> onnx.ModelProto:
         )
     if program is None:
         raise ExportError("torch's exporter gave no program")
-    buffer = BytesIO()
-    program.save(buffer)
-    return onnx.load_model_from_string(buffer.getvalue())
+    model: onnx.ModelProto = program.model_proto
+    return model

@@ -106,8 +106,10 @@ def _channelwise_topk_mean(graph: GraphBuilder, weighted: str, k: int, output: s
     """Mean over the k channels of largest spatial mean: a 0/1 choice of channels, then a weighted sum."""
     priority = graph.add("ReduceMean", weighted, graph.axes(2, 3), keepdims=0)
     graph.add("TopK", priority, graph.axes(k), output=f"{graph.prefix}_chosen", axis=1, largest=1, sorted=0)
-    zeros = graph.add("Mul", priority, graph.constant(np.float32(0)))
-    ones = graph.add("Expand", graph.constant(np.float32(1 / k)), graph.add("Shape", f"{graph.prefix}_chosen"))
+    zeros = graph.add("Mul", priority, graph.constant(np.zeros((), np.float32)))
+    ones = graph.add(
+        "Expand", graph.constant(np.full((), 1 / k, np.float32)), graph.add("Shape", f"{graph.prefix}_chosen")
+    )
     weights = graph.add("ScatterElements", zeros, f"{graph.prefix}_chosen_indices", ones, axis=1)
     column = graph.add("Unsqueeze", weights, graph.axes(2, 3))
     product = graph.add("Mul", weighted, column)

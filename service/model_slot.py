@@ -28,7 +28,9 @@ def warm_up(localizer: Localizer, max_batch: int) -> None:
     for size in sorted({1, max_batch}):
         features = localizer.run([prepared] * size)
     localizer.finish(prepared, features[0], None)
-    localizer.finish(prepared, features[0], localizer.fit([features[0], features[-1]]))
+    localizer.finish(
+        prepared, features[0], localizer.fit([prepared.image, prepared.image], [features[0], features[-1]])
+    )
 
 
 class ModelSlot:

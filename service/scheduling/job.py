@@ -6,8 +6,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal
 
+from colocalization.common import CommonObject
 from colocalization.errors import ImageError
-from colocalization.localizer import CommonObject, ImageFeatures, Localizer, PreparedImage
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import ImageResult, Mode
 
 __all__ = ["Job", "Picture", "Render", "Stage", "StageTimes"]

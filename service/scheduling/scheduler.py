@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import groupby
 
+from colocalization.common import sample_indices
 from colocalization.errors import ImageError
 from service.scheduling.decoding import LARGE_PIXELS, header_pixels
 from service.scheduling.fair_queue import FairQueue
@@ -180,7 +181,9 @@ class Scheduler:
     def _fit(self, job: Job) -> None:
         started = time.monotonic()
         try:
-            common = job.localizer.fit([picture.features for picture in job.held if picture.features is not None])
+            held = [(one.prepared.image, one.features) for one in job.held if one.prepared and one.features]
+            sample = [held[index] for index in sample_indices(len(held), job.localizer.set_sample_size)]
+            common = job.localizer.fit([image for image, _ in sample], [features for _, features in sample])
         except Exception as caught:
             self._fail_unexpectedly(job, caught)
             return

@@ -4,13 +4,16 @@ import stat
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from colocalization._version import __version__
-from colocalization.common import sample_indices
+from colocalization.common import CommonObject, sample_indices
 from colocalization.errors import ImageError
-from colocalization.localizer import CommonObject, ImageFeatures, Localizer, PreparedImage
+from colocalization.images import DecodedImage
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import ImageResult, Mode
 from service.contact_sheet import MAX_TILES, Tile, contact_sheet
 from service.formats import DEFAULT_LABEL, Format, check_names, write_format
@@ -156,19 +159,21 @@ class Scorer:
 
     def _fit(self, sample: Sequence[InputFile]) -> _Fitted:
         features: dict[str, ImageFeatures] = {}
+        images: list[DecodedImage] = []
         readable: list[InputFile] = []
         with (
             self._progress.phase("Finding the common object", len(sample)) as advance,
-            closing(run_pipeline(sample, self._prepare, self._infer, _without_pixels, self._options.sizes)) as pictures,
+            closing(run_pipeline(sample, self._prepare, self._infer, _without_input, self._options.sizes)) as pictures,
         ):
             for picture in pictures:
-                if picture.features is not None:
+                if picture.features is not None and picture.prepared is not None:
                     features[picture.file.name] = picture.features
+                    images.append(picture.prepared.image)
                     readable.append(picture.file)
                 advance()
         if len(readable) < 2:
             return _Fitted(None, None, features)
-        return _Fitted(self._localizer.fit(list(features.values())), digest_files(readable), features)
+        return _Fitted(self._localizer.fit(images, list(features.values())), digest_files(readable), features)
 
     def _stream(
         self,
@@ -275,8 +280,10 @@ class Scorer:
         return self._out / "predictions.jsonl"
 
 
-def _without_pixels(picture: _Picture) -> _Picture:
-    picture.prepared = None
+def _without_input(picture: _Picture) -> _Picture:
+    """Keep the pixels, which the second look is cut from, without the network's input, which has done its work."""
+    if picture.prepared is not None:
+        picture.prepared = replace(picture.prepared, input=np.zeros(0, dtype=np.float32))
     return picture
 
 

@@ -1,0 +1,118 @@
+"""Which pictures of a set show the common object: their foreground descriptors agree, those of the others do not.
+
+Each picture is summed up by the mean descriptor of its foreground, centred on the mean descriptor of the whole set.
+Pictures of the common object point one way, the others anywhere; the dominant way is the prototype.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.discriminant import Discriminant, descriptors
+
+__all__ = ["Prototype", "fit_prototype"]
+
+_POWER_ITERATIONS = 50
+
+_CUT = 0.25
+"""Cosine to the prototype from which on a picture counts as showing the common object."""
+
+_LEAST_AGREEMENT = 0.25
+"""Mean cosine between the pictures of a set below which the set has no common object."""
+
+_SOFTNESS = 0.08
+"""Width of the logistic curve that turns the cosine into a confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prototype:
+    """The common object's mean foreground descriptor.
+
+    Attributes:
+        centre: (C,) float32, mean descriptor of the set.
+        total: (C,) float32, weighted sum of the pictures' unit-length summaries; 0 where they agree in nothing.
+        own_weight: Weight that a picture of the set has in `total` on average.
+        agreement: Weighted mean cosine between different pictures of the set, in [0, 1].
+    """
+
+    centre: NDArray[np.float32]
+    total: NDArray[np.float32]
+    own_weight: float
+    agreement: float
+
+    def similarity(self, features: NDArray[np.floating], foreground: Discriminant) -> float:
+        """Cosine in [-1, 1] between a picture's foreground and the prototype of the other pictures.
+
+        The picture's own share in the prototype is taken out by its average size; without that, two pictures that
+        have nothing in common would each be like their mean.
+
+        Args:
+            features: (C, h, w) feature map of the picture.
+            foreground: What tells its foreground.
+        """
+        summary = _summary(features, foreground, self.centre).astype(np.float64)
+        if not summary.any() or not self.total.any():
+            return 0.0
+        others = self.total - self.own_weight * summary
+        length = float(np.linalg.norm(others))
+        return float(summary @ others) / length if length > 0 else 0.0
+
+    def confidence(self, similarity: float) -> float:
+        """Confidence in [0, 1] that a picture of this similarity shows the common object; 0.5 at the cut.
+
+        Below 0.5 for every picture of a set that agrees in nothing.
+
+        Example:
+            >>> nothing = np.zeros(2, np.float32)
+            >>> Prototype(nothing, nothing, 0.5, agreement=0.5).confidence(0.25)
+            0.5
+            >>> Prototype(nothing, nothing, 0.5, agreement=0.1).confidence(0.9) < 0.5
+            True
+        """
+        exponent = (similarity - _CUT) / _SOFTNESS
+        if self.agreement < _LEAST_AGREEMENT:
+            exponent = min(exponent, (self.agreement - _LEAST_AGREEMENT) / _SOFTNESS)
+        return float(1 / (1 + np.exp(-exponent)))
+
+
+def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discriminant) -> Prototype:
+    """Find the way in which most foregrounds of the set agree.
+
+    The prototype is the sum of the pictures' descriptors, each weighted by its agreement with the others: the leading
+    eigenvector of their non-negative cosine matrix (power iteration), so that a minority of other pictures, which
+    agree with nothing, gets almost no weight.
+
+    Args:
+        features: Feature maps of the set, each (C, h, w).
+        foreground: What tells their foreground.
+    """
+    centre = np.mean([descriptors(one).mean(axis=0) for one in features], axis=0).astype(np.float32)
+    summaries = np.stack([_summary(one, foreground, centre) for one in features]).astype(np.float64)
+    cosines = summaries @ summaries.T
+    affinity = np.maximum(cosines, 0)
+    np.fill_diagonal(affinity, 0)
+    weights = np.full(len(features), 1 / len(features))
+    for _ in range(_POWER_ITERATIONS):
+        weights = affinity @ weights
+        if not weights.sum() > 0:
+            return Prototype(centre, np.zeros_like(centre), 0.0, 0.0)
+        weights /= weights.sum()
+    own = float(weights @ weights)
+    between = float(weights @ cosines @ weights) - own
+    agreement = between / (1 - own) if own < 1 else 0.0
+    return Prototype(centre, (weights @ summaries).astype(np.float32), own, max(0.0, agreement))
+
+
+def _summary(
+    features: NDArray[np.floating], foreground: Discriminant, centre: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    # Squared, so that the surest cells count most; from the middle between the classes on.
+    weights = np.maximum(foreground.map(features).ravel() - 0.1, 0) ** 2
+    total = float(weights.sum())
+    if not total > 0:
+        return np.zeros_like(centre)
+    summary = weights @ descriptors(features) / total - centre
+    length = float(np.linalg.norm(summary))
+    return np.asarray(summary / length if length > 0 else summary, dtype=np.float32)

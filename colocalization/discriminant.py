@@ -1,0 +1,214 @@
+"""The common object's direction in feature space, estimated over the pictures of a set without labels.
+
+A linear discriminant between foreground and background descriptors. It starts from a map that needs no training, the
+mean of the attention map and of representer point selection (Song et al., ICCV 2023), splits the set's descriptors
+with it, fits Fisher's discriminant to the split, and splits again with the new map. Statistics are accumulated picture
+by picture, so that beside the features themselves memory does not grow with the set.
+
+Descriptors are the features at each cell of the map, scaled to unit length.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.maps import min_max, otsu_threshold
+
+__all__ = ["Background", "Discriminant", "descriptors", "fit_discriminant", "representer_direction", "starting_maps"]
+
+Background = Literal["rest", "sure"]
+"""What counts as background when the discriminant is fitted. `rest`: all that is not foreground, which gives tight maps
+that may leave out parts unlike the rest of the object. `sure`: only what lies clearly below the threshold, so that
+doubtful parts of the object, as a cat's body beside its head, are not learnt as background; it gives wide maps."""
+
+_SHRINKAGE = 0.1
+"""Share of the within-class variances added to the diagonal of the within-class scatter (ridge), so that it can be
+inverted for sets of two pictures."""
+
+_RIDGE = 1e-3
+"""Share of the mean variance added on top, for channels that are constant over the set."""
+
+
+def descriptors(features: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Unit-length descriptors of a feature map.
+
+    Args:
+        features: (C, h, w) feature map.
+
+    Returns:
+        (h * w, C) float32, each row of length 1; a cell without any activation stays 0.
+    """
+    flat = features.reshape(features.shape[0], -1).T.astype(np.float32)
+    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
+    return np.asarray(flat / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Discriminant:
+    """A direction in feature space with the place of both classes on it.
+
+    Attributes:
+        direction: (C,) float32.
+        background: Mean of the background descriptors along the direction.
+        foreground: Mean of the foreground descriptors along the direction, above `background`.
+    """
+
+    direction: NDArray[np.float32]
+    background: float
+    foreground: float
+
+    def map(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Score of each cell: 0 at the mean of the background, 1 at the mean of the foreground.
+
+        Args:
+            features: (C, h, w) feature map.
+
+        Returns:
+            (h, w) float32, not bounded.
+        """
+        scores = (descriptors(features) @ self.direction - self.background) / (self.foreground - self.background)
+        return np.asarray(scores.reshape(features.shape[1:]), dtype=np.float32)
+
+
+def representer_direction(features: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Direction of representer point selection (Song et al., ICCV 2023) over a set.
+
+    With v the mean feature and u the mean unit-length feature over all cells of the set: w = v - u |v| / |u|, of unit
+    length. Features of great length, which the object has, outweigh in v but not in u.
+
+    Args:
+        features: Feature maps, each (C, h, w).
+
+    Returns:
+        (C,) float32 of length 1; 0 where all features are alike.
+    """
+    count = sum(one[0].size for one in features)
+    mean = sum(one.astype(np.float64).sum(axis=(1, 2)) for one in features) / count
+    unit = sum(descriptors(one).sum(axis=0, dtype=np.float64) for one in features) / count
+    direction = mean - unit * np.linalg.norm(mean) / max(float(np.linalg.norm(unit)), np.finfo(np.float64).tiny)
+    length = float(np.linalg.norm(direction))
+    return np.asarray(direction / length if length > 0 else direction, dtype=np.float32)
+
+
+def starting_maps(
+    attention: Sequence[NDArray[np.floating]], features: Sequence[NDArray[np.floating]]
+) -> list[NDArray[np.float32]]:
+    """Maps to start from: the mean of the attention map and the representer map, each min-max normalised.
+
+    Args:
+        attention: Attention maps, each (h, w).
+        features: Feature maps, each (C, h, w).
+
+    Returns:
+        One (h, w) float32 map in [0, 1] for each picture.
+    """
+    direction = representer_direction(features)
+    maps = []
+    for attended, one in zip(attention, features, strict=True):
+        represented = np.maximum(descriptors(one) @ direction, 0).reshape(attended.shape)
+        maps.append(np.float32(0.5) * (min_max(attended) + min_max(represented)))
+    return maps
+
+
+class _Class:
+    """Count, mean and scatter of one class of descriptors, accumulated."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self._sum = np.zeros(channels)
+        self._products = np.zeros((channels, channels))
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        self.count += len(rows)
+        self._sum += rows.sum(axis=0, dtype=np.float64)
+        self._products += rows.T @ rows
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        return self._sum / self.count
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        mean = self.mean
+        return self._products / self.count - np.outer(mean, mean)
+
+
+def fit_discriminant(
+    features: Sequence[NDArray[np.floating]],
+    start: Sequence[NDArray[np.float32]],
+    *,
+    background: Background = "rest",
+    rounds: int = 3,
+) -> Discriminant | None:
+    """Fit Fisher's linear discriminant between foreground and background of a set.
+
+    Each round thresholds the maps with one Otsu cut over the whole set, fits the discriminant to the two classes and
+    makes new maps with it.
+
+    Args:
+        features: Feature maps, each (C, h, w).
+        start: Maps in [0, 1] to start from, each (h, w).
+        background: What counts as background.
+        rounds: How often to split and fit, at least 1.
+
+    Returns:
+        The discriminant; None where the set has no two classes, for example because all pictures are blank.
+
+    Raises:
+        ValueError: There are no features, as many maps as features are not given, or rounds is below 1.
+    """
+    if not features or len(features) != len(start):
+        raise ValueError(f"expected as many maps as features, at least 1, got {len(start)} and {len(features)}")
+    if rounds < 1:
+        raise ValueError(f"rounds must be at least 1, got {rounds}")
+    result: Discriminant | None = None
+
+    def started(index: int) -> NDArray[np.float32]:
+        return start[index]
+
+    def mapped(index: int) -> NDArray[np.float32]:
+        assert result is not None  # noqa: S101  (only used once there is one, for the type checker)
+        # From half-way below the background to half-way above the foreground, so that [0, 1] holds nearly all scores.
+        return np.clip((result.map(features[index]) + 0.5) / 2, 0, 1)
+
+    current: Callable[[int], NDArray[np.float32]] = started
+    for _ in range(rounds):
+        maps = [current(index) for index in range(len(features))]
+        fitted = _fit_once(features, maps, background)
+        if fitted is None:
+            return result
+        result, current = fitted, mapped
+    return result
+
+
+def _fit_once(
+    features: Sequence[NDArray[np.floating]], maps: Sequence[NDArray[np.float32]], background: Background
+) -> Discriminant | None:
+    values = np.concatenate([one.ravel() for one in maps])
+    threshold = otsu_threshold(values)
+    below = values[values <= threshold]
+    if below.size in (0, values.size):
+        return None
+    sure = otsu_threshold(below) if background == "sure" else threshold
+    channels = features[0].shape[0]
+    classes = _Class(channels), _Class(channels)
+    for one, scores in zip(features, maps, strict=True):
+        rows, flat = descriptors(one), scores.ravel()
+        classes[0].add(rows[flat <= sure])
+        classes[1].add(rows[flat > threshold])
+    low, high = classes
+    if not low.count or not high.count:
+        return None
+    # `rest` weighs the classes as they come; the sure background is a choice of cells, whose share says nothing.
+    weight = high.count / (low.count + high.count) if background == "rest" else 0.5
+    within = weight * high.covariance + (1 - weight) * low.covariance
+    variances = np.diag(within)
+    within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + np.finfo(np.float32).eps)
+    direction = np.linalg.solve(within, high.mean - low.mean)
+    at_background, at_foreground = float(low.mean @ direction), float(high.mean @ direction)
+    if not at_foreground > at_background:
+        return None
+    return Discriminant(direction.astype(np.float32), at_background, at_foreground)

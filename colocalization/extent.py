@@ -1,0 +1,128 @@
+"""From maps to the extent of the object: its outline in the picture, boxes and a heat map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.boxes import Box, component_boxes, non_maximum_suppression
+from colocalization.common import SecondLook
+from colocalization.maps import min_max, otsu_threshold, upsample
+from colocalization.refinement import refine
+from colocalization.transform import Region
+
+__all__ = ["Extent", "attention_extent", "common_extent"]
+
+_OUTLINE_SIDE = 192
+"""Long side of the region, in pixels, on which its outline is found; GrabCut's time grows with the square."""
+
+_LEAST_AREA = 0.1
+"""Components smaller than this share of the largest one are no objects of their own."""
+
+_OVERLAP = 0.5
+"""IoU from which on two boxes are taken for the same object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where the object is, at the working size of the picture.
+
+    Attributes:
+        boxes: Boxes in pixels at the working size, best first.
+        heatmap: (H, W) float32 [0, 1] at the working size.
+    """
+
+    boxes: tuple[Box, ...]
+    heatmap: NDArray[np.float32]
+
+
+def attention_extent(rgb: NDArray[np.uint8], attention: NDArray[np.float32], max_boxes: int) -> Extent:
+    """Extent by a picture's own attention map: normalise, upsample, cut at Otsu's threshold, largest components.
+
+    Args:
+        rgb: (H, W, 3) uint8 picture at its working size.
+        attention: (h, w) float32 attention map.
+        max_boxes: Most boxes.
+    """
+    height, width = rgb.shape[:2]
+    heatmap = upsample(min_max(attention), width, height)
+    if not heatmap.any():
+        return Extent((), heatmap)
+    boxes = _component_boxes(heatmap > otsu_threshold(heatmap), heatmap, max_boxes)
+    return Extent(tuple(boxes), heatmap)
+
+
+def common_extent(
+    rgb: NDArray[np.uint8],
+    looks: Sequence[tuple[Region, NDArray[np.float32]]],
+    second: SecondLook,
+    max_boxes: int,
+) -> Extent:
+    """Extent of the common object in the regions that were looked at.
+
+    In each region the second look's map is refined on the picture's colours; its components give boxes. The largest
+    component of the first region is the best box; the others follow by score.
+
+    Args:
+        rgb: (H, W, 3) uint8 picture at its working size.
+        looks: Regions, most important first, each with its (C, h, w) features.
+        second: What tells the object in them.
+        max_boxes: Most boxes.
+    """
+    height, width = rgb.shape[:2]
+    heatmap = np.zeros((height, width), dtype=np.float32)
+    boxes: list[Box] = []
+    for region, features in looks:
+        left, top, right, bottom = _pixels(region, width, height)
+        scores = second.map(features)
+        patch = heatmap[top:bottom, left:right]
+        np.maximum(patch, upsample(scores, right - left, bottom - top), out=patch)
+        small = _reduced(rgb[top:bottom, left:right])
+        rows, columns = small.shape[:2]
+        fine = upsample(scores, columns, rows)
+        for box in _component_boxes(refine(small, fine), fine, max_boxes):
+            moved = box.scaled((right - left) / columns, (bottom - top) / rows)
+            boxes.append(Box(moved.x0 + left, moved.y0 + top, moved.x1 + left, moved.y1 + top, moved.score))
+    return Extent(tuple(_best(boxes, max_boxes)), heatmap)
+
+
+def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit: int) -> list[Box]:
+    """Boxes of the largest components.
+
+    The score is the mean of the map over the component, for all but the largest scaled by the root of its relative
+    area, so that scores fall with size.
+    """
+    boxes, labels = component_boxes(mask)
+    found: list[Box] = []
+    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    for rank, (box, area) in enumerate(zip(boxes[:limit], areas[:limit], strict=True), start=1):
+        if area < _LEAST_AREA * areas[0]:
+            break
+        score = float(scores[labels == rank].mean()) * float(np.sqrt(area / areas[0]))
+        x0, y0, x1, y1 = (float(value) for value in box)
+        found.append(Box(x0, y0, x1, y1, min(score, found[0].score) if found else score))
+    return found
+
+
+def _best(boxes: Sequence[Box], limit: int) -> list[Box]:
+    """Without doubles, best first; the first box given stays first."""
+    if not boxes:
+        return []
+    scores = [min(box.score, boxes[0].score) for box in boxes]
+    kept = non_maximum_suppression([box.as_tuple() for box in boxes], scores, _OVERLAP)
+    return [replace(boxes[index], score=scores[index]) for index in kept[:limit]]
+
+
+def _pixels(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = region.in_pixels(width, height)
+    left, top = min(int(x0), width - 1), min(int(y0), height - 1)
+    return left, top, max(left + 1, int(np.ceil(x1))), max(top + 1, int(np.ceil(y1)))
+
+
+def _reduced(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    rows, columns = rgb.shape[:2]
+    factor = min(1.0, _OUTLINE_SIDE / max(rows, columns))
+    size = max(1, round(columns * factor)), max(1, round(rows * factor))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
