@@ -1,0 +1,79 @@
+"""The service against LitServe and BentoML: same model file, pictures, pre- and postprocessing, threads and batches.
+
+    python -m venv .venv-peers && .venv-peers/bin/pip install '.[cpu]' bentoml litserve
+    python -m tests.load.compare --peers-python .venv-peers/bin/python --seconds 60
+
+Writes docs/records/service-comparison.json: throughput of each in a closed loop, in interleaved rounds, then latency of
+each in an open loop at 0.7 times the throughput of the slowest. One server runs at a time.
+"""
+
+import argparse
+import asyncio
+
+import numpy as np
+
+from service.settings import Settings
+from tests.load.client import Client, encode_request, photographs
+from tests.load.generators import closed_loop, open_loop
+from tests.load.records import write_record
+from tests.load.servers import bentoml_server, colocalize_server, litserve_server, serving
+
+_PATHS = {"colocalize": "/colocalize?mode=attention", "litserve": "/predict", "bentoml": "/colocalize"}
+
+
+async def _closed(port: int, requests: list[bytes], seconds: float) -> dict[str, object]:
+    client = Client("127.0.0.1", port)
+    try:
+        return await closed_loop(client, requests, 1, 16, seconds)
+    finally:
+        client.close()
+
+
+async def _open(port: int, requests: list[bytes], rate: float, seconds: float) -> dict[str, object]:
+    client = Client("127.0.0.1", port)
+    try:
+        return (await open_loop(client, requests, 1, rate, seconds))[0]
+    finally:
+        client.close()
+
+
+def main() -> None:
+    """Measure and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peers-python", required=True, help="Python of the environment with LitServe and BentoML")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds of the closed loop")
+    options = parser.parse_args()
+    settings = Settings()
+    threads, batch = settings.network_threads(), settings.batch_size("CPUExecutionProvider")
+    commands = {
+        "colocalize": colocalize_server(device="cpu", threads=threads, max_batch=batch),
+        "litserve": litserve_server(options.peers_python, threads, batch),
+        "bentoml": bentoml_server(options.peers_python, threads, batch),
+    }
+    pictures = photographs()
+    requests = {name: [encode_request(path, [one]) for one in pictures] for name, path in _PATHS.items()}
+    closed: dict[str, list[dict[str, object]]] = {name: [] for name in commands}
+    memory: dict[str, float] = {}
+    for _ in range(options.rounds):
+        for name, command in commands.items():
+            with serving(*command) as server:
+                closed[name].append(asyncio.run(_closed(server.port, requests[name], options.seconds)))
+                memory[name] = round(server.resident_mib(), 1)
+    rates = {
+        name: float(np.median([float(str(one["goodput_images_per_s"])) for one in told]))
+        for name, told in closed.items()
+    }
+    rate = 0.7 * min(rates.values())
+    opened: dict[str, dict[str, object]] = {}
+    for name, command in commands.items():
+        with serving(*command) as server:
+            asyncio.run(_closed(server.port, requests[name], 2.0))  # first requests are slow everywhere
+            opened[name] = asyncio.run(_open(server.port, requests[name], rate, options.seconds))
+    results = {"closed_loop": closed, "images_per_s": rates, "open_loop_rate": rate, "open_loop": opened, "mib": memory}
+    told = {"seconds": options.seconds, "rounds": options.rounds, "threads": threads, "batch": batch}
+    print(write_record("service-comparison", told, results))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

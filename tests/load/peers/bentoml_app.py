@@ -1,0 +1,20 @@
+"""The localizer behind BentoML, as its documentation recommends: adaptive batching, one picture a request."""
+
+from pathlib import Path
+
+import bentoml
+
+from tests.load.peers.pipeline import BATCH, load, localize
+
+
+@bentoml.service(workers=1, traffic={"timeout": 60})
+class Peer:
+    """One picture in, its boxes out."""
+
+    def __init__(self) -> None:
+        self.localizer = load()
+
+    @bentoml.api(batchable=True, max_batch_size=BATCH, max_latency_ms=60_000)
+    def colocalize(self, images: list[Path]) -> list[dict]:
+        """Boxes of a batch."""
+        return localize(self.localizer, [path.read_bytes() for path in images])

@@ -1,0 +1,26 @@
+"""What all servers compute: the same model, the same preprocessing, the same boxes, in attention mode."""
+
+import os
+from collections.abc import Sequence
+
+from colocalization.localizer import Localizer
+
+__all__ = ["BATCH", "THREADS", "load", "localize"]
+
+THREADS = int(os.environ.get("PEER_THREADS", "0"))
+BATCH = int(os.environ.get("PEER_BATCH", "2"))
+
+
+def load() -> Localizer:
+    """The localizer with the model in the box."""
+    return Localizer.load(device="cpu", threads=THREADS)
+
+
+def localize(localizer: Localizer, pictures: Sequence[bytes]) -> list[dict[str, object]]:
+    """Boxes of each picture, from its encoded bytes."""
+    prepared = [localizer.prepare(picture) for picture in pictures]
+    results = [localizer.finish(p, f, None) for p, f in zip(prepared, localizer.run(prepared), strict=True)]
+    return [
+        {"width": r.width, "height": r.height, "boxes": [[b.x0, b.y0, b.x1, b.y1, b.score] for b in r.boxes]}
+        for r in results
+    ]

@@ -1,0 +1,198 @@
+"""Writes the part of docs/performance.md that is about the service, and its plots, from docs/records/service-*.json.
+
+python -m tests.load.report
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from tests.load.records import RECORDS, ROOT
+
+_TARGET = ROOT / "docs" / "performance.md"
+_BEGIN, _END = "<!-- service: begin, written by tests/load/report.py -->", "<!-- service: end -->"
+
+Record = dict[str, Any]
+
+
+def main() -> None:
+    """Write the part between the markers; add them at the end of the file where there are none."""
+    parts = [_BEGIN, "", "## The service", ""]
+    for kind, write in _SECTIONS.items():
+        path = RECORDS / f"{kind}.json"
+        if path.exists():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            parts += [*write(record), "", *_how(record), ""]
+    parts.append(_END)
+    text = _TARGET.read_text(encoding="utf-8") if _TARGET.exists() else "# Performance\n"
+    before, found, rest = text.partition(_BEGIN)
+    after = rest.partition(_END)[2] if found else "\n"
+    _TARGET.write_text(before.rstrip() + "\n\n" + "\n".join(parts) + after, encoding="utf-8")
+
+
+def _how(record: Record) -> Iterator[str]:
+    machine, versions = record["machine"], record["versions"]
+    yield (
+        f"`{record['command']}`, {record['date'][:10]}, commit {record['commit']}, {machine['cores']} cores of "
+        f"{machine['processor']}, load average before {record['load_average_before']:.1f}, "
+        f"ONNX Runtime {versions.get('onnxruntime') or versions.get('onnxruntime-gpu')}."
+    )
+
+
+def _table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(str(cell) for cell in row) + " |"
+
+
+def _spread(values: list[float], digits: int = 2) -> str:
+    ordered = sorted(values)
+    median = ordered[len(ordered) // 2]
+    return f"{median:.{digits}f} ({ordered[0]:.{digits}f} to {ordered[-1]:.{digits}f})"
+
+
+def _latency(told: Record) -> list[object]:
+    return [told["latency_ms"].get(q, "") for q in ("p50", "p95", "p99")]
+
+
+def _throughput(record: Record) -> Iterator[str]:
+    results = record["results"]
+    yield "### Throughput, and more load than it can take"
+    yield ""
+    yield f"The bare network: {_spread(results['bare_images_per_s'])} pictures/s (median, lowest to highest)."
+    yield ""
+    rows: list[list[object]] = [
+        [size, _spread([one["goodput_images_per_s"] for one in told]), _spread(results["share_of_bare"][size])]
+        for size, told in results["service"].items()
+    ]
+    yield from _table(["pictures a request", "service, pictures/s", "share of the bare network"], rows)
+    yield ""
+    yield "Open loop (Poisson arrivals, single pictures; latency of accepted requests, from when they were due):"
+    yield ""
+    steps = results["open_loop"]
+    best = max(step["goodput_images_per_s"] for step in steps)
+    rows = [
+        [
+            f"{step['factor']:g} x", step["offered_images_per_s"], step["goodput_images_per_s"],
+            f"{step['goodput_images_per_s'] / best:.2f}", *_latency(step), f"{100 * step['share_429']:.1f} %",
+            step["other_errors"],
+        ]
+        for step in steps
+    ]  # fmt: skip
+    head = ["load", "offered/s", "goodput/s", "of the best", "p50 ms", "p95 ms", "p99 ms", "429", "other errors"]
+    yield from _table(head, rows)
+    yield ""
+    yield _plot_open_loop(steps)
+
+
+def _plot_open_loop(steps: list[Record]) -> str:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    offered = [step["offered_images_per_s"] for step in steps]
+    left.plot(offered, [step["goodput_images_per_s"] for step in steps], "o-", label="answered")
+    left.plot(offered, offered, ":", color="0.5", label="offered")
+    left.set(
+        xlabel="offered pictures/s", ylabel="pictures/s", ylim=(0, 1.4 * max(s["goodput_images_per_s"] for s in steps))
+    )
+    left.legend()
+    for quantile in ("p50", "p95", "p99"):
+        right.plot(offered, [step["latency_ms"].get(quantile, float("nan")) for step in steps], "o-", label=quantile)
+    right.set(xlabel="offered pictures/s", ylabel="latency of accepted requests, ms", ylim=(0, None))
+    right.legend()
+    figure.savefig(RECORDS / "service-open-loop.svg", metadata={"Date": None})
+    plt.close(figure)
+    return "![Goodput and latency over the offered load](records/service-open-loop.svg)"
+
+
+def _comparison(record: Record) -> Iterator[str]:
+    results = record["results"]
+    ours = results["images_per_s"]["colocalize"]
+    yield "### Against LitServe and BentoML"
+    yield ""
+    yield (
+        "Same model file, pictures, pre- and postprocessing, threads and batch size; single pictures, attention mode. "
+        f"Latency at {results['open_loop_rate']:.1f} pictures/s, 0.7 times the throughput of the slowest."
+    )
+    yield ""
+    rows: list[list[object]] = [
+        [
+            name, _spread([one["goodput_images_per_s"] for one in told]), f"{ours / results['images_per_s'][name]:.2f}",
+            *_latency(results["open_loop"][name]), results["open_loop"][name]["other_errors"], results["mib"][name],
+        ]
+        for name, told in results["closed_loop"].items()
+    ]  # fmt: skip
+    head = ["server", "pictures/s", "ours over it", "p50 ms", "p95 ms", "p99 ms", "errors", "memory, MiB"]
+    yield from _table(head, rows)
+
+
+def _footprint(record: Record) -> Iterator[str]:
+    results = record["results"]
+    yield "### Start and memory"
+    yield ""
+    rows: list[list[object]] = [
+        ["start to ready, s", _spread(results["seconds_to_ready"])],
+        ["start to first answer, s", _spread(results["seconds_to_first_answer"])],
+        ["resident, idle, MiB", results["idle_mib"]],
+    ]
+    names = {
+        "most_pictures": "64 pictures, heat maps as arrays",
+        "largest_pngs": "4 PNGs of 64 million pixels",
+    }
+    for key, name in names.items():
+        told = results[key]
+        rows.append([f"peak, {name} ({told['request_mib']} MiB; status {told['status']}), MiB", told["peak_mib"]])
+    yield from _table(["", ""], rows)
+
+
+def _sigterms(record: Record) -> Iterator[str]:
+    results = record["results"]
+    yield "### SIGTERM under load"
+    yield ""
+    yield (
+        f"{results['sigterms']} times, four clients: {results['answered']} requests answered, "
+        f"{len(results['lost'])} lost; the process left within {results['seconds_to_leave']['max']:.2f} s "
+        f"(median {results['seconds_to_leave']['median']:.2f} s)."
+    )
+
+
+def _soak(record: Record) -> Iterator[str]:
+    results, samples = record["results"], record["results"]["samples"]
+    last = samples[-1]
+    yield "### A long run"
+    yield ""
+    yield (
+        f"{record['settings']['seconds']:g} s at {record['settings']['images_per_s']:g} pictures/s: resident memory "
+        f"grew by {100 * results['growth_after_first_minute']:.1f} % after the first minute, to {last['mib']} MiB; "
+        f"open files {samples[0]['files']} to {last['files']}, threads {samples[0]['threads']} to {last['threads']}; "
+        f"{results['load']['other_errors']} errors."
+    )
+
+
+def _fuzz(record: Record) -> Iterator[str]:
+    results = record["results"]
+    yield "### Damaged pictures"
+    yield ""
+    codes = ", ".join(f"{number} {code}" for code, number in results["codes"].items())
+    yield (
+        f"{results['inputs']} inputs: {codes}. Answers that are 5xx: {results['server_errors']}. Slowest: "
+        f"{results['slowest']['seconds']} s ({results['slowest']['name']}); highest memory {results['peak_mib']} MiB."
+    )
+
+
+_SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
+    "service-throughput": _throughput,
+    "service-comparison": _comparison,
+    "service-footprint": _footprint,
+    "service-sigterms": _sigterms,
+    "service-soak": _soak,
+    "service-fuzz": _fuzz,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The whole service against the bare network, and the service under more load than it can take.
+
+    python -m tests.load.throughput --seconds 60
+
+Writes docs/records/service-throughput.json: pictures per second of the bare ONNX Runtime session and of the service
+for requests of 1 and of 16 pictures, interleaved; then an open loop at 0.5, 0.8, 1, 2 and 5 times the capacity.
+"""
+
+import argparse
+import asyncio
+import time
+
+import numpy as np
+
+from colocalization.localizer import Localizer
+from service.settings import Settings
+from tests.load.client import Client, encode_request, photographs
+from tests.load.generators import closed_loop, open_loop
+from tests.load.records import write_record
+from tests.load.servers import Server, colocalize_server, serving
+
+_SIZES = (1, 16)
+_FACTORS = (0.5, 0.8, 1.0, 2.0, 5.0)
+
+
+def bare(localizer: Localizer, batch: int, seconds: float) -> float:
+    """Pictures per second of the network alone."""
+    side = localizer.engine.metadata.input_size
+    pictures = np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
+    runs, begin = 0, time.monotonic()
+    while time.monotonic() - begin < seconds:
+        localizer.engine.run(pictures)
+        runs += 1
+    return runs * batch / (time.monotonic() - begin)
+
+
+def requests_of(size: int) -> list[bytes]:
+    """Encoded requests of so many pictures each."""
+    pictures = photographs()
+    return [
+        encode_request("/colocalize", [pictures[(start + i) % len(pictures)] for i in range(size)], mode="attention")
+        for start in range(len(pictures))
+    ]
+
+
+async def _closed(server: Server, size: int, seconds: float) -> dict[str, object]:
+    client = Client("127.0.0.1", server.port)
+    connections = 16 if size == 1 else 3
+    try:
+        return await closed_loop(client, requests_of(size), size, connections, seconds)
+    finally:
+        client.close()
+
+
+async def _open(server: Server, capacity: float, factor: float, seconds: float) -> dict[str, object]:
+    client = Client("127.0.0.1", server.port)
+    try:
+        told, _ = await open_loop(client, requests_of(1), 1, factor * capacity, seconds)
+        return {"factor": factor, **told}
+    finally:
+        client.close()
+
+
+def main() -> None:
+    """Measure and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of bare and service, interleaved")
+    options = parser.parse_args()
+    settings = Settings()
+    localizer = Localizer.load(threads=settings.network_threads())
+    batch = settings.batch_size(localizer.engine.provider)
+    bare_rates: list[float] = []
+    closed: dict[int, list[dict[str, object]]] = {size: [] for size in _SIZES}
+    each = options.seconds / options.rounds
+    with serving(*colocalize_server()) as server:
+        for _ in range(options.rounds):
+            bare_rates.append(bare(localizer, batch, each))
+            for size in _SIZES:
+                closed[size].append(asyncio.run(_closed(server, size, each)))
+        rates = {size: [float(str(one["goodput_images_per_s"])) for one in closed[size]] for size in _SIZES}
+        capacity = float(np.median(rates[1]))
+        steps = [asyncio.run(_open(server, capacity, factor, options.seconds)) for factor in _FACTORS]
+    results = {
+        "bare_images_per_s": bare_rates,
+        "service": {str(size): closed[size] for size in _SIZES},
+        "share_of_bare": {
+            str(size): [round(a / b, 3) for a, b in zip(rates[size], bare_rates, strict=True)] for size in _SIZES
+        },
+        "capacity_images_per_s": capacity,
+        "open_loop": steps,
+    }
+    told = {"seconds": options.seconds, "rounds": options.rounds, "batch": batch, "threads": settings.network_threads()}
+    print(write_record("service-throughput", {**told, "picture": "JPEG 640 x 480"}, results))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
