@@ -26,6 +26,7 @@ from service.middleware.server_timing import ServerTimingMiddleware
 from service.openapi import install_openapi
 from service.problems import Problem, problem_response
 from service.routes import GUARDED_PATHS, OPEN_PATHS, api_router
+from service.serial_engine import SerialEngine
 from service.settings import Settings
 from service.state import LoadLocalizer, Service
 from service.tracing import TracingMiddleware, otlp_tracer_provider
@@ -39,13 +40,15 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
     """A function that loads the model that the settings name."""
 
     def load() -> Localizer:
-        return Localizer.load(
+        localizer = Localizer.load(
             settings.model,
             device=settings.device,
             require_gpu=settings.require_gpu,
             threads=settings.network_threads(),
             limits=settings.image_limits(),
+            effort=settings.effort,
         )
+        return Localizer(SerialEngine(localizer.engine), localizer.limits, effort=localizer.effort)
 
     return load
 

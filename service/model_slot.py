@@ -27,10 +27,9 @@ def warm_up(localizer: Localizer, max_batch: int) -> None:
     prepared = PreparedImage(DecodedImage(pixels, 64, 64), localizer.engine.metadata.transform()(pixels))
     for size in sorted({1, max_batch}):
         features = localizer.run([prepared] * size)
-    localizer.finish(prepared, features[0], None)
-    localizer.finish(
-        prepared, features[0], localizer.fit([prepared.image, prepared.image], [features[0], features[-1]])
-    )
+    common = localizer.fit([prepared.image] * 2, [features[0], features[-1]])
+    for looked_for in (None, common):
+        localizer.finish(prepared, features[0], looked_for)
 
 
 class ModelSlot:

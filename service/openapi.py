@@ -54,8 +54,8 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
     "inference_failed": ("The network failed on these pictures.", {}),
     "not_ready": ("The model has not run yet.", {}),
     "deadline_exceeded": (
-        "The answer was not ready within 30 seconds.",
-        {"limit": {"name": "request_timeout", "value": 30.0}},
+        "The answer was not ready within 60 seconds.",
+        {"limit": {"name": "request_timeout", "value": 60.0}},
     ),
 }
 

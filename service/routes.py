@@ -161,7 +161,7 @@ _EXAMPLE_MODEL = {
         "max_frames": 1000,
         "max_boxes": 100,
         "max_pending_images": 128,
-        "request_timeout": 30.0,
+        "request_timeout": 60.0,
         "upload_timeout": 60.0,
     },
 }

@@ -107,7 +107,9 @@ class ColocalizeResponse(_Body):
     """The answer of `POST /colocalize`."""
 
     model: ModelBody
-    mode: Annotated[Mode, Field(description="`attention` where `common` was asked for a single readable picture.")]
+    mode: Annotated[
+        Mode, Field(description="`attention` where `common` was asked for and nothing in common was found.")
+    ]
     images: Annotated[tuple[ImageBody, ...], Field(description="One for each picture, in the order sent.")]
     timing_ms: Timing
 

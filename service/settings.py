@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
+from colocalization.localizer import Effort
 from service.machine import usable_cores
 
 __all__ = ["LogFormat", "Settings"]
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
 
     model: Path | None = Field(None, description="Model file; the one in the box if left out.")
     device: Device = Field("auto", description="Where the network runs.")
+    effort: Effort = Field(
+        "full", description="full: mode common looks at each picture twice; fast: once, with coarser boxes."
+    )
     require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
     gpus: Annotated[tuple[int, ...], NoDecode] = Field(
         (), description="CUDA devices, comma-separated; worker i takes the one at i modulo their number."
@@ -65,13 +69,13 @@ class Settings(BaseSettings):
     max_pending_images: int = Field(
         128, ge=1, description="Most pictures accepted and not yet answered in a worker; beyond, requests get 429."
     )
-    request_timeout: float = Field(30.0, gt=0, description="From the end of the upload to the answer; beyond, 504.")
+    request_timeout: float = Field(60.0, gt=0, description="From the end of the upload to the answer; beyond, 504.")
     upload_timeout: float = Field(60.0, gt=0, description="For a request body to arrive; beyond, 408.")
     header_timeout: float = Field(10.0, gt=0, description="For a request's header to arrive; beyond, the line is cut.")
     send_timeout: float = Field(60.0, gt=0, description="For a client to take its answer; beyond, the line is cut.")
     keep_alive_timeout: float = Field(15.0, gt=0, description="How long an idle connection is kept.")
     hang_timeout: float = Field(
-        60.0,
+        120.0,
         gt=0,
         description="A run of the network that takes longer makes /livez fail, so that the worker is replaced.",
     )

@@ -112,7 +112,7 @@ async function run() {
     fill(answer);
     const seconds = (answer.timing_ms.total / 1000).toFixed(2);
     const alone = byId("mode").value === "common" && answer.mode === "attention";
-    statusLine.textContent = `Done in ${seconds} s.` + (alone ? " One picture alone has nothing in common with others; this is what stands out in it." : "");
+    statusLine.textContent = `Done in ${seconds} s.` + (alone ? " Nothing in common was found; this is what stands out in each." : "");
   } catch (error) {
     if (error.name === "AbortError") return;
     tell("The service did not answer", "Is it still running?");

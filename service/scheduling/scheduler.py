@@ -16,8 +16,9 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import groupby
 
-from colocalization.common import sample_indices
+from colocalization.common import CommonObject, sample_indices
 from colocalization.errors import ImageError
+from colocalization.localizer import Localizer
 from service.scheduling.decoding import LARGE_PIXELS, header_pixels
 from service.scheduling.fair_queue import FairQueue
 from service.scheduling.interface import InferenceFailed, Monitor, Overloaded, SchedulerLimits, Stopped
@@ -180,10 +181,12 @@ class Scheduler:
 
     def _fit(self, job: Job) -> None:
         started = time.monotonic()
+        with self._lock:
+            held = list(job.held)
+        if not held:  # the job was dropped meanwhile
+            return
         try:
-            held = [(one.prepared.image, one.features) for one in job.held if one.prepared and one.features]
-            sample = [held[index] for index in sample_indices(len(held), job.localizer.set_sample_size)]
-            common = job.localizer.fit([image for image, _ in sample], [features for _, features in sample])
+            common = _common_object(job.localizer, held)
         except Exception as caught:
             self._fail_unexpectedly(job, caught)
             return
@@ -192,6 +195,8 @@ class Scheduler:
             job.times.end("postprocess", time.monotonic() - started)
             if not job.closed:
                 job.common = common
+                if common is None:  # the pictures have nothing in common
+                    job.mode = "attention"
                 self._queue_finish(job)
 
     def _finish(self, job: Job, picture: Picture) -> None:
@@ -370,3 +375,9 @@ class Scheduler:
         failure.__cause__ = caught
         with self._lock:
             self._fail(job, failure)
+
+
+def _common_object(localizer: Localizer, held: list[Picture]) -> CommonObject | None:
+    known = [(p.prepared.image, p.features) for p in held if p.prepared is not None and p.features is not None]
+    sample = [known[index] for index in sample_indices(len(known), localizer.set_sample_size)]
+    return localizer.fit([image for image, _ in sample], [features for _, features in sample])

@@ -91,9 +91,10 @@ def test_answers_are_in_the_order_of_the_pictures(make, dummy_localizer: Localiz
 def test_set_larger_than_a_batch_is_split_and_joined(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
 ) -> None:
+    dummy_localizer.effort = "fast"  # no second look, which runs the network again for each picture
     seen: list[int] = []
     fit = dummy_localizer.fit
-    dummy_localizer.fit = lambda features: (seen.append(len(features)), fit(features))[1]
+    dummy_localizer.fit = lambda images, features: (seen.append(len(images)), fit(images, features))[1]
     one = job(dummy_localizer, [jpeg] * 20, "common")
     make(max_batch=8).submit(one)
     one.done.result(10)
@@ -145,6 +146,7 @@ def test_small_request_overtakes_a_huge_one(
 def test_only_the_jobs_that_make_the_network_fail_fail(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, mode: str
 ) -> None:
+    dummy_localizer.effort = "fast"  # a second look at the white square would be white itself
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make()
@@ -184,6 +186,16 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
     make().submit(one)
     one.done.result(10)
     assert (one.answers, one.errors[0].code) == ([b"0", b"error"], "undecodable")
+
+
+def test_set_with_nothing_in_common_is_answered_in_attention_mode(
+    make, dummy_localizer: Localizer, jpeg: bytes
+) -> None:
+    dummy_localizer.fit = lambda images, features: None
+    one = job(dummy_localizer, [jpeg] * 3, "common")
+    make().submit(one)
+    one.done.result(10)
+    assert (one.mode, one.answers) == ("attention", [b"0", b"1", b"2"])
 
 
 def test_bound_is_in_pictures_and_retry_after_comes_from_the_rate(
