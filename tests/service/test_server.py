@@ -25,9 +25,9 @@ def test_sigterm_finishes_what_was_accepted(jpeg: bytes) -> None:
 
 
 def test_second_signal_does_not_wait_for_the_network(jpeg: bytes, tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.write_text("hangs")
-    with running(model=model) as service:
+    hang = tmp_path / "hang"
+    with running(DUMMY_HANG=hang) as service:
+        hang.touch()
         answer = in_background(service.post, jpeg)
         time.sleep(0.5)
         service.send(signal.SIGTERM)
@@ -119,11 +119,12 @@ def test_metrics_of_workers_add_up_and_a_killed_worker_is_replaced(jpeg: bytes) 
 
 
 def test_worker_whose_network_hangs_is_replaced(tmp_path: Path, jpeg: bytes) -> None:
-    model = tmp_path / "model"
-    model.write_text("hangs")
-    with running(workers=2, model=model, request_timeout=0.3, hang_timeout=0.5) as service:
+    hang = tmp_path / "hang"
+    with running(workers=2, DUMMY_HANG=hang, request_timeout=0.3, hang_timeout=0.5) as service:
         wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        hang.touch()
         assert service.post(jpeg).status_code == 504
+        hang.unlink()
         wait_for(lambda: len(children(service)) == 3)
 
 
