@@ -146,6 +146,7 @@ class LossConfig(_Section):
         map_weight: lambda of the form `map`; 0: off.
         feature_weight: lambda of the form `feature`; 0: off.
         map_temperature: tau of the form `map`.
+        map_others: Weight of each other picture's map among the negatives of the form `map`; the background's is 1.
         feature_temperature: tau of the form `feature`.
         contrast: InfoNCE or triplet, for the form `feature`.
         margin: Margin of the triplet.
@@ -157,6 +158,7 @@ class LossConfig(_Section):
     map_weight: _NotNegative = 0.0
     feature_weight: _NotNegative = 0.0
     map_temperature: _Positive = 0.1
+    map_others: _NotNegative = 1.0
     feature_temperature: _Positive = 0.1
     contrast: Contrast = "infonce"
     margin: _NotNegative = 0.5

@@ -13,6 +13,7 @@ the picture alone.
 that of x and to those of other pictures, far from both backgrounds; plus |A' - B| over V.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -76,7 +77,12 @@ def _visible(pair: MapPair, least: float) -> tuple[Tensor, Tensor]:
 
 
 def map_contrast(
-    pair: MapPair, *, temperature: float = 0.1, least_visible: float = 0.1, gather: Gather = lambda maps: maps
+    pair: MapPair,
+    *,
+    temperature: float = 0.1,
+    others: float = 1.0,
+    least_visible: float = 0.1,
+    gather: Gather = lambda maps: maps,
 ) -> Tensor:
     """Form `map` of the loss.
 
@@ -85,6 +91,7 @@ def map_contrast(
     Args:
         pair: Maps and transformations of the batch.
         temperature: tau of the InfoNCE, above 0.
+        others: Weight of each other picture's map among the negatives, at least 0; the background's is 1.
         least_visible: Share of the frame that must have content, in [0, 1].
         gather: Joins the maps of all processes, whose maps are negatives too.
 
@@ -94,13 +101,17 @@ def map_contrast(
     anchors = normalise_maps(pair.transformed).flatten(1)
     candidates = gather(normalise_maps(pair.original))
     visible, counted = _visible(pair, least_visible)
-    own = pair.first + torch.arange(anchors.shape[0], device=anchors.device)
+    rows = torch.arange(anchors.shape[0], device=anchors.device)
+    own = pair.first + rows
     warped = pairwise_warp(candidates, pair.matrices, pair.fill).flatten(2)  # (N, M, h*w)
-    positive = warped[torch.arange(anchors.shape[0], device=anchors.device), own]
+    positive = warped[rows, own]
     anchors, positive_over_v = anchors * visible, positive * visible
-    others = _cosine(anchors.unsqueeze(1), warped * visible.unsqueeze(1))
+    pictures = _cosine(anchors.unsqueeze(1), warped * visible.unsqueeze(1))
     background = _cosine(anchors, (1 - positive) * visible)
-    logits = torch.cat([others, background.unsqueeze(1)], dim=1) / temperature
+    # A negative of weight w adds w * exp(s / tau) to the denominator.
+    weights = torch.full_like(pictures, math.log(others) if others > 0 else -math.inf)
+    weights[rows, own] = 0
+    logits = torch.cat([pictures / temperature + weights, background.unsqueeze(1) / temperature], dim=1)
     losses = nnf.cross_entropy(logits, own, reduction="none")
     has_shape = (anchors.amax(dim=1) > 0) & (positive_over_v.amax(dim=1) > 0)
     return (losses * counted * has_shape).mean()

@@ -157,6 +157,7 @@ class Objective:
                 loss = map_contrast(
                     pair,
                     temperature=config.map_temperature,
+                    others=config.map_others,
                     least_visible=config.least_visible,
                     gather=processes.gather,
                 )

@@ -59,14 +59,15 @@ def test_scale_and_offset_of_a_map_do_not_matter() -> None:
     torch.testing.assert_close(map_contrast(pair(MAPS, ALIGNED)), map_contrast(pair(5 * MAPS + 3, ALIGNED * 0.1 - 7)))
 
 
-def test_value_worked_out_by_hand() -> None:
+@pytest.mark.parametrize("others", [0.0, 0.5, 1.0])
+def test_value_worked_out_by_hand(others: float) -> None:
     # Two pictures whose normalised maps are disjoint squares, not transformed: similarity 1 to the own map, 0 to the
-    # other's, 0 to the background, so the loss is log(e + 1 + 1) - 1 at temperature 1.
+    # other's, 0 to the background, so the loss is log(e + others + 1) - 1 at temperature 1.
     maps = torch.zeros(2, 4, 4)
     maps[0, :2, :2] = maps[1, 2:, 2:] = 1
     still = torch.eye(3).expand(2, 3, 3)
-    loss = map_contrast(pair(maps, maps, still), temperature=1.0)
-    assert loss.item() == pytest.approx(math.log(math.e + 2) - 1, abs=1e-5)
+    loss = map_contrast(pair(maps, maps, still), temperature=1.0, others=others)
+    assert loss.item() == pytest.approx(math.log(math.e + others + 1) - 1, abs=1e-5)
 
 
 @pytest.mark.parametrize("contrast", ["infonce", "triplet"])
