@@ -70,4 +70,6 @@ def write_record(kind: str, settings: dict[str, Any], results: Any, out: Path | 
 
 def _module_and_arguments() -> list[str]:
     module = Path(sys.argv[0]).resolve().relative_to(ROOT).with_suffix("")
-    return [".".join(module.parts), *sys.argv[1:]]
+    # Where things are on this machine is nobody's business and helps nobody to repeat it.
+    given = [Path(argument).name if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
+    return [".".join(module.parts), *given]

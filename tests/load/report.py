@@ -4,6 +4,7 @@ python -m tests.load.report
 """
 
 import json
+import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,8 +54,7 @@ def _table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
 
 def _spread(values: list[float], digits: int = 2) -> str:
     ordered = sorted(values)
-    median = ordered[len(ordered) // 2]
-    return f"{median:.{digits}f} ({ordered[0]:.{digits}f} to {ordered[-1]:.{digits}f})"
+    return f"{statistics.median(values):.{digits}f} ({ordered[0]:.{digits}f} to {ordered[-1]:.{digits}f})"
 
 
 def _latency(told: Record) -> list[object]:
