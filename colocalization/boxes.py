@@ -81,12 +81,18 @@ def non_maximum_suppression(boxes: ArrayLike, scores: ArrayLike, iou_threshold: 
     Returns:
         (K,) indices of the kept boxes, best first; equal scores keep their order.
 
+    Raises:
+        ValueError: There are not as many scores as boxes, or the boxes are not of shape (N, 4).
+
     Example:
         >>> non_maximum_suppression([[0, 0, 4, 4], [0, 0, 4, 5], [6, 6, 8, 8]], [0.9, 0.8, 0.7]).tolist()
         [0, 2]
     """
+    count = len(np.asarray(boxes))
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
-    iou = box_iou(boxes, boxes) if order.size else np.zeros((0, 0))
+    if order.shape != (count,):
+        raise ValueError(f"expected a score for each of {count} boxes, got scores of shape {order.shape}")
+    iou = box_iou(boxes, boxes) if count else np.zeros((0, 0))
     kept: list[int] = []
     for index in order:
         if all(iou[index, other] <= iou_threshold for other in kept):

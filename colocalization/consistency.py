@@ -94,11 +94,12 @@ def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discrimi
     affinity = np.maximum(cosines, 0)
     np.fill_diagonal(affinity, 0)
     weights = np.full(len(features), 1 / len(features))
+    if not affinity.any():
+        return Prototype(centre, np.zeros_like(centre), 0.0, 0.0)
     for _ in range(_POWER_ITERATIONS):
-        weights = affinity @ weights
-        if not weights.sum() > 0:
-            return Prototype(centre, np.zeros_like(centre), 0.0, 0.0)
-        weights /= weights.sum()
+        step = affinity @ weights
+        # Half a step: whole ones swing for ever where one picture agrees with two that do not agree with each other.
+        weights = (weights + step / step.sum()) / 2
     own = float(weights @ weights)
     between = float(weights @ cosines @ weights) - own
     agreement = between / (1 - own) if own < 1 else 0.0
@@ -108,7 +109,7 @@ def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discrimi
 def _summary(
     features: NDArray[np.floating], foreground: Discriminant, centre: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    # Squared, so that the surest cells count most; from the middle between the classes on.
+    # Squared, so that the surest cells count most; from a tenth of the way from background to foreground on.
     weights = np.maximum(foreground.map(features).ravel() - 0.1, 0) ** 2
     total = float(weights.sum())
     if not total > 0:

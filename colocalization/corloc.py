@@ -66,8 +66,8 @@ class CorLoc:
         truth_boxes = np.asarray(truth, dtype=np.float64)
         if truth_boxes.size == 0:
             raise ValueError("a picture without a ground-truth box cannot be scored")
-        boxes = np.asarray(predicted, dtype=np.float64).reshape(-1, 4)
-        if boxes.shape[0] == 0:
+        boxes = np.asarray(predicted, dtype=np.float64)
+        if boxes.size == 0:
             self._missing += 1
             self._ious.append(0.0)
         else:

@@ -89,7 +89,7 @@ class OnnxEngine:
             raise ModelError(f"cannot read the model {str(path)!r}: {error.strerror}") from error
         self.path = path
         self._sha256 = hashlib.sha256(content).hexdigest()
-        providers, self._warning = _choose_providers(runtime, device, require_gpu)
+        providers, problem = _choose_providers(runtime, device, require_gpu)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         # Idle operator threads must sleep, not spin: decoding and other sessions share the cores.
@@ -98,7 +98,13 @@ class OnnxEngine:
             self._session = runtime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             raise ModelError(f"ONNX Runtime cannot load {str(path)!r}: {error}") from error
-        self._check_provider(device, require_gpu)
+        if self.provider != providers[0]:  # ONNX Runtime itself only logs it and takes the next one
+            problem = f"{providers[0]} failed to load"
+            if require_gpu:
+                raise ProviderError(f"a GPU is required, but {problem}")
+        self._warning = None if problem is None else f"{problem}; running on {self.provider}"
+        if self._warning is not None:
+            _logger.warning("%s", self._warning)
         self._metadata = ModelMetadata.from_properties(self._session.get_modelmeta().custom_metadata_map)
         _check_signature(self._session, self._metadata)
 
@@ -134,20 +140,9 @@ class OnnxEngine:
         attention, features = self._session.run(["attention", "features"], {"image": images})
         return NetworkOutput(attention, features)
 
-    def _check_provider(self, device: Device, require_gpu: bool) -> None:
-        if self._warning is None and device != "cpu" and self.provider != _CUDA and _wanted_cuda(device, require_gpu):
-            self._warning = f"{_CUDA} failed to load; running on {self.provider}"
-        if self._warning is not None:
-            if require_gpu:
-                raise ProviderError(self._warning)
-            _logger.warning("%s", self._warning)
-
-
-def _wanted_cuda(device: Device, require_gpu: bool) -> bool:
-    return device == "cuda" or require_gpu or _CUDA in _import_runtime().get_available_providers()
-
 
 def _choose_providers(runtime: Any, device: Device, require_gpu: bool) -> tuple[Sequence[str], str | None]:
+    """The providers to try in order, and why the one asked for is not among them."""
     if device == "cpu":
         if require_gpu:
             raise ProviderError("a GPU is required, but the device asked for is cpu")
@@ -155,12 +150,13 @@ def _choose_providers(runtime: Any, device: Device, require_gpu: bool) -> tuple[
     available = runtime.get_available_providers()
     if _CUDA in available:
         return [_CUDA, _CPU], None
-    if device == "cuda" or require_gpu:
-        return [_CPU], (
-            f"{_CUDA} is not in this build of ONNX Runtime (it offers {', '.join(available)}); "
-            "install 'colocalize[gpu]' in place of 'colocalize[cpu]'; running on the CPU"
-        )
-    return [_CPU], None
+    problem = (
+        f"{_CUDA} is not in this build of ONNX Runtime, which offers {', '.join(available)}; "
+        "install 'colocalize[gpu]' in place of 'colocalize[cpu]'"
+    )
+    if require_gpu:
+        raise ProviderError(f"a GPU is required, but {problem}")
+    return [_CPU], problem if device == "cuda" else None
 
 
 def _import_runtime() -> Any:
@@ -178,6 +174,13 @@ def _check_signature(session: Any, metadata: ModelMetadata) -> None:
         "attention": [cells, cells],
         "features": [channels, cells, cells],
     }
-    found = {node.name: list(node.shape[1:]) for node in (*session.get_inputs(), *session.get_outputs())}
+    nodes = (*session.get_inputs(), *session.get_outputs())
+    found = {node.name: list(node.shape[1:]) for node in nodes}
     if found != expected:
         raise ModelError(f"the model's inputs and outputs are {found}, expected {expected} after the batch dimension")
+    for node in nodes:
+        if node.type != "tensor(float)" or isinstance(node.shape[0], int):
+            raise ModelError(
+                f"the model's {node.name!r} is a {node.type} of shape {node.shape}; "
+                "expected a tensor(float) with a free batch dimension"
+            )

@@ -5,7 +5,9 @@ cannot open, or opens but cannot decode, becomes an `ImageError` with a code.
 """
 
 import io
+import re
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +27,22 @@ _TRANSPARENT_SHOWS = (128, 128, 128)
 """What lies behind transparent pixels: mid-grey, the network's zero, so that it is no content of its own."""
 
 _EXIF_ORIENTATION = 0x0112
+
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's decoders raise on damaged data; warnings count where the program around has turned them into errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +116,11 @@ def decode(source: bytes | Path | BinaryIO, limits: ImageLimits | None = None) -
     except UnidentifiedImageError as error:
         allowed = ", ".join(ALLOWED_FORMATS)
         raise ImageError("unsupported_format", f"not a picture in an allowed format ({allowed})") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError("image_too_large", f"more than the {limits.max_pixels} pixels allowed") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError("image_too_large", _bomb_message(error, limits)) from error
     except MemoryError as error:
         raise ImageError("image_too_large", "not enough memory to decode the picture") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        struct.error,
-    ) as error:
-        # Pillow's decoders raise any of these on damaged data; none may end the set.
+    except _DAMAGE as error:  # none may end the set
         code: ImageErrorCode = "truncated" if "truncated" in str(error).lower() else "undecodable"
         raise ImageError(code, f"the picture is damaged: {error}") from error
 
@@ -126,6 +134,13 @@ def _check_bytes(stream: BinaryIO, limits: ImageLimits) -> None:
         raise ImageError("file_too_large", f"{size} bytes, at most {limits.max_bytes} are allowed")
 
 
+def _bomb_message(error: Exception, limits: ImageLimits) -> str:
+    """Pillow has a limit of its own, which it checks while it reads the header; its message alone knows the size."""
+    allowed = min(limits.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or limits.max_pixels))
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    return f"{found[1] if found else 'too many'} pixels, at most {allowed} are allowed"
+
+
 def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
     width, height = image.size
     if width * height > limits.max_pixels:
@@ -137,11 +152,13 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
     if frames > limits.max_frames:
         raise ImageError("too_many_frames", f"{frames} frames, at most {limits.max_frames} are allowed")
     image.seek(0)
-    if _orientation(image) >= 5:  # the four orientations that swap the axes
-        width, height = height, width
     # Twice the working size keeps the reduction that follows free of aliasing.
     image.draft("RGB", (2 * limits.working_side, 2 * limits.working_side))
     image.load()
+    if image.format == "TIFF":  # Pillow turns TIFF upright by itself, some versions before, some while loading
+        width, height = image.size
+    elif _orientation(image) >= 5:  # the four orientations that swap the axes
+        width, height = height, width
     rgb = _to_rgb(image)
     rgb.thumbnail((limits.working_side, limits.working_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     rgb = _upright(rgb, image)
@@ -151,7 +168,7 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
+    except _DAMAGE:
         return 1  # a damaged EXIF block says nothing about the pixels, which may be fine
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -183,10 +200,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _high_depth_to_rgb(image: Image.Image) -> Image.Image:
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    values = np.asarray(image, dtype=np.float64)
+    finite = values[np.isfinite(values)]
     # 16-bit files use the range 0 ... 65535; float and 32-bit ones state none, so theirs is what they contain.
     is_16_bit = image.mode.startswith("I;16") or (image.mode == "I" and values.min() >= 0 and values.max() <= 65535)
-    low, high = (0.0, 65535.0) if is_16_bit else (float(values.min()), float(values.max()))
-    scale = 255.0 / (high - low) if high > low else 0.0
-    grey = np.round((values - low) * scale).astype(np.uint8)
+    low, high = (0.0, 65535.0) if is_16_bit else (finite.min(initial=np.inf), finite.max(initial=-np.inf))
+    if not high > low:
+        return Image.new("RGB", image.size)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    grey = np.round((values - low) * (255.0 / (high - low))).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")

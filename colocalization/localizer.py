@@ -174,9 +174,11 @@ class Localizer:
             common: The common object of its set; None for mode `attention`.
             max_boxes: Most boxes to give, at least 1.
         """
-        if max_boxes < 1:
-            raise ValueError(f"max_boxes must be at least 1, got {max_boxes}")
+        _check_max_boxes(max_boxes)
         image = prepared.image
+        if not np.ptp(image.rgb, axis=(0, 1)).any():
+            # One colour all over: what the network sees there is its own padding, which stands out at the borders.
+            return _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), confidence=0.0)
         if common is None:
             extent = attention_extent(image.rgb, features.attention, max_boxes)
             return _result(image, extent, confidence=1.0 if extent.boxes else 0.0)
@@ -207,6 +209,7 @@ class Localizer:
         """
         if mode not in ("attention", "common"):
             raise ValueError(f"mode must be 'attention' or 'common', got {mode!r}")
+        _check_max_boxes(max_boxes)
         prepared = [self._try_prepare(source) for source in sources]
         good = [one for one in prepared if isinstance(one, PreparedImage)]
         features = [self.run([one])[0] for one in good]
@@ -243,6 +246,11 @@ class Localizer:
     @staticmethod
     def _shows(first: FirstLook, features: ImageFeatures) -> bool:
         return first.prototype.confidence(first.prototype.similarity(features.features, first.object)) >= 0.5
+
+
+def _check_max_boxes(max_boxes: int) -> None:
+    if max_boxes < 1:
+        raise ValueError(f"max_boxes must be at least 1, got {max_boxes}")
 
 
 def _result(image: DecodedImage, extent: Extent, confidence: float) -> ImageResult:

@@ -74,12 +74,14 @@ class ModelMetadata:
         try:
             values = json.loads(properties[METADATA_KEY])
             names = {field.name for field in fields(cls)}
-            if not isinstance(values, dict) or (missing := sorted(names - values.keys())):
-                raise ModelError(f"the model's metadata lacks {missing if isinstance(values, dict) else values!r}")
+            if not isinstance(values, dict):
+                raise ModelError(f"the model's metadata is not a JSON object but {values!r}")
+            if missing := sorted(names - values.keys()):
+                raise ModelError(f"the model's metadata lacks {', '.join(missing)}")
             values = {name: values[name] for name in names}
             values["mean"], values["std"] = tuple(values["mean"]), tuple(values["std"])
             metadata = cls(**values)
-            metadata.transform()  # checks size, std and resize
+            metadata.transform()  # checks size, mean, std and resize
         except (TypeError, ValueError) as error:
             raise ModelError(f"the model's metadata is damaged: {error}") from error
         return metadata

@@ -49,7 +49,8 @@ class SetResult:
     """What was found in a set of pictures.
 
     Attributes:
-        mode: The mode that was used; `attention` where `common` was asked for a single readable picture.
+        mode: The mode that was used; `attention` where `common` was asked for a single readable picture, or for
+            pictures without any foreground.
         images: One result for each picture, in the order given.
     """
 

@@ -44,8 +44,8 @@ class Region:
             smallest: Least side before the cut at the picture's border, as a share.
 
         Example:
-            >>> Region(0.4, 0.0, 0.6, 0.5).expanded(1.5, 0.25)
-            Region(x0=0.35, y0=0.0, x1=0.65, y1=0.625)
+            >>> Region(0.25, 0.0, 0.5, 0.5).expanded(2.0, 0.25)
+            Region(x0=0.125, y0=0.0, x1=0.625, y1=0.75)
         """
         across = max((self.x1 - self.x0) * factor, smallest) / 2
         down = max((self.y1 - self.y0) * factor, smallest) / 2
@@ -77,7 +77,11 @@ class InputTransform:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"size must be at least 1 pixel, got {self.size}")
-        if any(value <= 0 for value in self.std):
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ValueError(f"mean and std must have a value for each of R, G, B, got {self.mean} and {self.std}")
+        if not all(0 <= value <= 1 for value in self.mean):
+            raise ValueError(f"every mean must be in [0, 1], got {self.mean}")
+        if not all(value > 0 for value in self.std):
             raise ValueError(f"every std must be positive, got {self.std}")
         if self.resize != "squash":
             raise ValueError(f"resize must be 'squash', got {self.resize!r}")

@@ -10,6 +10,7 @@ import typer
 
 from colocalization.errors import ColocalizeError
 from colocalization.metadata import Pooling
+from model_export.errors import ParityError
 from model_export.graph import build_model, describe
 from model_export.parity import check_parity
 from model_export.source import PRETRAINED_PREFIX, NetworkSource, from_checkpoint, pretrained
@@ -40,6 +41,8 @@ def export(
     try:
         source = _source(checkpoint, feature_map, pooling, k, licence)
         pictures = sorted(path for path in parity_images.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)
+        if not pictures:
+            raise ParityError(f"there are no pictures ({', '.join(sorted(_PICTURE_SUFFIXES))}) in {parity_images}")
         partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from colocalization.engine import OnnxEngine
+from colocalization.errors import ImageError
 from colocalization.localizer import ImageFeatures, Localizer
 from model_export.errors import ParityError
 from training.network import ColocalizationNet
@@ -58,15 +59,17 @@ def check_parity(
         The differences found, all within the tolerance, and identical boxes.
 
     Raises:
-        ParityError: A map or a box differs by more.
-        ImageError: A picture cannot be read.
+        ParityError: A map or a box differs by more, or a picture cannot be read.
     """
     if not pictures:
         raise ParityError("parity needs at least one picture")
     localizer = Localizer(OnnxEngine(model, device="cpu"))
     attention = features = boxes = 0.0
     for picture in pictures:
-        prepared = localizer.prepare(picture)
+        try:
+            prepared = localizer.prepare(picture)
+        except ImageError as error:
+            raise ParityError(f"cannot compare on {picture.name}: {error}") from error
         (ours,) = localizer.run([prepared])
         with torch.no_grad():
             theirs = [tensor[0].numpy() for tensor in network.attend(torch.from_numpy(prepared.input[None]))]
@@ -80,7 +83,7 @@ def check_parity(
             )
         boxes = max(boxes, float(np.abs(corners[0] - corners[1]).max(initial=0.0)))
     report = ParityReport(len(pictures), attention, features, boxes)
-    if not max(attention, features) <= tolerance:
+    if max(attention, features) > tolerance:
         raise ParityError(f"the exported model differs from torch by more than {tolerance:g}: {report}")
     if boxes > 0:
         raise ParityError(f"the exported model's boxes differ from torch's: {report}")
@@ -88,12 +91,14 @@ def check_parity(
 
 
 def relative_difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Largest absolute difference over the largest magnitude of the second.
+    """Largest absolute difference over the largest magnitude of the second; infinite where one is not finite.
 
     Example:
         >>> relative_difference(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
         0.5
     """
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return float("inf")  # a NaN would get lost in `max`
     scale = float(np.abs(second).max(initial=0.0))
     difference = float(np.abs(first - second).max(initial=0.0))
     return difference / scale if scale > 0 else difference

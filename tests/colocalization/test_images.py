@@ -1,0 +1,359 @@
+"""Decoding: every mode and orientation, damage, and limits, on pictures whose pixels are known."""
+
+import io
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colocalization.errors import ImageError
+from colocalization.images import DecodedImage, ImageLimits, decode
+from colocalization.localizer import Localizer
+from tests.colocalization.pictures import (
+    BLUE,
+    GREEN,
+    RED,
+    WHITE,
+    blank,
+    corner_colours,
+    corners,
+    encoded,
+    png,
+    png_header,
+    square,
+)
+
+ORIENTATION = 0x0112
+
+
+def code_of(source: bytes | Path, limits: ImageLimits | None = None) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(source, limits)
+    return caught.value.code
+
+
+def with_orientation(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    return exif
+
+
+def is_grey(image: DecodedImage, value: int, tolerance: int = 0) -> bool:
+    return bool((np.abs(image.rgb.astype(int) - value) <= tolerance).all())
+
+
+class TestModes:
+    @pytest.mark.parametrize(
+        ("mode", "kind"),
+        [("RGB", "PNG"), ("RGBA", "PNG"), ("CMYK", "TIFF"), ("YCbCr", "TIFF"), ("RGB", "BMP"), ("P", "GIF")],
+    )
+    def test_colour_stays_what_it_is(self, mode: str, kind: str) -> None:
+        picture = Image.fromarray(corners())
+        converted = picture.quantize(8) if mode == "P" else picture.convert(mode)
+        found = decode(encoded(converted, kind))
+        assert (found.rgb.shape, found.rgb.dtype) == ((32, 48, 3), np.uint8)
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+    @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+    def test_jpeg(self, mode: str) -> None:
+        picture = Image.fromarray(corners()).convert(mode)
+        found = decode(encoded(picture, "JPEG", quality=95))
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+    @pytest.mark.parametrize("lossless", [True, False])
+    def test_webp(self, lossless: bool) -> None:
+        found = decode(encoded(Image.fromarray(corners()), "WEBP", lossless=lossless))
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+    def test_grey(self) -> None:
+        assert is_grey(decode(encoded(Image.new("L", (3, 2), 77))), 77)
+
+    def test_one_bit(self) -> None:
+        picture = Image.fromarray(np.array([[False, True]]))
+        assert picture.mode == "1"
+        assert decode(encoded(picture)).rgb.tolist() == [[[0, 0, 0], [255, 255, 255]]]
+
+    def test_palette(self) -> None:
+        picture = Image.new("P", (2, 1))
+        picture.putpalette([*RED, *GREEN])
+        picture.putpixel((1, 0), 1)
+        assert decode(encoded(picture)).rgb.tolist() == [[[*RED], [*GREEN]]]
+
+    @pytest.mark.parametrize("transparency", [1, bytes([255, 0])], ids=["index", "table"])
+    def test_transparent_palette_entry_shows_grey(self, transparency: int | bytes) -> None:
+        picture = Image.new("P", (2, 1))
+        picture.putpalette([*RED, *GREEN])
+        picture.putpixel((1, 0), 1)
+        content = encoded(picture, transparency=transparency)
+        assert decode(content).rgb.tolist() == [[[*RED], [128, 128, 128]]]
+
+    @pytest.mark.parametrize(
+        ("mode", "colour", "expected"),
+        [
+            ("RGBA", (255, 0, 0, 0), (128, 128, 128)),
+            ("RGBA", (255, 0, 0, 255), RED),
+            # Half of 200 and half of 128.
+            ("RGBA", (200, 200, 200, 128), (164, 164, 164)),
+            ("LA", (200, 0), (128, 128, 128)),
+            ("LA", (200, 255), (200, 200, 200)),
+        ],
+    )
+    def test_transparency_lies_over_mid_grey(
+        self, mode: str, colour: tuple[int, ...], expected: tuple[int, int, int]
+    ) -> None:
+        found = decode(encoded(Image.new(mode, (2, 2), colour)))
+        assert np.abs(found.rgb.astype(int) - expected).max() <= 1
+
+    @pytest.mark.parametrize(("mode", "colour"), [("RGB", RED), ("L", 9)])
+    def test_transparent_colour_shows_grey(self, mode: str, colour: int | tuple[int, int, int]) -> None:
+        assert is_grey(decode(encoded(Image.new(mode, (2, 2), colour), transparency=colour)), 128)
+
+    @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+    def test_sixteen_bits_keep_their_range(self, kind: str) -> None:
+        # 257 * v are the 16-bit values of the 8-bit v; a dark picture stays dark.
+        picture = Image.fromarray(np.array([[0, 257 * 10, 257 * 100]], dtype=np.uint16))
+        assert picture.mode == "I;16"
+        assert decode(encoded(picture, kind)).rgb[0, :, 0].tolist() == [0, 10, 100]
+
+    def test_big_endian_sixteen_bits(self) -> None:
+        # A TIFF by hand: byte order MM, one strip of two pixels of 16 bits, 0 and 65535.
+        entries = [(256, 3, 2), (257, 3, 1), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 3, 1)]
+        strip = b"\x00\x00\xff\xff"
+        ifd = len(entries).to_bytes(2, "big")
+        for tag, kind, value in entries:
+            ifd += tag.to_bytes(2, "big") + kind.to_bytes(2, "big") + (1).to_bytes(4, "big")
+            ifd += value.to_bytes(2, "big") + b"\x00\x00" if kind == 3 else value.to_bytes(4, "big")
+        content = b"MM\x00\x2a" + (12).to_bytes(4, "big") + strip + ifd + b"\x00\x00\x00\x00"
+        assert decode(content).rgb[0, :, 0].tolist() == [0, 255]
+
+    def test_32_bit_integers_are_stretched(self) -> None:
+        picture = Image.fromarray(np.array([[-100_000, 0, 100_000]], dtype=np.int32))
+        assert picture.mode == "I"
+        assert decode(encoded(picture, "TIFF")).rgb[0, :, 0].tolist() == [0, 128, 255]
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([-1.0, 0.0, 1.0], [0, 128, 255]),
+            ([5.0, 5.0, 5.0], [0, 0, 0]),
+            ([np.nan, 0.0, 2.0], [0, 0, 255]),
+            ([-np.inf, np.inf, 4.0, 2.0], [0, 255, 255, 0]),
+            ([np.nan, np.nan], [0, 0]),
+            ([-3e38, 0.0, 3e38], [0, 128, 255]),
+        ],
+    )
+    def test_float_is_stretched(self, values: list[float], expected: list[int]) -> None:
+        picture = Image.fromarray(np.array([values], dtype=np.float32))
+        assert picture.mode == "F"
+        assert decode(encoded(picture, "TIFF")).rgb[0, :, 0].tolist() == expected
+
+    @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+    def test_first_of_several_frames(self, kind: str) -> None:
+        frames = [Image.new("RGB", (6, 4), colour) for colour in (RED, GREEN, BLUE)]
+        content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+        with Image.open(io.BytesIO(content)) as opened:
+            assert opened.n_frames == 3  # type: ignore[attr-defined]
+        assert corner_colours(decode(content).rgb) == [RED] * 4
+
+    def test_mpo_of_stereo_cameras_is_read_as_jpeg(self) -> None:
+        frames = [Image.new("RGB", (16, 8), colour) for colour in (RED, GREEN)]
+        content = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:], exif=with_orientation(6))
+        with Image.open(io.BytesIO(content)) as opened:
+            assert opened.format == "MPO"
+        found = decode(content)
+        assert (found.width, found.height) == (8, 16)
+        assert corner_colours(found.rgb) == [RED] * 4
+
+
+# Where the four quarters of the upright picture come from, by the definition of each orientation.
+UPRIGHT = {
+    1: [RED, GREEN, BLUE, WHITE],
+    2: [GREEN, RED, WHITE, BLUE],  # mirrored left to right
+    3: [WHITE, BLUE, GREEN, RED],  # turned by 180 degrees
+    4: [BLUE, WHITE, RED, GREEN],  # mirrored top to bottom
+    5: [RED, BLUE, GREEN, WHITE],  # transposed
+    6: [BLUE, RED, WHITE, GREEN],  # to be turned clockwise
+    7: [WHITE, GREEN, BLUE, RED],  # transposed over the other diagonal
+    8: [GREEN, WHITE, RED, BLUE],  # to be turned counter-clockwise
+}
+
+
+class TestOrientation:
+    @pytest.mark.parametrize("orientation", UPRIGHT)
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+    def test_picture_is_turned_upright(self, kind: str, orientation: int) -> None:
+        content = encoded(Image.fromarray(corners(48, 32)), kind, exif=with_orientation(orientation))
+        found = decode(content)
+        size = (48, 32) if orientation < 5 else (32, 48)
+        assert (found.width, found.height) == size
+        assert found.rgb.shape[1::-1] == size
+        assert corner_colours(found.rgb) == UPRIGHT[orientation]
+
+    def test_size_of_the_original_is_turned_too(self) -> None:
+        content = encoded(Image.fromarray(corners(480, 320)), "JPEG", exif=with_orientation(6))
+        found = decode(content, ImageLimits(working_side=48))
+        assert (found.width, found.height, found.rgb.shape) == (320, 480, (48, 32, 3))
+        assert corner_colours(found.rgb) == UPRIGHT[6]
+
+    @pytest.mark.parametrize("value", [0, 9, 65535])
+    def test_impossible_orientation_is_none(self, value: int) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION] = value
+        found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=exif))
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+    @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damage that it can live with
+    @pytest.mark.parametrize("kept", [6, 8, 14, 16, 20])
+    def test_damaged_exif_leaves_the_picture(self, kept: int) -> None:
+        exif = with_orientation(6).tobytes()[:kept]
+        found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=exif))
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+    def test_damage_that_pillow_warns_of_stays_an_image_error_where_warnings_are_errors(self) -> None:
+        exif = with_orientation(6).tobytes()[:16]
+        assert code_of(encoded(Image.fromarray(corners()), "JPEG", exif=exif)) == "undecodable"
+
+    def test_exif_that_is_none_leaves_the_picture(self) -> None:
+        found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=b"Exif\x00\x00" + b"\xff" * 40))
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+
+class TestDamage:
+    def test_empty_file(self) -> None:
+        with pytest.raises(ImageError, match="0 bytes") as caught:
+            decode(b"")
+        assert caught.value.code == "empty_file"
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+    def test_half_a_file(self, kind: str) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        content = encoded(Image.fromarray(noise), kind)
+        assert code_of(content[: len(content) // 2]) in ("truncated", "undecodable", "unsupported_format")
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+    def test_truncated_is_called_so(self, kind: str) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        content = encoded(Image.fromarray(noise), kind)
+        assert code_of(content[: len(content) // 2]) == "truncated"
+
+    def test_text_named_jpg(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_text("not a picture")
+        with pytest.raises(ImageError, match=r"allowed format \(JPEG, PNG,") as caught:
+            decode(path)
+        assert caught.value.code == "unsupported_format"
+
+    @pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PDF"])
+    def test_formats_that_are_not_allowed_are_not_tried(self, kind: str) -> None:
+        assert code_of(encoded(Image.fromarray(corners()), kind)) == "unsupported_format"
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match=r"there is no file 'none\.jpg'") as caught:
+            decode(tmp_path / "none.jpg")
+        assert caught.value.code == "not_found"
+
+    def test_folder(self, tmp_path: Path) -> None:
+        assert code_of(tmp_path) == "not_readable"
+
+    def test_damaged_pixels_end_as_an_image_error(self) -> None:
+        content = bytearray(encoded(Image.fromarray(corners(256, 256))))
+        at = content.index(b"IDAT") + 8
+        content[at : at + 20] = b"\xff" * 20
+        assert code_of(bytes(content)) in ("truncated", "undecodable")
+
+    def test_several_sources_of_one_picture_are_alike(self, tmp_path: Path) -> None:
+        content = png(corners())
+        path = tmp_path / "a.png"
+        path.write_bytes(content)
+        stream = io.BytesIO(content)
+        stream.seek(5)  # wherever the stream stands
+        for source in (content, path, stream):
+            assert np.array_equal(decode(source).rgb, corners())
+
+
+class TestLimits:
+    def test_header_bomb_is_refused_without_memory(self) -> None:
+        content = png_header(60_000, 60_000)
+        tracemalloc.start()
+        with pytest.raises(ImageError, match=r"3600000000 pixels, at most 64000000 are allowed") as caught:
+            decode(content)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert caught.value.code == "image_too_large"
+        assert peak < 2**20
+
+    @pytest.mark.parametrize(
+        ("width", "height"),
+        # Below, between and above the limits at which Pillow itself warns (89 million) and refuses (179 million).
+        [(8001, 8000), (10_000, 10_000), (13_000, 13_000), (20_000, 10_000), (2**31 - 1, 2**31 - 1)],
+    )
+    def test_size_and_limit_are_named(self, width: int, height: int) -> None:
+        with pytest.raises(ImageError, match=rf"{width * height} pixels, at most 64000000 are allowed") as caught:
+            decode(png_header(width, height))
+        assert caught.value.code == "image_too_large"
+
+    def test_pillow_limit_is_named_where_it_is_the_lower_one(self) -> None:
+        with pytest.raises(ImageError, match=r"400000000 pixels, at most 178956970 are allowed"):
+            decode(png_header(20_000, 20_000), ImageLimits(max_pixels=10**9))
+
+    def test_bytes_at_and_over_the_limit(self) -> None:
+        content = png(corners())
+        assert decode(content, ImageLimits(max_bytes=len(content))).width == 48
+        with pytest.raises(ImageError, match=rf"{len(content)} bytes, at most {len(content) - 1}") as caught:
+            decode(content, ImageLimits(max_bytes=len(content) - 1))
+        assert caught.value.code == "file_too_large"
+
+    def test_pixels_at_and_over_the_limit(self) -> None:
+        content = png(corners(40, 30))
+        assert decode(content, ImageLimits(max_pixels=1200)).height == 30
+        with pytest.raises(ImageError, match=r"40 x 30 = 1200 pixels, at most 1199"):
+            decode(content, ImageLimits(max_pixels=1199))
+
+    def test_frames_at_and_over_the_limit(self) -> None:
+        frames = [Image.new("L", (4, 4), 60 * index) for index in range(4)]
+        content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+        assert decode(content, ImageLimits(max_frames=4)).width == 4
+        with pytest.raises(ImageError, match="4 frames, at most 3") as caught:
+            decode(content, ImageLimits(max_frames=3))
+        assert caught.value.code == "too_many_frames"
+
+    def test_later_frame_cannot_enlarge_the_picture(self) -> None:
+        # The second frame of this GIF lies at (59999, 59999) of a canvas of 4 x 4.
+        frames = [Image.new("L", (4, 4), 60 * index) for index in range(2)]
+        content = bytearray(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+        second = content.index(b",", content.index(b",") + 1)
+        content[second + 1 : second + 5] = (59_999).to_bytes(2, "little") * 2
+        assert decode(bytes(content)).rgb.shape == (4, 4, 3)
+
+    @pytest.mark.parametrize("name", ["max_bytes", "max_pixels", "max_frames", "working_side"])
+    def test_limits_below_one(self, name: str) -> None:
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+            ImageLimits(**{name: 0})
+
+
+class TestWorkingSize:
+    @pytest.mark.parametrize(
+        ("size", "working"),
+        [((1, 1), (1, 1)), ((100, 50), (100, 50)), ((200, 100), (100, 50)), ((20_000, 10), (100, 1))],
+    )
+    def test_long_side(self, size: tuple[int, int], working: tuple[int, int]) -> None:
+        found = decode(png(blank(*size, 9)), ImageLimits(working_side=100))
+        assert (found.width, found.height) == size
+        assert found.rgb.shape[1::-1] == working
+
+    def test_draft_decodes_fewer_pixels_to_the_same_picture(self, dummy_localizer: Localizer) -> None:
+        pixels = square(2048, 1024, 512, 256, 1280, 640)
+        localizer = Localizer(dummy_localizer.engine, ImageLimits(working_side=128))
+        sources = [encoded(Image.fromarray(pixels), "JPEG", quality=95), png(pixels)]
+        results = localizer.localize(sources, mode="attention").images
+        assert [(one.width, one.height) for one in results] == [(2048, 1024)] * 2
+        jpeg, exact = (np.array(one.boxes[0].as_tuple()) for one in results)
+        # One pixel at the working size is 16 of the original; the boxes must not differ by one.
+        assert np.abs(jpeg - exact).max() < 16
+
+    @pytest.mark.parametrize("side", [64, 128, 1024])
+    def test_draft_and_full_decoding_agree_at_the_corners(self, side: int) -> None:
+        content = encoded(Image.fromarray(corners(1200, 800)), "JPEG", quality=95)
+        assert corner_colours(decode(content, ImageLimits(working_side=side)).rgb) == [RED, GREEN, BLUE, WHITE]

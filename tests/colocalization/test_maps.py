@@ -1,0 +1,109 @@
+"""Normalisation, Otsu's threshold beside scikit-image's, upsampling."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage.filters import threshold_otsu
+
+from colocalization.maps import min_max, otsu_threshold, upsample
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[-2.0, 0.0], [1.0, 2.0]], [[0.0, 0.5], [0.75, 1.0]]),
+        ([[7.0, 7.0]], [[0.0, 0.0]]),
+        ([[3.0]], [[0.0]]),
+        ([[-1e30, 1e30]], [[0.0, 1.0]]),
+    ],
+)
+def test_min_max(values: list[list[float]], expected: list[list[float]]) -> None:
+    found = min_max(np.array(values, dtype=np.float32))
+    assert found.dtype == np.float32
+    assert found.tolist() == expected
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float32, (3, 4), elements=st.floats(-1000, 1000, width=32)))
+def test_min_max_spans_the_unit_interval(values: np.ndarray) -> None:
+    found = min_max(values)
+    if values.min() == values.max():
+        assert not found.any()
+    else:
+        assert (found.min(), found.max()) == (0.0, 1.0)
+        assert found.ravel()[values.argmax()] == 1.0
+
+
+def bins_of(values: np.ndarray) -> np.ndarray:
+    return np.histogram(values, bins=256, range=(0.0, 1.0))[0]
+
+
+@settings(deadline=None, max_examples=200)
+@given(hnp.arrays(np.float64, st.integers(2, 60), elements=st.floats(0, 1)))
+def test_otsu_equals_scikit_image(values: np.ndarray) -> None:
+    counts = bins_of(values)
+    if (counts > 0).sum() < 2:
+        return  # no two classes; scikit-image's answer means nothing there
+    centres = (np.arange(256) + 0.5) / 256
+    theirs = threshold_otsu(hist=(counts, centres))
+    # A cut is a split of the bins. Ours may lie elsewhere only where no value lies between, or where both are as good.
+    ours = otsu_threshold(values)
+    assert between_variance(counts, centres, ours) >= between_variance(counts, centres, theirs) * (1 - 1e-9)
+
+
+def between_variance(counts: np.ndarray, centres: np.ndarray, threshold: float) -> float:
+    """Otsu's criterion by its definition: w0 w1 (m0 - m1)^2."""
+    low = centres <= threshold
+    first, second = counts[low], counts[~low]
+    if not first.sum() or not second.sum():
+        return 0.0
+    gap = np.average(centres[low], weights=first) - np.average(centres[~low], weights=second)
+    return float(first.sum() * second.sum() * gap**2 / counts.sum() ** 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "threshold"),
+    [
+        ([0.0, 1.0], 0.5),  # half-way, whatever the shares
+        ([0.0] * 99 + [1.0], 0.5),
+        ([0.25, 0.75], 0.5),
+        ([], 0.5),
+        ([0.3, 0.3], 0.5),  # nothing to cut
+    ],
+)
+def test_otsu_by_hand(values: list[float], threshold: float) -> None:
+    assert otsu_threshold(np.array(values)) == pytest.approx(threshold, abs=1 / 256)
+
+
+def test_otsu_between_two_hills() -> None:
+    random = np.random.default_rng(0)
+    values = np.concatenate([random.normal(0.2, 0.03, 3000), random.normal(0.7, 0.03, 1000)])
+    assert 0.3 < otsu_threshold(values) < 0.6
+
+
+def test_upsampling_aligns_the_corners_of_cells_and_picture() -> None:
+    # Cells of 4 pixels: their centres lie at 2 and 6, pixel centres at 0.5, 1.5, ...; flat beyond the outer centres.
+    found = upsample(np.array([[0.0, 1.0]], np.float32), 8, 1)
+    assert found.shape == (1, 8)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], [0, 0, 0.125, 0.375, 0.625, 0.875, 1, 1], atol=1e-6)
+
+
+def test_upsampling_knows_width_from_height() -> None:
+    found = upsample(np.array([[0.0], [1.0]], np.float32), 3, 6)
+    assert found.shape == (6, 3)
+    assert (np.diff(found, axis=0) >= 0).all()
+    assert (np.diff(found, axis=1) == 0).all()
+
+
+def test_upsampling_leaves_no_value_outside_of_the_map() -> None:
+    values = np.random.default_rng(1).random((7, 7)).astype(np.float32)
+    found = upsample(values, 101, 53)
+    assert values.min() <= found.min()
+    assert found.max() <= values.max()
+
+
+def test_upsampling_to_a_single_pixel_is_the_mean() -> None:
+    assert upsample(np.array([[0.0, 1.0], [0.0, 1.0]], np.float32), 1, 1)[0, 0] == pytest.approx(0.5)

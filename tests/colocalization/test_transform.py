@@ -1,0 +1,112 @@
+"""The network's input from a picture, and regions of it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colocalization.transform import InputTransform, Region
+from tests.colocalization.pictures import blank, corners, square
+
+PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+IMAGENET = InputTransform(8, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_normalisation_of_each_channel() -> None:
+    pixels = blank(20, 10)
+    pixels[..., 0], pixels[..., 1], pixels[..., 2] = 255, 51, 0
+    found = IMAGENET(pixels)
+    assert (found.shape, found.dtype, found.flags.c_contiguous) == ((3, 8, 8), np.float32, True)
+    for channel, value in enumerate([(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, -0.406 / 0.225]):
+        np.testing.assert_allclose(found[channel], value, rtol=1e-5)
+
+
+def test_at_its_own_size_a_picture_is_not_changed() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    found = InputTransform(8, **PLAIN)(pixels)
+    np.testing.assert_allclose(found.transpose(1, 2, 0) * 255, pixels, atol=1e-3)
+
+
+def test_picture_is_squashed_and_keeps_its_corners() -> None:
+    found = InputTransform(16, **PLAIN)(corners(640, 20))
+    assert found[:, 0, 0].round(2).tolist() == [1, 0, 0]
+    assert found[:, 0, -1].round(2).tolist() == [0, 1, 0]
+    assert found[:, -1, 0].round(2).tolist() == [0, 0, 1]
+    assert found[:, -1, -1].round(2).tolist() == [1, 1, 1]
+
+
+def test_region_is_what_cropping_gives() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 80, 3), dtype=np.uint8)
+    transform = InputTransform(16, **PLAIN)
+    found = transform(pixels, Region(0.25, 0.5, 0.75, 1.0))
+    # Two cells from the cut the filter does not reach beyond it, where only the region has neighbours.
+    cropped = transform(pixels[20:40, 20:60])
+    np.testing.assert_allclose(found[:, 4:, 2:-2], cropped[:, 4:, 2:-2], atol=1e-6)
+
+
+def test_region_between_pixels_is_what_pillow_gives() -> None:
+    pixels = square(30, 30, 10, 10, 20, 20)
+    found = InputTransform(8, **PLAIN)(pixels, Region(0.21, 0.33, 0.68, 0.9))
+    box = (0.21 * 30, 0.33 * 30, 0.68 * 30, 0.9 * 30)
+    expected = np.asarray(Image.fromarray(pixels).resize((8, 8), Image.Resampling.BICUBIC, box=box))
+    np.testing.assert_allclose(found.transpose(1, 2, 0) * 255, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1)])
+def test_thin_pictures_and_parts_of_a_pixel(shape: tuple[int, int]) -> None:
+    pixels = np.full((*shape, 3), 102, np.uint8)
+    transform = InputTransform(8, **PLAIN)
+    for region in (None, Region(0.0, 0.0, 0.25, 0.25)):
+        np.testing.assert_allclose(transform(pixels, region), 0.4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)]
+)
+def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"expected an \(H, W, 3\) uint8 array, got shape"):
+        IMAGENET(pixels)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 0}, "size must be at least 1 pixel, got 0"),
+        ({"std": (1.0, 0.0, 1.0)}, "every std must be positive"),
+        ({"std": (1.0, float("nan"), 1.0)}, "every std must be positive"),
+        ({"mean": (0.5, 0.5)}, "a value for each of R, G, B"),
+        ({"std": (0.5,)}, "a value for each of R, G, B"),
+        ({"mean": (0.5, 0.5, 127.0)}, r"every mean must be in \[0, 1\]"),
+        ({"resize": "crop"}, "resize must be 'squash', got 'crop'"),
+    ],
+)
+def test_settings_are_checked(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        InputTransform(**{"size": 8, **PLAIN, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "corners", [(0.5, 0, 0.5, 1), (0, 0.6, 1, 0.5), (-0.1, 0, 1, 1), (0, 0, 1, 1.1), (float("nan"), 0, 1, 1)]
+)
+def test_region_outside_or_empty(corners: tuple[float, float, float, float]) -> None:
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\] and have an area"):
+        Region(*corners)
+
+
+@pytest.mark.parametrize(
+    ("region", "factor", "smallest", "expected"),
+    [
+        # Grown about the centre (0.5, 0.5): half sides 0.1 * 2 and 0.2 * 2.
+        ((0.4, 0.3, 0.6, 0.7), 2.0, 0.0, (0.3, 0.1, 0.7, 0.9)),
+        # Cut at the border.
+        ((0.0, 0.3, 0.2, 0.7), 2.0, 0.0, (0.0, 0.1, 0.3, 0.9)),
+        # The least side, about the centre.
+        ((0.49, 0.49, 0.51, 0.51), 1.0, 0.25, (0.375, 0.375, 0.625, 0.625)),
+        ((0.0, 0.0, 1.0, 1.0), 1.25, 0.25, (0.0, 0.0, 1.0, 1.0)),
+    ],
+)
+def test_expanded(
+    region: tuple[float, ...], factor: float, smallest: float, expected: tuple[float, float, float, float]
+) -> None:
+    found = Region(*region).expanded(factor, smallest)
+    np.testing.assert_allclose(found.in_pixels(1, 1), expected, atol=1e-12)
+    np.testing.assert_allclose(found.in_pixels(200, 100), np.array(expected) * [200, 100, 200, 100], atol=1e-9)
