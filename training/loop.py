@@ -316,7 +316,7 @@ class Trainer:
         train, held = hold_out(pictures, data.held_out, self.config.run.seed)
         if len(train) < self.processes.count:
             raise TrainingError(f"{len(train)} training pictures are too few for {self.processes.count} processes")
-        return tuple(SquashedPictures(part, data.resize, data.cache_mb) for part in (train, held))  # type: ignore[return-value]
+        return everything.part(train), everything.part(held)
 
     def _checkpoint(self) -> Checkpoint:
         epoch, signals = self.chosen

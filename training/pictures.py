@@ -37,7 +37,7 @@ class SquashedPictures(Dataset[Tensor]):
         self.pictures = tuple(pictures)
         self.side = side
         self._room = cache_mb * 2**20 // (3 * side * side)
-        self._cache: dict[int, Tensor] = {}
+        self._cache: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -48,17 +48,23 @@ class SquashedPictures(Dataset[Tensor]):
         Raises:
             TrainingError: It cannot be decoded.
         """
-        if index in self._cache:
-            return self._cache[index]
         picture = self.pictures[index]
+        if picture.name in self._cache:
+            return self._cache[picture.name]
         try:
             rgb = picture.load().rgb
         except ImageError as error:
             raise TrainingError(f"cannot train on {picture.path}: {error.message}; mend or remove it") from error
         pixels = torch.from_numpy(squash(rgb, self.side))
         if len(self._cache) < self._room:
-            self._cache[index] = pixels
+            self._cache[picture.name] = pixels
         return pixels
+
+    def part(self, pictures: Sequence[Picture]) -> "SquashedPictures":
+        """Some of the pictures, in the same memory."""
+        part = SquashedPictures(pictures, self.side)
+        part._room, part._cache = self._room, self._cache
+        return part
 
     @property
     def fits_cache(self) -> bool:

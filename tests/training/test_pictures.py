@@ -32,6 +32,8 @@ def test_cache_holds_what_fits(picture_folder: Path, monkeypatch: pytest.MonkeyP
     for _ in range(2):
         assert all(squashed[index].shape == (3, 264, 264) for index in range(8))
     assert len(loads) == 8 + 3
+    assert squashed.part(pictures[2:4])[0] is squashed[2]
+    assert len(loads) == 8 + 3
 
 
 def test_unreadable_pictures_are_found_and_named(tmp_path: Path) -> None:
