@@ -18,6 +18,9 @@ __all__ = ["Extent", "attention_extent", "common_extent"]
 _OUTLINE_SIDE = 192
 """Long side of the region, in pixels, on which its outline is found; GrabCut's time grows with the square."""
 
+_CUT = 0.5
+"""The middle between the classes in a second look's map."""
+
 _LEAST_AREA = 0.1
 """Components smaller than this share of the largest one are no objects of their own."""
 
@@ -78,11 +81,15 @@ def common_extent(
         left, top, right, bottom = _pixels(region, width, height)
         scores = second.map(features)
         patch = heatmap[top:bottom, left:right]
-        np.maximum(patch, upsample(scores, right - left, bottom - top), out=patch)
+        # 0 at the background's mean and 1 at the object's, so that a region's rim does not show.
+        heat = np.clip(2 * scores - 0.5, 0, 1)
+        np.maximum(patch, upsample(heat, right - left, bottom - top), out=patch)
         small = _reduced(rgb[top:bottom, left:right])
         rows, columns = small.shape[:2]
         fine = upsample(scores, columns, rows)
-        for box in _component_boxes(refine(small, fine), fine, max_boxes):
+        # A region in which nothing reaches the middle between the classes still has a likeliest part.
+        cut = _CUT if scores.max() > _CUT else float(otsu_threshold(scores))
+        for box in _component_boxes(refine(small, fine, threshold=cut), fine, max_boxes):
             moved = box.scaled((right - left) / columns, (bottom - top) / rows)
             boxes.append(Box(moved.x0 + left, moved.y0 + top, moved.x1 + left, moved.y1 + top, moved.score))
     return Extent(tuple(_best(boxes, max_boxes)), heatmap)
