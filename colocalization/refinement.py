@@ -10,7 +10,7 @@ _ITERATIONS = 3
 
 
 def refine(
-    rgb: NDArray[np.uint8], heatmap: NDArray[np.float32], *, threshold: float = 0.5, margin: float = 0.2
+    rgb: NDArray[np.uint8], heatmap: NDArray[np.float32], *, threshold: float = 0.5, margin: float = 0.25
 ) -> NDArray[np.bool_]:
     """Foreground of a picture by GrabCut (Rother, Kolmogorov, Blake 2004), started from a heat map.
 
