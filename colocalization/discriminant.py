@@ -32,6 +32,10 @@ _RIDGE = 1e-3
 """Share of the mean variance added on top, for channels that are constant over the set."""
 
 
+_ROUNDING = 1e-6
+"""Directions shorter than this share of the mean feature are what float32 leaves of none at all."""
+
+
 def descriptors(features: NDArray[np.floating]) -> NDArray[np.float32]:
     """Unit-length descriptors of a feature map.
 
@@ -90,7 +94,9 @@ def representer_direction(features: Sequence[NDArray[np.floating]]) -> NDArray[n
     unit = sum(descriptors(one).sum(axis=0, dtype=np.float64) for one in features) / count
     direction = mean - unit * np.linalg.norm(mean) / max(float(np.linalg.norm(unit)), np.finfo(np.float64).tiny)
     length = float(np.linalg.norm(direction))
-    return np.asarray(direction / length if length > 0 else direction, dtype=np.float32)
+    if length <= _ROUNDING * np.linalg.norm(mean):
+        return np.zeros(len(direction), dtype=np.float32)
+    return np.asarray(direction / length, dtype=np.float32)
 
 
 def starting_maps(

@@ -1,0 +1,202 @@
+"""The discriminant against scikit-learn's, and its parts by hand."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from colocalization import discriminant as module
+from colocalization.discriminant import (
+    Background,
+    Discriminant,
+    descriptors,
+    fit_discriminant,
+    representer_direction,
+    starting_maps,
+)
+from colocalization.maps import min_max, otsu_threshold
+
+
+def blobs(pictures: int = 4, channels: int = 6, side: int = 8, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
+    """Feature maps with an object of its own direction in the middle, and its (side, side) mask."""
+    random = np.random.default_rng(seed)
+    mask = np.zeros((side, side), dtype=bool)
+    mask[2:6, 3:6] = True
+    mean = np.where(mask, np.eye(channels)[0][:, None, None], np.eye(channels)[1][:, None, None])
+    return [(mean + 0.4 * random.standard_normal(mean.shape)).astype(np.float32) for _ in range(pictures)], mask
+
+
+def noisy_start(mask: np.ndarray, pictures: int, seed: int = 1) -> list[np.ndarray]:
+    """Maps that are right on the whole, in [0, 1]."""
+    random = np.random.default_rng(seed)
+    maps = [np.clip(0.2 + 0.5 * mask + 0.15 * random.standard_normal(mask.shape), 0, 1) for _ in range(pictures)]
+    return [one.astype(np.float32) for one in maps]
+
+
+class TestDescriptors:
+    def test_rows_are_cells_in_scan_order(self) -> None:
+        features = np.array([[[3.0, 0.0], [1.0, 0.0]], [[4.0, 2.0], [0.0, 0.0]]])  # (C, h, w) = (2, 2, 2)
+        assert descriptors(features).round(6).tolist() == [
+            pytest.approx([0.6, 0.8]),
+            [0.0, 1.0],
+            [1.0, 0.0],
+            [0.0, 0.0],  # nothing active: no direction
+        ]
+
+    def test_length_is_one(self) -> None:
+        rows = descriptors(np.random.default_rng(0).standard_normal((5, 3, 4)) * 1e-3)
+        assert (rows.shape, rows.dtype) == ((12, 5), np.float32)
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
+
+
+def test_map_is_0_at_the_background_and_1_at_the_foreground() -> None:
+    found = Discriminant(np.array([2.0, 0.0], np.float32), background=0.5, foreground=1.5)
+    # Unit descriptors have 1, 0.25 and 0 in the first channel: 2, 0.5 and 0 along the direction.
+    features = np.array([[[1.0, 0.25, 0.0]], [[0.0, np.sqrt(1 - 0.25**2), 1.0]]])
+    np.testing.assert_allclose(found.map(features), [[1.5, 0.0, -0.5]], atol=1e-6)
+
+
+class TestRepresenter:
+    def test_by_hand(self) -> None:
+        # Cells (3, 0) and (0, 1): v = (1.5, 0.5), u = (0.5, 0.5), |v| / |u| = sqrt(5).
+        features = [np.array([[[3.0, 0.0]], [[0.0, 1.0]]])]
+        expected = np.array([1.5 - np.sqrt(5) / 2, 0.5 - np.sqrt(5) / 2])
+        np.testing.assert_allclose(representer_direction(features), expected / np.linalg.norm(expected), rtol=1e-5)
+
+    def test_reads_pictures_as_one_set_of_cells(self) -> None:
+        features = np.random.default_rng(0).standard_normal((5, 4, 6))
+        halves = [features[:, :2], features[:, 2:]]
+        np.testing.assert_allclose(representer_direction([features]), representer_direction(halves), rtol=1e-5)
+
+    @pytest.mark.parametrize("value", [1.0, 0.1, 0.0])
+    def test_alike_features_have_no_direction(self, value: float) -> None:
+        assert not representer_direction([np.full((3, 4, 4), value)]).any()
+
+
+def test_starting_maps_are_the_mean_of_both() -> None:
+    features = [np.array([[[3.0, 0.0]], [[0.0, 1.0]]])]
+    attention = [np.array([[10.0, 30.0]])]
+    # The long feature lies along the direction (1 after min-max), the short one against it (0); attention says 0, 1.
+    np.testing.assert_allclose(starting_maps(attention, features)[0], [[0.5, 0.5]], atol=1e-6)
+
+
+class _Ridge(BaseEstimator):
+    """The module's covariance: what it adds to the diagonal is linear, so it may be added to each class."""
+
+    def fit(self, rows: np.ndarray) -> "_Ridge":
+        covariance = np.cov(rows, rowvar=False, bias=True)
+        variances = np.diag(covariance)
+        self.covariance_ = covariance + np.diag(module._SHRINKAGE * variances + module._RIDGE * variances.mean())
+        return self
+
+
+def scikit_direction(rows: np.ndarray, labels: np.ndarray, background: Background) -> np.ndarray:
+    priors = None if background == "rest" else [0.5, 0.5]
+    model = LinearDiscriminantAnalysis(solver="lsqr", covariance_estimator=_Ridge(), priors=priors)
+    return np.asarray(model.fit(rows, labels).coef_[0])
+
+
+def split(maps: list[np.ndarray], background: Background) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells are taken, and which of them are foreground."""
+    values = np.concatenate([one.ravel() for one in maps])
+    threshold = otsu_threshold(values)
+    sure = otsu_threshold(values[values <= threshold]) if background == "sure" else threshold
+    taken = (values <= sure) | (values > threshold)
+    return taken, values[taken] > threshold
+
+
+@pytest.mark.parametrize("background", ["rest", "sure"])
+@pytest.mark.parametrize("seed", range(4))
+def test_fit_equals_scikit_learn(background: Background, seed: int) -> None:
+    features, mask = blobs(seed=seed)
+    start = noisy_start(mask, len(features), seed + 10)
+    found = fit_discriminant(features, start, background=background, rounds=1)
+    assert found is not None
+    taken, labels = split(start, background)
+    assert labels.size < taken.size or background == "rest"  # `sure` leaves doubtful cells out
+    rows = np.concatenate([descriptors(one) for one in features])[taken]
+    np.testing.assert_allclose(found.direction, scikit_direction(rows, labels, background), rtol=2e-3, atol=1e-4)
+    assert found.background == pytest.approx(rows[~labels].mean(axis=0) @ found.direction, rel=1e-4)
+    assert found.foreground == pytest.approx(rows[labels].mean(axis=0) @ found.direction, rel=1e-4)
+
+
+@pytest.mark.parametrize("background", ["rest", "sure"])
+def test_without_shrinkage_it_is_the_plain_discriminant(
+    background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHRINKAGE", 0.0)
+    monkeypatch.setattr(module, "_RIDGE", 0.0)
+    features, mask = blobs()
+    start = noisy_start(mask, len(features))
+    found = fit_discriminant(features, start, background=background, rounds=1)
+    assert found is not None
+    taken, labels = split(start, background)
+    rows = np.concatenate([descriptors(one) for one in features])[taken].astype(np.float64)
+    weight = labels.mean() if background == "rest" else 0.5
+    within = weight * np.cov(rows[labels].T, bias=True) + (1 - weight) * np.cov(rows[~labels].T, bias=True)
+    expected = np.linalg.inv(within) @ (rows[labels].mean(axis=0) - rows[~labels].mean(axis=0))
+    np.testing.assert_allclose(found.direction, expected, rtol=1e-3)
+
+
+def test_each_round_starts_from_the_map_of_the_last() -> None:
+    features, mask = blobs()
+    start = noisy_start(mask, len(features))
+    first = fit_discriminant(features, start, rounds=1)
+    assert first is not None
+    mapped = [np.clip((first.map(one) + 0.5) / 2, 0, 1) for one in features]
+    expected = fit_discriminant(features, mapped, rounds=1)
+    found = fit_discriminant(features, start, rounds=2)
+    assert expected is not None
+    assert found is not None
+    assert np.array_equal(found.direction, expected.direction)
+    assert (found.background, found.foreground) == (expected.background, expected.foreground)
+
+
+def test_object_is_found_from_a_poor_start() -> None:
+    features, mask = blobs(pictures=6)
+    start = noisy_start(mask, 6)
+    before = np.mean([((one > 0.45) == mask).mean() for one in start])
+    found = fit_discriminant(features, start)
+    assert found is not None
+    after = np.mean([((found.map(one) > 0.5) == mask).mean() for one in features])
+    assert before < 0.97 < after
+
+
+def test_order_and_length_of_features_do_not_matter() -> None:
+    features, mask = blobs()
+    start = noisy_start(mask, len(features))
+    first = fit_discriminant(features, start)
+    other = fit_discriminant([one * 7 for one in features[::-1]], start[::-1])
+    assert first is not None
+    assert other is not None
+    np.testing.assert_allclose(first.direction, other.direction, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("background", ["rest", "sure"])
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_set_without_two_classes_has_none(background: Background, level: float) -> None:
+    features, _ = blobs(pictures=2)
+    assert fit_discriminant(features, [np.full((8, 8), level, np.float32)] * 2, background=background) is None
+
+
+def test_features_that_are_alike_have_none() -> None:
+    _, mask = blobs()
+    assert fit_discriminant([np.ones((6, 8, 8), np.float32)] * 2, noisy_start(mask, 2)) is None
+
+
+def test_two_pictures_of_many_channels_can_be_fitted() -> None:
+    features, mask = blobs(pictures=2, channels=300)
+    found = fit_discriminant(features, [min_max(mask.astype(np.float32))] * 2)
+    assert found is not None
+    assert np.isfinite(found.direction).all()
+
+
+@pytest.mark.parametrize(("features", "start"), [(0, 0), (2, 1), (1, 2)])
+def test_as_many_maps_as_features(features: int, start: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1, got {start} and {features}"):
+        fit_discriminant([np.ones((2, 3, 3))] * features, [np.ones((3, 3), np.float32)] * start)
+
+
+def test_rounds_below_one() -> None:
+    with pytest.raises(ValueError, match="rounds must be at least 1, got 0"):
+        fit_discriminant([np.ones((2, 3, 3))], [np.ones((3, 3), np.float32)], rounds=0)

@@ -1,0 +1,120 @@
+"""From maps to boxes, on maps whose boxes are seen by eye."""
+
+import numpy as np
+import pytest
+
+from colocalization.common import SecondLook
+from colocalization.discriminant import Discriminant
+from colocalization.extent import attention_extent, common_extent
+from colocalization.transform import Region
+from tests.colocalization.pictures import blank, square
+
+WHOLE = Region(0.0, 0.0, 1.0, 1.0)
+ALONG = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=1.0)
+BOTH = SecondLook(ALONG, ALONG)
+
+
+def cells(scores: np.ndarray) -> np.ndarray:
+    return np.stack([scores, np.sqrt(1 - np.asarray(scores, np.float64) ** 2)]).astype(np.float32)
+
+
+class TestAttention:
+    def test_box_of_the_brightest_part(self) -> None:
+        attention = np.zeros((8, 8), np.float32)
+        attention[2:6, 1:3] = 5
+        found = attention_extent(blank(80, 40), attention, 1)
+        # A cell is 10 x 5 pixels; Otsu's cut on the slope between two cells lies within half a cell of the edge.
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (10, 10, 30, 30), atol=5)
+        assert found.heatmap.shape == (40, 80)
+        assert (found.heatmap.min(), found.heatmap.max()) == (0.0, 1.0)
+        assert 0.5 < found.boxes[0].score <= 1
+
+    @pytest.mark.parametrize("level", [-3.0, 0.0, 3.0])
+    def test_a_constant_map_shows_nothing(self, level: float) -> None:
+        found = attention_extent(blank(20, 10), np.full((4, 4), level, np.float32), 3)
+        assert found.boxes == ()
+        assert not found.heatmap.any()
+        assert found.heatmap.shape == (10, 20)
+
+    @pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
+    def test_scale_of_the_map_does_not_matter(self, factor: float) -> None:
+        attention = np.random.default_rng(0).random((8, 8)).astype(np.float32)
+        found = attention_extent(blank(64, 64), (factor * attention).astype(np.float32), 1)
+        expected = attention_extent(blank(64, 64), attention, 1)
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), expected.boxes[0].as_tuple(), atol=1)
+
+    def test_several_boxes_fall_in_size_and_score(self) -> None:
+        attention = np.zeros((16, 16), np.float32)
+        attention[1:9, 1:9] = 1  # 64 cells
+        attention[11:15, 10:15] = 1  # 20 cells
+        attention[12:15, 2:5] = 1  # 9 cells
+        attention[1, 14] = 1  # one cell, less than a tenth of the largest
+        found = attention_extent(blank(160, 160), attention, 10).boxes
+        assert len(found) == 3
+        assert [box.score for box in found] == sorted((box.score for box in found), reverse=True)
+        assert attention_extent(blank(160, 160), attention, 2).boxes == found[:2]
+        assert attention_extent(blank(160, 160), attention, 1).boxes == found[:1]
+
+
+class TestCommon:
+    def test_box_of_the_whole_picture(self) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 1:5] = 1
+        # The picture's own edge lies a little beside the map's; the colours decide.
+        picture = square(160, 80, 26, 22, 96, 58)
+        found = common_extent(picture, [(WHOLE, cells(scores))], BOTH, 1)
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (26, 22, 96, 58), atol=1.5)
+
+    def test_box_in_a_region_is_given_in_the_picture(self) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 2:6] = 1
+        region = Region(0.5, 0.25, 1.0, 0.75)
+        picture = square(200, 200, 125, 75, 175, 125)
+        found = common_extent(picture, [(region, cells(scores))], BOTH, 1)
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (125, 75, 175, 125), atol=1.5)
+        assert found.heatmap[100, 150] == pytest.approx(found.heatmap.max())
+        assert not found.heatmap[:, :100].any()
+        assert not found.heatmap[:50].any()
+        assert not found.heatmap[150:].any()
+
+    def test_large_regions_are_reduced_and_boxes_enlarged(self) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 2:6] = 1
+        picture = square(1024, 512, 256, 128, 768, 384)
+        found = common_extent(picture, [(WHOLE, cells(scores))], BOTH, 1)
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (256, 128, 768, 384), atol=1024 / 192)
+
+    def test_nothing_in_the_map(self) -> None:
+        found = common_extent(blank(40, 40), [(WHOLE, cells(np.zeros((4, 4))))], BOTH, 2)
+        assert found.boxes == ()
+
+    def test_two_looks_at_one_object_give_one_box(self) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 2:6] = 1
+        picture = square(160, 160, 40, 40, 120, 120)
+        found = common_extent(picture, [(WHOLE, cells(scores))] * 2, BOTH, 5)
+        assert len(found.boxes) == 1
+
+    def test_two_looks_at_two_objects(self) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 2:6] = 1
+        picture = square(200, 100, 25, 25, 75, 75) | square(200, 100, 125, 25, 175, 75)
+        looks = [(Region(0.5, 0.0, 1.0, 1.0), cells(scores)), (Region(0.0, 0.0, 0.5, 1.0), cells(scores))]
+        found = common_extent(picture, looks, BOTH, 5).boxes
+        assert len(found) == 2
+        # The first region's box comes first, whatever the scores.
+        np.testing.assert_allclose(found[0].as_tuple(), (125, 25, 175, 75), atol=1.5)
+        np.testing.assert_allclose(found[1].as_tuple(), (25, 25, 75, 75), atol=1.5)
+        assert found[0].score >= found[1].score
+        assert common_extent(picture, looks[:1], BOTH, 1).boxes == found[:1]
+
+    @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1024, 1), (1, 300)])
+    def test_thin_pictures(self, width: int, height: int) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 2:6] = 1
+        region = Region(0.9, 0.9, 1.0, 1.0)
+        found = common_extent(blank(width, height, 50), [(region, cells(scores)), (WHOLE, cells(scores))], BOTH, 3)
+        assert found.heatmap.shape == (height, width)
+        for box in found.boxes:
+            assert 0 <= box.x0 < box.x1 <= width
+            assert 0 <= box.y0 < box.y1 <= height
