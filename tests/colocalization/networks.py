@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from colocalization.metadata import METADATA_KEY, ModelMetadata
@@ -44,5 +43,4 @@ def write_network(
     if metadata is not None:
         helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
     path.write_bytes(model.SerializeToString())
-    assert onnx.load(path).graph.name == "tiny"
     return path

@@ -75,7 +75,7 @@ class TestFiles:
             OnnxEngine(path, device="cpu")
 
     def test_other_names(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match="'map': .* expected .*'attention'"):
+        with pytest.raises(ModelError, match=r"'map': .* expected .*'attention'"):
             OnnxEngine(write_network(tmp_path / "a.onnx", output="map"), device="cpu")
 
     def test_fixed_batch(self, tmp_path: Path) -> None:

@@ -1,0 +1,341 @@
+"""From pictures to boxes: over the dummy engine by hand, and the shipped model on the example photographs."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colocalization.corloc import CorLoc, CorLocScores
+from colocalization.errors import ImageError, ModelError
+from colocalization.images import ImageLimits
+from colocalization.localizer import DEFAULT_MODEL, ImageFeatures, Localizer, PreparedImage
+from colocalization.results import ImageResult, SetResult
+from tests.colocalization.pictures import blank, corners, png, png_header, square
+from tests.dummy_engine import DummyEngine
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+BIRDS = sorted((EXAMPLES / "images").iterdir())
+WITHOUT = sorted((EXAMPLES / "without").iterdir())
+FEW = [*BIRDS[:3], WITHOUT[0]]
+"""As few pictures as agree in something."""
+
+ORDER_TOLERANCE = 1.0
+"""Pixels by which a box may depend on the order of its set: sums over the set are rounded in another order, which may
+move a cut by one pixel. Measured: 0."""
+
+CONFIDENCE_TOLERANCE = 1e-4
+"""The same for a confidence. Measured: 3e-8."""
+
+
+def corners_of(result: ImageResult) -> list[tuple[float, float, float, float]]:
+    return [box.as_tuple() for box in result.boxes]
+
+
+def corloc_of(results: Sequence[ImageResult]) -> CorLocScores:
+    """CorLoc of the birds, which come first in the result."""
+    truth = defaultdict(list)
+    with (EXAMPLES / "boxes.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            truth[row["file"]].append([float(row[side]) for side in ("x0", "y0", "x1", "y1")])
+    corloc = CorLoc()
+    for path, one in zip(BIRDS, results, strict=False):
+        corloc.add(corners_of(one), truth[path.name])
+    return corloc.compute()
+
+
+def equal(first: ImageResult, second: ImageResult) -> bool:
+    assert first.heatmap is not None
+    assert second.heatmap is not None
+    return (first.boxes, first.confidence, first.contains_common_object) == (
+        second.boxes,
+        second.confidence,
+        second.contains_common_object,
+    ) and np.array_equal(first.heatmap, second.heatmap)
+
+
+@pytest.fixture(scope="module")
+def localizer() -> Localizer:
+    return Localizer.load(device="cpu", threads=1)
+
+
+Looked = tuple[list[PreparedImage], list[ImageFeatures]]
+
+
+@pytest.fixture(scope="module")
+def looked(localizer: Localizer) -> Looked:
+    """All example photographs, and what the network gives for each alone."""
+    prepared = [localizer.prepare(path) for path in (*BIRDS, *WITHOUT)]
+    return prepared, [localizer.run([one])[0] for one in prepared]
+
+
+def common_results(localizer: Localizer, looked: Looked) -> list[ImageResult]:
+    """What `localize` does with readable pictures, see `test_steps_give_what_localize_gives`."""
+    common = localizer.fit([one.image for one in looked[0]], looked[1])
+    assert common is not None
+    return [localizer.finish(one, features, common) for one, features in zip(*looked, strict=True)]
+
+
+def attention_results(localizer: Localizer, looked: Looked, max_boxes: int = 1) -> list[ImageResult]:
+    return [localizer.finish(one, found, None, max_boxes=max_boxes) for one, found in zip(*looked, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def everything(localizer: Localizer, looked: Looked) -> list[ImageResult]:
+    """All example photographs as one set."""
+    return common_results(localizer, looked)
+
+
+@pytest.fixture(scope="module")
+def few(localizer: Localizer) -> SetResult:
+    return localizer.localize(FEW)
+
+
+class TestDummy:
+    """Numbers by hand: the dummy engine's attention is the brightness of each of 8 x 8 cells."""
+
+    def test_box_of_a_bright_square(self, dummy_localizer: Localizer) -> None:
+        result = dummy_localizer.localize([png(square(160, 80, 40, 20, 100, 60))], mode="attention")
+        (one,) = result.images
+        assert (result.mode, one.width, one.height, one.error) == ("attention", 160, 80, None)
+        # A cell is 20 x 10 pixels; the square ends at cells' edges, where the upsampled map has half its height.
+        np.testing.assert_allclose(one.boxes[0].as_tuple(), (40, 20, 100, 60), atol=3)
+        assert (one.confidence, one.contains_common_object) == (1.0, True)
+        assert one.heatmap is not None
+        assert one.heatmap.shape == (80, 160)
+        assert one.heatmap[40, 70] == pytest.approx(1.0, abs=0.01)
+        assert one.heatmap[5, 5] == 0.0
+
+    def test_boxes_are_in_pixels_of_the_original(self, dummy_engine: DummyEngine) -> None:
+        localizer = Localizer(dummy_engine, ImageLimits(working_side=80))
+        (one,) = localizer.localize([png(square(1600, 800, 400, 200, 1000, 600))], mode="attention").images
+        assert (one.width, one.height) == (1600, 800)
+        assert one.heatmap is not None
+        assert one.heatmap.shape == (40, 80)
+        np.testing.assert_allclose(one.boxes[0].as_tuple(), (400, 200, 1000, 600), atol=30)
+
+    def test_common_object_of_a_set(self, dummy_localizer: Localizer) -> None:
+        places = [(40, 20), (20, 30), (60, 10), (80, 30)]
+        sources = [png(square(160, 80, x, y, x + 60, y + 40)) for x, y in places]
+        result = dummy_localizer.localize(sources)
+        assert result.mode == "common"
+        for (x, y), one in zip(places, result.images, strict=True):
+            np.testing.assert_allclose(one.boxes[0].as_tuple(), (x, y, x + 60, y + 40), atol=3)
+            assert one.contains_common_object
+
+    @pytest.mark.parametrize("mode", ["common", "attention"])
+    def test_single_picture_falls_back_and_says_so(self, dummy_localizer: Localizer, mode: str) -> None:
+        source = png(square(160, 80, 40, 20, 100, 60))
+        result = dummy_localizer.localize([source], mode=mode)  # type: ignore[arg-type]
+        assert result.mode == "attention"
+        assert result.images[0].boxes == dummy_localizer.localize([source], mode="attention").images[0].boxes
+
+    def test_single_readable_picture_falls_back_too(self, dummy_localizer: Localizer) -> None:
+        source = png(square(160, 80, 40, 20, 100, 60))
+        result = dummy_localizer.localize([b"", source, b"no picture"])
+        assert result.mode == "attention"
+        assert [one.error is None for one in result.images] == [False, True, False]
+
+    def test_bad_pictures_do_not_fail_their_set(self, dummy_localizer: Localizer, tmp_path: Path) -> None:
+        good = [png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)]
+        bad: dict[str, bytes | Path] = {
+            "empty_file": b"",
+            "unsupported_format": b"text",
+            "truncated": png(corners(300, 300))[:400],
+            "image_too_large": png_header(60_000, 60_000),
+            "not_found": tmp_path / "none.jpg",
+            "not_readable": tmp_path,
+        }
+        sources = [good[0], *list(bad.values())[:3], good[1], *list(bad.values())[3:], good[2]]
+        result = dummy_localizer.localize(sources)
+        assert result.mode == "common"
+        found = [one.error.code for one in result.images if one.error is not None]
+        assert found == list(bad)
+        alone = dummy_localizer.localize(good)
+        kept = [one for one in result.images if one.error is None]
+        assert [one.boxes for one in kept] == [one.boxes for one in alone.images]
+        for one in result.images:
+            assert (one.error is None) == (one.heatmap is not None) == bool(one.boxes)
+
+    def test_nothing_but_bad_pictures(self, dummy_localizer: Localizer) -> None:
+        result = dummy_localizer.localize([b"", b"text"])
+        assert result.mode == "attention"
+        assert [one.error is not None for one in result.images] == [True, True]
+
+    def test_empty_set(self, dummy_localizer: Localizer) -> None:
+        assert dummy_localizer.localize([]) == SetResult("attention", ())
+
+    def test_blank_set(self, dummy_localizer: Localizer) -> None:
+        result = dummy_localizer.localize([png(blank(20, 10, level)) for level in (0, 128, 255)])
+        for one in result.images:
+            assert (one.boxes, one.confidence, one.contains_common_object, one.error) == ((), 0.0, False, None)
+            assert one.heatmap is not None
+            assert not one.heatmap.any()
+
+    def test_sources_of_every_kind(self, dummy_localizer: Localizer, tmp_path: Path) -> None:
+        content = png(square(160, 80, 40, 20, 100, 60))
+        path = tmp_path / "a.png"
+        path.write_bytes(content)
+        result = dummy_localizer.localize([content, path, io.BytesIO(content)])
+        assert result.images[0].boxes == result.images[1].boxes == result.images[2].boxes
+
+    @pytest.mark.parametrize("effort", ["full", "fast"])
+    def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str) -> None:
+        localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
+        localizer.localize([png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)])
+        # One a picture; the second look once more to fit on, and once to find the box.
+        assert dummy_engine.batch_sizes == [1] * (9 if effort == "full" else 3)
+
+    def test_large_sets_are_estimated_from_a_sample(self, dummy_engine: DummyEngine) -> None:
+        localizer = Localizer(dummy_engine)
+        localizer.set_sample_size = 4
+        localizer.localize([png(square(64, 64, x, 16, x + 24, 40)) for x in range(0, 36, 4)])
+        assert len(dummy_engine.batch_sizes) == 9 + 4 + 9
+
+    def test_fit_needs_a_set(self, dummy_localizer: Localizer) -> None:
+        prepared = dummy_localizer.prepare(png(square(64, 64, 16, 16, 40, 40)))
+        features = dummy_localizer.run([prepared])
+        with pytest.raises(ValueError, match="two or more pictures and their features, got 1 and 1"):
+            dummy_localizer.fit([prepared.image], features)
+        with pytest.raises(ValueError, match="got 2 and 1"):
+            dummy_localizer.fit([prepared.image] * 2, features)
+
+    def test_options_are_checked_before_any_work(self, dummy_engine: DummyEngine) -> None:
+        localizer = Localizer(dummy_engine)
+        sources = [png(square(64, 64, 16, 16, 40, 40))]
+        with pytest.raises(ValueError, match="mode must be 'attention' or 'common', got 'both'"):
+            localizer.localize(sources, mode="both")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
+            localizer.localize(sources, max_boxes=0)
+        assert dummy_engine.batch_sizes == []
+
+    def test_effort_is_checked(self, dummy_engine: DummyEngine) -> None:
+        with pytest.raises(ValueError, match="effort must be 'full' or 'fast', got 'slow'"):
+            Localizer(dummy_engine, effort="slow")  # type: ignore[arg-type]
+
+    def test_bad_picture_alone_raises_from_prepare(self, dummy_localizer: Localizer) -> None:
+        with pytest.raises(ImageError, match="0 bytes"):
+            dummy_localizer.prepare(b"")
+
+    def test_missing_model(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"none\.onnx"):
+            Localizer.load(tmp_path / "none.onnx")
+
+
+class TestExamples:
+    """The shipped model on real photographs; floors are about ten points under what was measured."""
+
+    def test_default_model(self, localizer: Localizer) -> None:
+        metadata = localizer.engine.metadata
+        assert DEFAULT_MODEL == "efficientnet_lite0_ptap.onnx"
+        assert (metadata.backbone, metadata.pooling, metadata.channels) == ("tf_efficientnet_lite0", "ptap", 320)
+
+    def test_birds_show_the_common_object_and_the_others_do_not(self, everything: list[ImageResult]) -> None:
+        shown = [one.contains_common_object for one in everything]
+        assert shown == [True] * len(BIRDS) + [False] * len(WITHOUT)
+        # Measured: birds 0.71 to 0.99, the others at most 0.14.
+        assert min(one.confidence for one in everything[: len(BIRDS)]) > 0.6
+        assert max(one.confidence for one in everything[len(BIRDS) :]) < 0.25
+
+    def test_corloc(self, everything: list[ImageResult]) -> None:
+        scores = corloc_of(everything)
+        # Measured, with the three pictures without a bird in the set: 93.3, 86.7, 73.3; one picture is 6.7 points.
+        assert scores.missing == 0
+        assert scores.at[0.3] >= 83
+        assert scores.at[0.5] >= 76
+        assert scores.at[0.7] >= 63
+
+    def test_corloc_of_one_look(self, localizer: Localizer, looked: Looked) -> None:
+        fast = common_results(Localizer(localizer.engine, effort="fast"), looked)
+        # Measured: 93.3, 80.0, 46.7.
+        assert corloc_of(fast).at[0.5] >= 70
+        assert [one.contains_common_object for one in fast] == [True] * len(BIRDS) + [False] * len(WITHOUT)
+
+    def test_corloc_of_the_attention_map_alone(self, localizer: Localizer, looked: Looked) -> None:
+        scores = corloc_of(attention_results(localizer, looked))
+        # Measured: 86.7, 60.0, 46.7.
+        assert scores.at[0.3] >= 76
+        assert scores.at[0.5] >= 50
+
+    def test_boxes_lie_in_the_picture_and_heat_between_0_and_1(self, everything: list[ImageResult]) -> None:
+        for one in everything:
+            for box in one.boxes:
+                assert 0 <= box.x0 < box.x1 <= one.width
+                assert 0 <= box.y0 < box.y1 <= one.height
+                assert 0 <= box.score <= 1
+            assert one.heatmap is not None
+            assert one.heatmap.dtype == np.float32
+            assert one.heatmap.shape == (one.height, one.width)
+            assert 0 <= one.heatmap.min() <= one.heatmap.max() <= 1
+
+    def test_two_calls_give_the_same(self, localizer: Localizer, few: SetResult) -> None:
+        again = localizer.localize(FEW)
+        assert all(equal(first, second) for first, second in zip(few.images, again.images, strict=True))
+
+    def test_order_of_the_set_does_not_matter(self, localizer: Localizer, few: SetResult) -> None:
+        turned = localizer.localize(FEW[::-1])
+        for first, second in zip(few.images, turned.images[::-1], strict=True):
+            assert len(first.boxes) == len(second.boxes)
+            np.testing.assert_allclose(corners_of(first), corners_of(second), atol=ORDER_TOLERANCE)
+            assert first.confidence == pytest.approx(second.confidence, abs=CONFIDENCE_TOLERANCE)
+
+    def test_attention_does_not_depend_on_the_other_pictures(self, localizer: Localizer) -> None:
+        together = localizer.localize(FEW, mode="attention").images
+        for path, one in zip(FEW, together, strict=True):
+            assert equal(localizer.localize([path], mode="attention").images[0], one)
+
+    def test_a_batch_gives_what_single_pictures_give(self, localizer: Localizer, looked: Looked) -> None:
+        prepared = looked[0][:4]
+        for one, batched, alone in zip(prepared, localizer.run(prepared), looked[1], strict=False):
+            np.testing.assert_allclose(batched.attention, alone.attention, atol=1e-4 * alone.attention.max())
+            boxes = [corners_of(localizer.finish(one, features, None)) for features in (batched, alone)]
+            np.testing.assert_allclose(boxes[0], boxes[1], atol=1.0)
+
+    def test_more_boxes_leave_the_best_one(self, localizer: Localizer, few: SetResult, looked: Looked) -> None:
+        for single, several in (
+            (few.images, localizer.localize(FEW, max_boxes=4).images),
+            (attention_results(localizer, looked), attention_results(localizer, looked, max_boxes=4)),
+        ):
+            for first, more in zip(single, several, strict=True):
+                assert more.boxes[:1] == first.boxes
+                assert len(more.boxes) <= 4
+                assert [box.score for box in more.boxes] == sorted((box.score for box in more.boxes), reverse=True)
+            assert max(len(one.boxes) for one in several) > 1
+
+    def test_steps_give_what_localize_gives(self, localizer: Localizer, few: SetResult, looked: Looked) -> None:
+        indices = [0, 1, 2, len(BIRDS)]
+        prepared, features = ([part[index] for index in indices] for part in looked)
+        common = localizer.fit([one.image for one in prepared], features)
+        assert common is not None
+        for index in (2, 0, 3, 1):  # servers finish in any order
+            assert equal(few.images[index], localizer.finish(prepared[index], features[index], common))
+
+    def test_set_of_two_of_a_kind(self, localizer: Localizer) -> None:
+        result = localizer.localize([BIRDS[0], BIRDS[0]])
+        assert result.mode == "common"
+        assert equal(*result.images)
+        assert result.images[0].contains_common_object
+
+    def test_set_of_two_with_nothing_in_common(self, localizer: Localizer) -> None:
+        result = localizer.localize([BIRDS[0], WITHOUT[0]])
+        assert [one.contains_common_object for one in result.images] == [False, False]
+
+    def test_blank_pictures_only(self, localizer: Localizer) -> None:
+        result = localizer.localize([png(blank(80, 60, level)) for level in (0, 128, 255)])
+        assert [(one.boxes, one.contains_common_object) for one in result.images] == [((), False)] * 3
+
+    @pytest.mark.parametrize("mode", ["common", "attention"])
+    def test_odd_sizes(self, localizer: Localizer, mode: str) -> None:
+        stripes = np.tile(np.arange(10, dtype=np.uint8)[:, None, None] * 20, (1, 20_000, 3))
+        two = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
+        sources = [png(blank(1, 1, 200)), png(stripes), png(two), BIRDS[0], BIRDS[1]]
+        result = localizer.localize(sources, mode=mode)  # type: ignore[arg-type]
+        assert [(one.width, one.height) for one in result.images[:3]] == [(1, 1), (20_000, 10), (2, 1)]
+        for one in result.images:
+            assert one.error is None
+            for box in one.boxes:
+                assert 0 <= box.x0 < box.x1 <= one.width
+                assert 0 <= box.y0 < box.y1 <= one.height
