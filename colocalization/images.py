@@ -159,7 +159,7 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
         width, height = image.size
     elif _orientation(image) >= 5:  # the four orientations that swap the axes
         width, height = height, width
-    rgb = _to_rgb(image)
+    rgb = _to_rgb(_reduced(image, 2 * limits.working_side))
     rgb.thumbnail((limits.working_side, limits.working_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     rgb = _upright(rgb, image)
     return DecodedImage(np.asarray(rgb, dtype=np.uint8), width, height)
@@ -172,6 +172,8 @@ def _orientation(image: Image.Image) -> int:
         return 1  # a damaged EXIF block says nothing about the pixels, which may be fine
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
+
+_16_TO_8_BIT = np.round(np.arange(65536) / 257).astype(np.uint8)
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -189,8 +191,19 @@ def _upright(rgb: Image.Image, original: Image.Image) -> Image.Image:
     return rgb if transposition is None else rgb.transpose(transposition)
 
 
+_REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")
+
+
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    """Average blocks of pixels of a large picture, so that what follows never copies it at its full size."""
+    factor = max(image.size) // side
+    return image.reduce(factor) if factor > 1 and image.mode in _REDUCIBLE else image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(_16_TO_8_BIT[np.asarray(image)]).convert("RGB")
+    if image.mode in ("I", "F"):
         return _high_depth_to_rgb(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
@@ -202,8 +215,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _high_depth_to_rgb(image: Image.Image) -> Image.Image:
     values = np.asarray(image, dtype=np.float64)
     finite = values[np.isfinite(values)]
-    # 16-bit files use the range 0 ... 65535; float and 32-bit ones state none, so theirs is what they contain.
-    is_16_bit = image.mode.startswith("I;16") or (image.mode == "I" and values.min() >= 0 and values.max() <= 65535)
+    # Values of a 16-bit file keep its range; float and 32-bit files state none, so theirs is what they contain.
+    is_16_bit = image.mode == "I" and values.min() >= 0 and values.max() <= 65535
     low, high = (0.0, 65535.0) if is_16_bit else (finite.min(initial=np.inf), finite.max(initial=-np.inf))
     if not high > low:
         return Image.new("RGB", image.size)
