@@ -24,7 +24,7 @@ def refine(
         margin: How far from it doubt ends.
 
     Returns:
-        (H, W) bool; the thresholded heat map where it leaves nothing to decide.
+        (H, W) bool; the thresholded heat map where it leaves nothing to decide, or the colours would leave nothing.
     """
     likely = np.asarray(heatmap > threshold)
     if likely.all() or not likely.any():
@@ -35,4 +35,5 @@ def refine(
     cv2.setRNGSeed(0)  # k-means inside draws from the thread's generator; the same picture must give the same box
     backgrounds, foregrounds = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb), labels, None, backgrounds, foregrounds, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+    found = np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+    return found if found.any() else likely  # the colours can outvote a foreground of which nothing is sure
