@@ -1,60 +1,193 @@
 """The command `python -m training.experiments`."""
 
-import logging
-import time
-from collections.abc import Callable
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-import torch
 import typer
+from PIL import Image
 
-from colocalization.errors import ColocalizeError
-from colocalization.localizer import DEFAULT_MODEL, Localizer
+from colocalization.localizer import Effort
+from training.config import load_config
+from training.console import ConsoleProgress
+from training.datasets import open_dataset
 from training.errors import TrainingError
-from training.experiments.compare import compare, compare_saliency
-from training.experiments.records import record_path, write_record
+from training.experiments.background import measure_background
+from training.experiments.compare import KINDS, Kind, compare, merge
+from training.experiments.figure2 import contact_sheet
+from training.experiments.options import (
+    Category,
+    Data,
+    Layout,
+    Limit,
+    Records,
+    Which,
+    default_model,
+    load_localizer,
+    note,
+    read_sets,
+    session,
+)
+from training.experiments.records import read_record
+from training.experiments.report import write_report
 from training.experiments.saliency import Saliency, fetch_u2netp
-from training.experiments.sets import Pictures, open_sets
-from training.runlog import peak_memory_mb
+from training.experiments.scale import COUNTS, measure_scale
+from training.experiments.set_size import measure_set_size
+from training.experiments.sets import open_background
+from training.experiments.tables import run_grid
+from training.machine import keep_freed_memory
 
 __all__ = ["app"]
 
-Name = Literal["peers", "saliency"]
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
+
+_DATA = Path("../shared/data")
+_CACHE = Path.home() / ".cache" / "colocalize"
 
 
 @app.command()
-def run(
-    name: Annotated[Name, typer.Argument()],
-    data: Annotated[Path, typer.Option()] = Path("../shared/data"),
-    limit: Annotated[int | None, typer.Option()] = None,
-    pictures: Annotated[Pictures, typer.Option()] = "all",
-    layout: str = "auto",
-    category: str = "",
-    records: Path = Path("docs/records"),
-    cache: Path = Path.home() / ".cache" / "colocalize",
+def peers(
+    data: Data = _DATA,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+    records: Records = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Measure these alone, repeatable, keep the rest of the record: {', '.join(KINDS)}."),
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
 ) -> None:
-    """x"""
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    sets = open_sets(data, layout=layout, category=category, pictures=pictures, limit=limit)
-    note = lambda text: typer.echo(text, err=True)
-    with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as model:
-        localizer = Localizer.load(model, device="cpu", threads=1)
-        if name == "peers":
-            results = compare(localizer, model, sets, note)
-        else:
-            results = compare_saliency(Saliency(fetch_u2netp(cache)), localizer, sets, note)
-        settings = {
-            "data": data.name,
-            "limit": limit,
-            "pictures": pictures,
-            "model": localizer.engine.metadata.name,
-            "model_sha256": localizer.engine.sha256,
-            "threads": 1,
-        }
-    results["seconds"] = round(time.perf_counter() - started, 1)
-    results["peak_memory_mb"] = round(peak_memory_mb() or 0)
-    write_record(record_path(records, name), name, settings, results)
+    """Every method on the same pictures, with the same network's features."""
+    with session("peers", data, limit, records) as one, default_model() as model:
+        kinds = _kinds(only)
+        sets = read_sets(one, data, which, layout, category)
+        localizer = load_localizer(one)
+        saliency = None
+        if "saliency" in kinds:
+            try:
+                saliency = Saliency(fetch_u2netp(cache))
+            except TrainingError as error:
+                one.settings["left_out"] = {Saliency.name: error.message}
+                note(f"left out: {error.message}")
+        old = read_record(one.path) if only and one.path.is_file() else None
+        results = compare(localizer, model, sets, note, kinds=kinds, saliency=saliency)
+        one.results.update(results if old is None else merge(old["results"], results))
+
+
+def _kinds(names: list[str] | None) -> tuple[Kind, ...]:
+    if unknown := [name for name in names or () if name not in KINDS]:
+        raise TrainingError(f"there is no kind of method {unknown[0]!r}; allowed: {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if not names or kind in names)
+
+
+@app.command()
+def background(
+    data: Data = _DATA,
+    limit: Limit = None,
+    which: Which = "all",
+    records: Records = None,
+) -> None:
+    """Does the confidence tell pictures without the common object?"""
+    with session("background", data, limit, records) as one:
+        sets = read_sets(one, data, which, "auto", "")
+        one.results.update(measure_background(load_localizer(one, "fast"), sets, open_background(data), note))
+
+
+@app.command()
+def set_size(
+    data: Data = _DATA,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+    records: Records = None,
+    effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
+) -> None:
+    """How does quality grow with the set?"""
+    with session("set-size", data, limit, records, effort=effort) as one:
+        sets = read_sets(one, data, which, layout, category)
+        one.results.update(measure_set_size(load_localizer(one, effort), sets, note))
+
+
+@app.command()
+def scale(
+    data: Data = _DATA,
+    records: Records = None,
+    count: Annotated[list[int] | None, typer.Option(min=2, help="Pictures; repeatable.")] = None,
+) -> None:
+    """Time and memory of `colocalize score` on folders of 100, 1,000 and 10,000 pictures."""
+    with session("scale", data, None, records) as one:
+        sets = read_sets(one, data, "all", "auto", "")
+        one.results.update(measure_scale(sets, count or COUNTS, note))
+
+
+@app.command()
+def figure2(
+    out: Annotated[Path, typer.Option(help="PNG or JPEG to draw.")],
+    data: Data = Path("examples"),
+    count: Annotated[int, typer.Option(min=1, help="Pictures to draw.")] = 10,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+) -> None:
+    """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the pictures."""
+    with session("figure2", data, limit, None) as one:
+        sets = read_sets(one, data, which, layout, category)
+        sheet = contact_sheet(load_localizer(one), sets[0].pictures, count=count)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet).save(out, quality=88)
+
+
+def _add_grid(name: str, title: str) -> None:
+    """Add the command of an experiment that trains."""
+
+    @app.command(name, help=title)
+    def run(
+        data: Annotated[Path, typer.Option(help="One data set with boxes for its test pictures.")],
+        runs: Annotated[Path, typer.Option(help="Where runs are looked for and trained.")] = Path("runs/experiments"),
+        preset: Annotated[str, typer.Option(help="Preset, or a TOML file of settings.")] = "small",
+        override: Annotated[list[str] | None, typer.Option("--set", help="One setting, section.name=value.")] = None,
+        seed: Annotated[list[int] | None, typer.Option(help="Seeds, repeatable.")] = None,
+        train: Annotated[bool, typer.Option(help="Train what is missing, or score finished runs alone.")] = True,
+        limit: Limit = None,
+        layout: Layout = "auto",
+        category: Category = "",
+        records: Records = None,
+    ) -> None:
+        keep_freed_memory()
+        label = "-".join(part for part in (name, data.resolve().name, category) if part)
+        settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
+        with session(label, data, limit, records, grid=name, **settings) as one:
+            pictures = open_dataset(data, layout, category)
+            one.settings["pictures"] = {"train": len(pictures.train), "test": len(pictures.labelled_test)}
+            folder = runs / data.resolve().name
+            with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
+                one.results.update(
+                    run_grid(
+                        name, preset, override or [], seed or [0], pictures, folder,
+                        train=train, limit=limit, progress=progress,
+                    )
+                )  # fmt: skip
+
+
+for _name, _title in (
+    ("figure1", "k sweep: baseline + PTAP and full method."),
+    ("table1", "PTAP at train and at test."),
+    ("table2", "Channel-wise and pixel-wise."),
+    ("table3", "R+S and S+T, baseline and ours; once for each data set."),
+    ("ablation", "With and without PTAP and loss, for R, R+S and S+T."),
+    ("psynet", "PsyNet's training: rotation, and point symmetry."),
+):
+    _add_grid(_name, _title)
+
+
+@app.command()
+def report(
+    records: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("docs/records"),
+    out: Annotated[Path, typer.Option(help="Text to write.")] = Path("docs/results.md"),
+    figures: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("docs/figures"),
+) -> None:
+    """Write docs/results.md and its plots from the records."""
+    write_report(records, out, figures)

@@ -1,30 +1,39 @@
 """Experiment `peers`: every method on the same pictures, with the same network's features."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from colocalization.localizer import Localizer
+from training.checkpoint import Provenance
 from training.datasets import Picture
+from training.errors import TrainingError
 from training.experiments.maxboxacc import MaxBoxAcc
 from training.experiments.network import Head, ResizedNetwork
 from training.experiments.observe import ObservedSet, observe, prepare
-from training.experiments.ours import OURS, found
-from training.experiments.peers import FEATURE_PEERS, TRIVIAL_PEERS, Found
+from training.experiments.ours import OURS, OwnMethod, found
+from training.experiments.peers import FEATURE_PEERS, TRIVIAL_PEERS, Found, Peer
 from training.experiments.saliency import Saliency
 from training.experiments.scores import best_iou, pack_ious, summarise
 from training.experiments.sets import EvaluationSet
 
-__all__ = ["FURTHER_SIZES", "compare", "compare_saliency", "summaries"]
+__all__ = ["FURTHER_SIZES", "KINDS", "Kind", "compare", "merge", "summaries"]
+
+Kind = Literal["trivial", "features", "saliency", "ours"]
+"""Kinds of methods: those that look at no pixel, those on the network's features, the saliency network, and ours."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FURTHER_SIZES = (320,)
 """Input sizes besides the model's own that peers are tried at, so that each is compared at its better one."""
 
 Note = Callable[[str], None]
+_Method = tuple[str, Callable[[], Callable[[int], Found]]]
+"""Name, and what looks at the set and gives what looks at the picture of an index."""
 
 
 @dataclass
@@ -42,6 +51,9 @@ class _Tally:
             self.has_maps = True
             self.maps.add(one.heatmap, np.asarray(picture.boxes) / (size * 2))
 
+    def at(self, threshold: float) -> float:
+        return 100 * float(np.mean(np.asarray(self.ious) >= threshold))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "iou_thousandths": pack_ious(self.ious),
@@ -50,123 +62,130 @@ class _Tally:
         }
 
 
-def compare(localizer: Localizer, model: Path, sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
-    """Run every method on every set.
+def compare(
+    localizer: Localizer,
+    model: Path,
+    sets: Sequence[EvaluationSet],
+    note: Note,
+    *,
+    kinds: Collection[Kind] = KINDS,
+    saliency: Saliency | None = None,
+) -> dict[str, Any]:
+    """Run methods on every set.
 
     Args:
         localizer: The model at its own size.
         model: Its file.
         sets: The sets.
         note: Is told how it goes.
+        kinds: Which methods.
+        saliency: The saliency network; None leaves it out.
 
     Returns:
-        Results of a record: for each set and method the IoUs, and summaries.
+        Results of a record: for each set and method the IoUs, the summary of each method, and at which commit each
+        kind of methods was measured.
 
     Raises:
         ImageError: A picture cannot be read.
     """
-    metadata = localizer.engine.metadata
-    head = Head(metadata)
-    sizes = [size for size in FURTHER_SIZES if size != metadata.input_size]
-    resized = {size: ResizedNetwork(model, metadata, size) for size in sizes}
+    commit, metadata = Provenance.here().commit, localizer.engine.metadata
+    head = Head(metadata) if {"trivial", "features"} & set(kinds) else None
+    further = [size for size in FURTHER_SIZES if "features" in kinds and size != metadata.input_size]
+    resized = {size: ResizedNetwork(model, metadata, size) for size in further}
     results: dict[str, Any] = {}
     for one in sets:
         started, cpu = time.perf_counter(), time.process_time()
         with observe(localizer, resized, head, one.pictures) as observed:
             network = (time.process_time() - cpu) / len(one.pictures)
-            tallies = dict(_run(localizer, observed, [metadata.input_size, *sizes]))
+            methods = _methods(localizer, observed, [metadata.input_size, *further], kinds, saliency)
+            tallies = {name: _tally(observed, fit) for name, fit in methods}
         results[one.name] = {
             "group": one.group,
             "pictures": len(one.pictures),
             "network_cpu_seconds_per_picture": round(network, 4),
             "methods": {name: tally.to_json() for name, tally in tallies.items()},
         }
-        _report(note, one, tallies, started)
-    return {"sets": results, **summaries(results)}
+        scores = "; ".join(f"{name} {tally.at(0.5):.1f}, {tally.at(0.7):.1f}" for name, tally in tallies.items())
+        seconds = time.perf_counter() - started
+        note(f"{one.name}: {len(one.pictures)} pictures in {seconds:.0f} s; CorLoc at 0.5, 0.7: {scores}")
+    return {"measured": {kind: {"commit": commit} for kind in kinds}, "sets": results, "summary": summaries(results)}
 
 
-def _report(note: Note, one: EvaluationSet, tallies: dict[str, _Tally], started: float) -> None:
-    seconds = time.perf_counter() - started
-    scores = "  ".join(
-        f"{name} {100 * np.mean(np.asarray(tally.ious) >= 0.5):.1f}/{100 * np.mean(np.asarray(tally.ious) >= 0.7):.1f}"
-        for name, tally in tallies.items()
-    )
-    note(f"{one.name}: {len(one.pictures)} pictures in {seconds:.0f} s; CorLoc at 0.5/0.7: {scores}")
+def _methods(
+    localizer: Localizer,
+    observed: ObservedSet,
+    sizes: Sequence[int],
+    kinds: Collection[Kind],
+    saliency: Saliency | None,
+) -> Iterator[_Method]:
+    peers = [(name, peer, sizes[0]) for name, peer in TRIVIAL_PEERS.items() if "trivial" in kinds]
+    if "features" in kinds:
+        peers += [(f"{name} @ {size}", peer, size) for name, peer in FEATURE_PEERS.items() for size in sizes]
+    for name, peer, size in peers:
+
+        def fit_peer(peer: Peer = peer, size: int = size) -> Callable[[int], Found]:
+            observations = observed.at(size)
+            find = peer.fit(observations)
+            return lambda index: find(observations[index])
+
+        yield name, fit_peer
+    if saliency is not None and "saliency" in kinds:
+        yield saliency.name, lambda: lambda index: saliency.find(prepare(localizer, observed.pictures[index]).image)
+    if "ours" in kinds:
+        for name, own in OURS.items():
+
+            def fit_own(own: OwnMethod = own) -> Callable[[int], Found]:
+                finish = own.fit(localizer, observed)
+                return lambda index: found(finish(index))
+
+            yield name, fit_own
 
 
-def compare_saliency(
-    saliency: Saliency, localizer: Localizer, sets: Sequence[EvaluationSet], note: Note
-) -> dict[str, Any]:
-    """Run a saliency network on every set.
+def _tally(observed: ObservedSet, fit: Callable[[], Callable[[int], Found]]) -> _Tally:
+    """Run a method on a set; the time is the method's alone, without the scoring of its maps."""
+    tally, cpu = _Tally(), time.process_time()
+    find = fit()
+    tally.seconds += time.process_time() - cpu
+    for index, picture in enumerate(observed.pictures):
+        cpu = time.process_time()
+        one = find(index)
+        tally.seconds += time.process_time() - cpu
+        tally.add(picture, observed.sizes[index], one)
+    return tally
+
+
+def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Results in which the methods of a new measurement take the place of the old ones.
 
     Args:
-        saliency: The network.
-        localizer: Decodes the pictures.
-        sets: The sets.
-        note: Is told how it goes.
+        old: Results of an earlier measurement.
+        new: Results of one on the same pictures.
 
-    Returns:
-        Results of a record, as of `compare`.
+    Raises:
+        TrainingError: The sets or their sizes differ.
     """
-    results: dict[str, Any] = {}
-    for one in sets:
-        started, tally = time.perf_counter(), _Tally()
-        for picture in one.pictures:
-            image = prepare(localizer, picture).image
-            cpu = time.process_time()
-            seen = saliency.find(image)
-            tally.seconds += time.process_time() - cpu
-            tally.add(picture, (image.width, image.height), seen)
-        results[one.name] = {
-            "group": one.group,
-            "pictures": len(one.pictures),
-            "methods": {saliency.name: tally.to_json()},
-        }
-        _report(note, one, {saliency.name: tally}, started)
-    return {"sets": results, **summaries(results)}
-
-
-def _run(localizer: Localizer, observed: ObservedSet, sizes: Sequence[int]) -> Iterator[tuple[str, _Tally]]:
-    runs = [(name, peer, sizes[0]) for name, peer in TRIVIAL_PEERS.items()]
-    runs += [(f"{name} @ {size}", peer, size) for name, peer in FEATURE_PEERS.items() for size in sizes]
-    for name, peer, size in runs:
-        tally, cpu = _Tally(), time.process_time()
-        observations = observed.at(size)
-        find = peer.fit(observations)
-        tally.seconds += time.process_time() - cpu
-        for index, picture in enumerate(observed.pictures):
-            _tally(tally, picture, observed.sizes[index], lambda: find(observations[index]))  # noqa: B023
-        yield name, tally
-    for name, method in OURS.items():
-        tally, cpu = _Tally(), time.process_time()
-        finish = method.fit(localizer, observed)
-        tally.seconds += time.process_time() - cpu
-        for index, picture in enumerate(observed.pictures):
-            _tally(tally, picture, observed.sizes[index], lambda: found(finish(index)))  # noqa: B023
-        yield name, tally
-
-
-def _tally(tally: _Tally, picture: Picture, size: tuple[int, int], find: Callable[[], Found]) -> None:
-    """Time the method alone, not the scoring of its map."""
-    cpu = time.process_time()
-    one = find()
-    tally.seconds += time.process_time() - cpu
-    tally.add(picture, size, one)
+    sizes = [{name: one["pictures"] for name, one in told["sets"].items()} for told in (old, new)]
+    if sizes[0] != sizes[1]:
+        raise TrainingError(f"the record is of other pictures ({sizes[0]}) than these ({sizes[1]}); measure all kinds")
+    sets = {
+        name: {**one, "methods": {**one["methods"], **new["sets"][name]["methods"]}}
+        for name, one in old["sets"].items()
+    }
+    return {"measured": {**old["measured"], **new["measured"]}, "sets": sets, "summary": summaries(sets)}
 
 
 def summaries(sets: dict[str, Any]) -> dict[str, Any]:
-    """Scores of each method over the sets of a record, from their IoUs.
+    """Scores of each method, from the IoUs of a record.
 
     Args:
         sets: For each set its `group` and, by method, `iou_thousandths` and `max_box_acc_v2`.
 
     Returns:
-        `summary`: for each method the scores of each group and the mean over the groups.
+        For each method the scores of each group and of the mean over the groups.
     """
     groups = {name: one["group"] for name, one in sets.items()}
-    methods = list(next(iter(sets.values()))["methods"])
     summary: dict[str, Any] = {}
-    for method in methods:
+    for method in next(iter(sets.values()))["methods"]:
         told = {name: one["methods"][method] for name, one in sets.items()}
         ious = {name: np.asarray(one["iou_thousandths"]) / 1000 for name, one in told.items()}
         parts, overall = summarise(ious, groups)
@@ -174,15 +193,15 @@ def summaries(sets: dict[str, Any]) -> dict[str, Any]:
         for name, one in told.items():
             if one["max_box_acc_v2"] is not None:
                 maps.setdefault(groups[name], []).append(one["max_box_acc_v2"])
-        by_group = {group: float(np.mean(values)) for group, values in maps.items()}
+        means = {group: float(np.mean(values)) for group, values in maps.items()}
         summary[method] = {
-            "mean": {**overall.to_json(), "max_box_acc_v2": _rounded(list(by_group.values()))},
+            "mean": {**overall.to_json(), "max_box_acc_v2": _rounded(list(means.values()))},
             "groups": {
                 group: {**part.to_json(), "max_box_acc_v2": _rounded(maps.get(group, []))}
                 for group, part in parts.items()
             },
         }
-    return {"summary": summary}
+    return summary
 
 
 def _rounded(values: Sequence[float]) -> float | None:

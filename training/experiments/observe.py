@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.images import DecodedImage
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from training.datasets import Picture
 from training.experiments.network import Head, ResizedNetwork
 from training.experiments.peers.base import Observation
 from training.experiments.store import ArrayStore
 
-__all__ = ["ObservedSet", "Observations", "observe", "prepare"]
+__all__ = ["Observations", "ObservedSet", "observe", "prepare"]
 
 
 def prepare(localizer: Localizer, picture: Picture) -> PreparedImage:
@@ -25,14 +25,6 @@ def prepare(localizer: Localizer, picture: Picture) -> PreparedImage:
     """
     image = picture.load(localizer.limits)
     return PreparedImage(image, localizer.engine.metadata.transform()(image.rgb))
-
-
-@dataclass
-class _Level:
-    """The outputs at one input size."""
-
-    features: ArrayStore
-    head: ArrayStore
 
 
 class Observations(Sequence[Observation]):
@@ -69,13 +61,14 @@ class ObservedSet:
         sizes: Width and height of each, in pixels.
     """
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
+    def __init__(self, pictures: Sequence[Picture], own_size: int) -> None:
         self.pictures = tuple(pictures)
         self.sizes: list[tuple[int, int]] = []
+        self._own_size = own_size
         self._stack = ExitStack()
-        self._levels: dict[int, _Level] = {}
         self._attention = self._stack.enter_context(ArrayStore())
-        self._own_size = 0
+        self._features: dict[int, ArrayStore] = {}
+        self._head: dict[int, ArrayStore] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -84,31 +77,50 @@ class ObservedSet:
         self._stack.close()
 
     def at(self, size: int) -> Observations:
-        """The set at an input size."""
-        level = self._levels[size]
-        return Observations(self.sizes, level.features, level.head)
+        """The set at an input size, as peers see it."""
+        return Observations(self.sizes, self._features[size], self._head[size])
 
     def of(self, index: int) -> ImageFeatures:
         """One picture as `Localizer.run` gave it."""
-        return ImageFeatures(self._attention[index], self._levels[self._own_size].features[index])
+        return ImageFeatures(self._attention[index], self._features[self._own_size][index])
 
-    def _add(self, size: int, features: NDArray[np.float32], head: Head) -> None:
-        if size not in self._levels:
-            enter = self._stack.enter_context
-            self._levels[size] = _Level(enter(ArrayStore()), enter(ArrayStore()))
-        self._levels[size].features.append(features)
-        self._levels[size].head.append(head.mean(features))
+    def add(
+        self,
+        image: DecodedImage,
+        attention: NDArray[np.float32],
+        features: Mapping[int, NDArray[np.float32]],
+        head: Head | None,
+    ) -> None:
+        """Add the next picture's outputs.
+
+        Args:
+            image: The picture.
+            attention: (h, w) float32 at the model's own size.
+            features: (C, h, w) float32 by input size.
+            head: The head that the model leaves out; None where no peer needs it.
+        """
+        self.sizes.append((image.width, image.height))
+        self._attention.append(attention)
+        for size, one in features.items():
+            self._store(self._features, size).append(one)
+            if head is not None:
+                self._store(self._head, size).append(head.mean(one))
+
+    def _store(self, stores: dict[int, ArrayStore], size: int) -> ArrayStore:
+        if size not in stores:
+            stores[size] = self._stack.enter_context(ArrayStore())
+        return stores[size]
 
 
 def observe(
-    localizer: Localizer, resized: Mapping[int, ResizedNetwork], head: Head, pictures: Sequence[Picture]
+    localizer: Localizer, resized: Mapping[int, ResizedNetwork], head: Head | None, pictures: Sequence[Picture]
 ) -> ObservedSet:
     """Take a set through the network, each picture once a size.
 
     Args:
         localizer: Runs the model at its own size.
         resized: The same network at further sizes.
-        head: The head that the model leaves out.
+        head: The head that the model leaves out; None where no peer needs it.
         pictures: The pictures.
 
     Returns:
@@ -117,18 +129,14 @@ def observe(
     Raises:
         ImageError: A picture cannot be read.
     """
-    observed = ObservedSet(pictures)
-    try:
-        observed._own_size = localizer.engine.metadata.input_size
+    own_size = localizer.engine.metadata.input_size
+    observed = ObservedSet(pictures, own_size)
+    with ExitStack() as undo:
+        undo.push(observed)
         for picture in pictures:
             prepared = prepare(localizer, picture)
-            observed.sizes.append((prepared.image.width, prepared.image.height))
             (own,) = localizer.run([prepared])
-            observed._attention.append(own.attention)
-            observed._add(observed._own_size, own.features, head)
-            for size, network in resized.items():
-                observed._add(size, network(prepared.image.rgb), head)
-    except BaseException:
-        observed._stack.close()
-        raise
+            features = {size: network(prepared.image.rgb) for size, network in resized.items()}
+            observed.add(prepared.image, own.attention, {own_size: own.features, **features}, head)
+        undo.pop_all()
     return observed

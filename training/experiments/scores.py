@@ -94,11 +94,11 @@ def summarise(ious: Mapping[str, ArrayLike], groups: Mapping[str, str]) -> tuple
         members.setdefault(groups[name], []).append(_checked(name, values))
     draws = {group: _mean([_draws(one) for one in arrays]) for group, arrays in members.items()}
     legacy = {group: _mean([_legacy(one) for one in arrays]) for group, arrays in members.items()}
-    values = {group: _mean([_hits(one).mean(axis=0) for one in arrays]) for group, arrays in members.items()}
-    counts = {group: np.concatenate(arrays) for group, arrays in members.items()}
-    parts = {group: _summary(counts[group], values[group], draws[group], legacy[group]) for group in members}
-    everything = np.concatenate(list(counts.values()))
-    overall = _summary(everything, *(_mean(list(one.values())) for one in (values, draws, legacy)))
+    scores = {group: _mean([_hits(one).mean(axis=0) for one in arrays]) for group, arrays in members.items()}
+    pooled = {group: np.concatenate(arrays) for group, arrays in members.items()}
+    parts = {group: _summary(pooled[group], scores[group], draws[group], legacy[group]) for group in members}
+    everything = np.concatenate(list(pooled.values()))
+    overall = _summary(everything, *(_mean(list(one.values())) for one in (scores, draws, legacy)))
     return parts, overall
 
 

@@ -66,4 +66,5 @@ def representer_map(features: NDArray[np.float32], direction: NDArray[np.float32
     Returns:
         (h, w) float32, at least 0.
     """
-    return np.maximum(descriptors(features) @ direction, 0).reshape(features.shape[1:])
+    positions = np.maximum(descriptors(features) @ direction, 0)
+    return np.asarray(positions.reshape(features.shape[1:]), dtype=np.float32)

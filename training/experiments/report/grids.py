@@ -1,0 +1,78 @@
+"""Sections: the paper's tables and Figure 1."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from training.experiments.records import Record
+from training.experiments.report.paper import PAPER, PAPER_TABLE3
+from training.experiments.report.plots import figure1_plot
+from training.experiments.report.text import interval, table
+
+__all__ = ["grid_section"]
+
+_TITLES = {
+    "figure1": "Figure 1: how many channels PTAP averages",
+    "table1": "Table 1: PTAP at train and at test",
+    "table2": "Table 2: channel-wise and pixel-wise",
+    "table3": "Table 3: combined pretext tasks",
+    "ablation": "The parts of the method",
+    "psynet": "PsyNet's training",
+}
+_AT = ("0.3", "0.5", "0.7", "mean")
+
+
+def grid_section(record: Record, figures: Path) -> Iterator[str]:
+    """Every cell of a grid, with the paper's numbers where there are any."""
+    settings, cells = record["settings"], record["results"]["cells"]
+    grid, pictures = settings["grid"], settings["pictures"]
+    yield f"## {_TITLES[grid]}, on {settings['data']}"
+    yield ""
+    yield (
+        f"Preset `{settings['preset']}`{''.join(f', `{one}`' for one in settings['overrides'])}; "
+        f"{pictures['train']} pictures trained on, {pictures['test']} scored, attention maps alone. The epoch is "
+        "chosen without boxes. First each map cut at its Otsu threshold; then, at 0.5, PsyNet's cut and legacy count."
+    )
+    yield ""
+    rows = [_row(grid, name, cell) for name, cell in cells.items() if cell["runs"]]
+    head = ["", *_AT, "PsyNet's cut", "legacy", "MaxBoxAccV2", "before training, 0.5", "seeds"]
+    if grid in PAPER:
+        head.append("the paper's, 0.3 / 0.5 / 0.7 / mean")
+    if grid == "table3":
+        head.append("the paper's at 0.5, CUB / Cars / Aircraft / Dogs")
+    yield from table(head, rows)
+    missing = [cell["label"] for cell in cells.values() if not cell["runs"]]
+    if missing:
+        yield ""
+        yield f"Not trained yet: {', '.join(missing)}."
+    if grid == "figure1" and rows:
+        name = f"figure1-{settings['data']}.svg"
+        figure1_plot(cells, figures / name)
+        yield ""
+        yield f"![CorLoc over k](figures/{name})"
+        yield ""
+        yield "The paper's Figure 1 is best at k = 0.7."
+
+
+def _row(grid: str, name: str, cell: dict[str, Any]) -> list[object]:
+    runs = cell["runs"]
+    row: list[object] = [cell["label"], *(_score(runs, "otsu", at) for at in _AT), _score(runs, "psynet", "0.5")]
+    row.append(f"{fmean(run['trained']['psynet']['legacy']['0.5'] for run in runs):.1f}")
+    row.append(f"{fmean(run['max_box_acc_v2'] for run in runs):.1f}")
+    before = [run["untrained"]["otsu"]["0.5"] for run in runs if "otsu" in run["untrained"]]
+    row += [f"{fmean(before):.1f}" if before else "", len(runs)]
+    if grid in PAPER:
+        paper = PAPER[grid].get(name)
+        row.append("" if paper is None else " / ".join(f"{paper[at]:.2f}" for at in _AT))
+    if grid == "table3":
+        row.append(" / ".join(f"{value:.2f}" for value in PAPER_TABLE3[name].values()))
+    return row
+
+
+def _score(runs: list[dict[str, Any]], cut: str, at: str) -> str:
+    """One seed: its score with the interval over pictures; several: their mean and standard deviation."""
+    values = [run["trained"][cut]["corloc"][at] for run in runs]
+    if len(values) > 1:
+        return f"{fmean(values):.1f} ± {stdev(values):.1f}"
+    return interval(values[0], runs[0]["trained"][cut]["interval"][at])

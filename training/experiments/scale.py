@@ -1,0 +1,81 @@
+"""Experiment `scale`: time and memory of `colocalize score` on sets of 100, 1,000 and 10,000 pictures.
+
+The sets' pictures are repeated under new names. The command runs as users run it, in a process of its own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.errors import TrainingError
+from training.experiments.sets import EvaluationSet
+
+__all__ = ["COUNTS", "measure_scale"]
+
+COUNTS = (100, 1_000, 10_000)
+
+Note = Callable[[str], None]
+
+
+def measure_scale(sets: Sequence[EvaluationSet], counts: Sequence[int], note: Note) -> dict[str, Any]:
+    """Score ever larger folders.
+
+    Args:
+        sets: Where the pictures come from.
+        counts: Numbers of pictures.
+        note: Is told how it goes.
+
+    Returns:
+        For each number wall time and CPU time, seconds a picture, and the peak resident memory in MB.
+
+    Raises:
+        TrainingError: The command fails, or this system does not tell a process's peak memory.
+    """
+    if not hasattr(os, "wait4"):
+        raise TrainingError("the experiment 'scale' needs a system with wait4 (Linux, macOS)")
+    sources = [picture.path for one in sets for picture in one.pictures]
+    results: dict[str, Any] = {}
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            pictures = Path(folder) / "pictures"
+            pictures.mkdir()
+            for index in range(count):
+                source = sources[index % len(sources)]
+                _link(source.resolve(), pictures / f"{index:06d}{source.suffix.lower()}")
+            results[str(count)] = _score(pictures, Path(folder) / "out", count)
+        told = results[str(count)]
+        note(f"{count} pictures: {told['wall_seconds']:.0f} s, peak {told['peak_memory_mb']:.0f} MB")
+    return {"counts": results}
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _score(pictures: Path, out: Path, count: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "service.cli", "score", str(pictures), "--out", str(out)]
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  (our own command)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            output.seek(0)
+            raise TrainingError(f"colocalize score failed: {output.read().decode('utf-8', 'replace').strip()[-500:]}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return {
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(cpu, 1),
+        "cpu_seconds_per_picture": round(cpu / count, 4),
+        "peak_memory_mb": round(usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
+    }
