@@ -75,6 +75,8 @@ def check_parity(
             theirs = [tensor[0].numpy() for tensor in network.attend(torch.from_numpy(prepared.input[None]))]
         attention = max(attention, relative_difference(ours.attention, theirs[0]))
         features = max(features, relative_difference(ours.features, theirs[1]))
+        if not np.isfinite(max(attention, features)):
+            raise ParityError(f"{picture.name}: the exported model or torch gives numbers that are not finite")
         results = [localizer.finish(prepared, one, None) for one in (ours, ImageFeatures(theirs[0], theirs[1]))]
         corners = [np.array([box.as_tuple() for box in result.boxes]).reshape(-1, 4) for result in results]
         if corners[0].shape != corners[1].shape:

@@ -1,0 +1,143 @@
+"""`colocalize export`, from a checkpoint to boxes; and the model that is shipped."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import onnx
+import pytest
+from typer.testing import CliRunner, Result
+
+from colocalization.localizer import DEFAULT_MODEL, Localizer
+from colocalization.metadata import ModelMetadata
+from model_export import cli
+from model_export.errors import ParityError
+from model_export.graph import build_model
+from model_export.source import NetworkSource
+from tests.model_export.networks import change_a_weight, write_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "examples" / "images"
+MODELS = ROOT / "colocalization" / "models"
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.pt"
+    write_checkpoint(path)
+    return path
+
+
+def export(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, [str(one) for one in arguments])
+
+
+def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder" / "tiny.onnx"
+    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64, "--licence", "CC BY 4.0")
+    assert done.exit_code == 0, done.output
+    assert "parity on 15 pictures: attention " in done.output
+    assert f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in done.output.replace("\n", " ")
+    assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
+    localizer = Localizer.load(out, device="cpu", threads=1)
+    metadata = localizer.engine.metadata
+    assert (metadata.name, metadata.backbone, metadata.input_size) == ("tiny", "resnet10t", 64)
+    assert (metadata.licence, metadata.gate, metadata.pooling) == ("CC BY 4.0", True, "ptap")
+    assert localizer.engine.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
+    results = localizer.localize(sorted(PICTURES.iterdir())[:3]).images
+    assert all(one.error is None for one in results)
+    assert any(one.boxes for one in results)
+
+
+def test_parity_failure_leaves_the_file_that_was_there(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_another(source: NetworkSource, metadata: ModelMetadata) -> onnx.ModelProto:
+        model = build_model(source, metadata)
+        change_a_weight(model, 0.1)
+        return model
+
+    monkeypatch.setattr(cli, "build_model", build_another)
+    out = tmp_path / "out" / "tiny.onnx"
+    out.parent.mkdir()
+    out.write_bytes(b"the old one")
+    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64)
+    assert done.exit_code == 2
+    assert "colocalize export: the exported model" in done.output
+    assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
+    assert out.read_bytes() == b"the old one"
+
+
+def test_parity_failure_writes_nothing(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differs(*arguments: object) -> None:
+        raise ParityError("the exported model differs from torch")
+
+    monkeypatch.setattr(cli, "check_parity", differs)
+    monkeypatch.setattr(cli, "build_model", lambda *arguments: onnx.ModelProto())
+    out = tmp_path / "out" / "tiny.onnx"
+    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64)
+    assert done.exit_code == 2
+    assert "colocalize export: the exported model differs from torch" in done.output
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_no_pictures_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "pictures"
+    if exists:
+        folder.mkdir()
+        (folder / "notes.txt").touch()
+    done = export(checkpoint, "--out", tmp_path / "tiny.onnx", "--parity-images", folder, "--input-size", 64)
+    assert done.exit_code == 2
+    assert "there are no pictures (.jpeg, .jpg, .png, .webp) in" in done.output
+    assert str(folder) in done.output.replace("\n", "")
+    assert not (tmp_path / "tiny.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{checkpoint}", "--input-size", "100"], "multiple of 16 pixels, got 100"),
+        (["{folder}/none.pt"], "none.pt"),
+        (["imagenet:no_such_net"], "no network 'no_such_net'"),
+        (["imagenet:tf_efficientnet_lite0", "--k", "1.5"], "(0, 1], got 1.5"),
+    ],
+)
+def test_what_cannot_be_exported(checkpoint: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    given = [one.format(checkpoint=checkpoint, folder=tmp_path) for one in arguments]
+    done = export(*given, "--out", tmp_path / "tiny.onnx", "--parity-images", PICTURES)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["tiny.pt"]
+
+
+def readme() -> str:
+    return (MODELS / "README.md").read_text()
+
+
+def test_shipped_model_is_the_recorded_one() -> None:
+    recorded = re.search(rf"^([0-9a-f]{{64}})  {re.escape(DEFAULT_MODEL)}$", readme(), re.MULTILINE)
+    assert recorded is not None
+    content = (MODELS / DEFAULT_MODEL).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == recorded[1]
+    assert len(content) <= 14_000_000
+
+
+def test_shipped_model_is_described() -> None:
+    metadata = Localizer.load(device="cpu").engine.metadata
+    assert metadata.licence in readme()
+    assert metadata.training_data in readme()
+
+
+@pytest.mark.slow
+def test_recorded_command_gives_the_shipped_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = re.search(r"^colocalize export (.*)$", readme(), re.MULTILINE)
+    assert recorded is not None
+    out = tmp_path / DEFAULT_MODEL
+    shipped = f"colocalization/models/{DEFAULT_MODEL}"
+    arguments = recorded[1].split()
+    monkeypatch.chdir(ROOT)
+    done = export(*(str(out) if one == shipped else one for one in arguments))
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes() == (MODELS / DEFAULT_MODEL).read_bytes()

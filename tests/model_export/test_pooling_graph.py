@@ -1,0 +1,194 @@
+"""The pooling in ONNX operators against a straightforward float64 numpy pooling."""
+
+from typing import get_args
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, checker, helper
+
+from colocalization.metadata import Pooling
+from model_export.pooling_graph import GraphBuilder, append_pooling
+from training.pooling import AttentionPooling, top_count
+
+KERNEL = np.array([0.7, -1.1, 0.4])
+CELLS = 4
+
+
+def run_graph(features: np.ndarray, pooling: AttentionPooling | None) -> np.ndarray:
+    """Build a model of the pooling alone and run it with ONNX Runtime."""
+    _, channels, cells, _ = features.shape
+    graph = GraphBuilder("pooling")
+    append_pooling(graph, pooling, "features", channels, cells, "attention")
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "pooling",
+            [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", channels, cells, cells])],
+            [helper.make_tensor_value_info("attention", TensorProto.FLOAT, ["batch", cells, cells])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=9,
+    )
+    checker.check_model(model, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    (attention,) = session.run(["attention"], {"features": features})
+    return np.asarray(attention)
+
+
+def make_pooling(kind: Pooling, share: float, gate: bool) -> AttentionPooling:
+    pooling = AttentionPooling(kind, share, gate=gate)
+    if pooling.gate is not None:
+        with torch.no_grad():
+            pooling.gate.conv.weight.copy_(torch.tensor(KERNEL).view(1, 1, 3))
+    return pooling
+
+
+def weighted(features: np.ndarray, gate: bool) -> np.ndarray:
+    """F_w = g * F in float64, the convolution written out."""
+    values = features.astype(np.float64)
+    if not gate:
+        return values
+    pooled = np.pad(values.mean(axis=(2, 3)), ((0, 0), (1, 1)))
+    count = values.shape[1]
+    mixed = KERNEL[0] * pooled[:, :count] + KERNEL[1] * pooled[:, 1 : count + 1] + KERNEL[2] * pooled[:, 2:]
+    return values * (1 / (1 + np.exp(-np.clip(mixed, -500, 500))))[:, :, None, None]
+
+
+def reference(f_w: np.ndarray, kind: Pooling, k: int) -> np.ndarray:
+    """The pooling by its definition, pixel by pixel and picture by picture."""
+    if kind in ("max", "avg"):
+        return np.asarray(f_w.max(axis=1) if kind == "max" else f_w.mean(axis=1))
+    out = np.empty((f_w.shape[0], *f_w.shape[2:]))
+    for n, picture in enumerate(f_w):
+        if kind == "channel":
+            chosen = sorted(range(len(picture)), key=lambda c: (-picture[c].mean(), c))[:k]
+            out[n] = sum(picture[c] for c in chosen) / k
+        else:
+            for y, x in np.ndindex(out.shape[1:]):
+                out[n, y, x] = sum(sorted(picture[:, y, x], reverse=True)[:k]) / k
+    return out
+
+
+def choice_is_clear(f_w: np.ndarray, k: int) -> bool:
+    """Whether float32 must choose the same channels as float64: a gap in their means, or an exact tie."""
+    means = np.sort(f_w.mean(axis=(2, 3)), axis=1)[:, ::-1]
+    if k == f_w.shape[1]:
+        return True
+    gap = means[:, k - 1] - means[:, k]
+    return bool((gap > 1e-4 * np.abs(f_w).max(axis=(1, 2, 3))).all())
+
+
+def assert_equal(found: np.ndarray, f_w: np.ndarray, expected: np.ndarray) -> None:
+    scale = np.abs(f_w).max(axis=(1, 2, 3), keepdims=True)[:, 0]
+    assert np.isfinite(found).all()
+    smallest = np.finfo(np.float32).tiny  # below, float32 has fewer digits or none
+    assert (np.abs(found - expected) <= 2e-6 * scale + smallest).all()
+
+
+def make(kind: str, shape: tuple[int, int, int, int], seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    dense = random.standard_normal(shape)
+    made = {
+        "dense": dense,
+        "sparse": np.maximum(dense - 1.2, 0),
+        "positive": np.abs(dense) + 0.1,
+        "negative": -np.abs(dense) - 0.1,
+        "constant": np.full(shape, 2.5),
+        "zero": np.zeros(shape),
+        "tied": random.integers(-2, 3, shape).astype(float),
+        "huge": dense * 1e30,
+        "tiny": dense * 1e-30,
+        "mixed scales": dense * 10.0 ** random.integers(-12, 12, shape),
+    }
+    return made[kind].astype(np.float32)
+
+
+CONTENTS = ["dense", "sparse", "positive", "negative", "constant", "zero", "tied", "huge", "tiny", "mixed scales"]
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(get_args(Pooling)),
+    gate=st.booleans(),
+    content=st.sampled_from(CONTENTS),
+    channels=st.integers(1, 24),
+    pictures=st.integers(1, 3),
+    share=st.floats(0.01, 1.0),
+    seed=st.integers(0, 10_000),
+)
+def test_graph_equals_numpy(
+    kind: Pooling, gate: bool, content: str, channels: int, pictures: int, share: float, seed: int
+) -> None:
+    features = make(content, (pictures, channels, CELLS, CELLS), seed)
+    k = top_count(share, channels)
+    f_w = weighted(features, gate)
+    # Equal features of the plain kinds are tied exactly, which the lower channel wins in ONNX and in the reference.
+    tied_exactly = not gate and content in ("constant", "zero", "tied")
+    assume(kind != "channel" or tied_exactly or choice_is_clear(f_w, k))
+    found = run_graph(features, make_pooling(kind, share, gate))
+    assert (found.shape, found.dtype) == ((pictures, CELLS, CELLS), np.float32)
+    assert_equal(found, f_w, reference(f_w, kind, k))
+
+
+@pytest.mark.parametrize("gate", [False, True])
+@pytest.mark.parametrize("kind", get_args(Pooling))
+def test_every_k_from_one_channel_to_all(kind: Pooling, gate: bool) -> None:
+    features = make("dense", (2, 7, CELLS, CELLS), 3)
+    f_w = weighted(features, gate)
+    for k in range(1, 8):
+        found = run_graph(features, make_pooling(kind, k / 7, gate))
+        assert choice_is_clear(f_w, k)
+        assert_equal(found, f_w, reference(f_w, kind, k))
+
+
+@pytest.mark.parametrize("gate", [False, True])
+@pytest.mark.parametrize("kind", get_args(Pooling))
+def test_graph_equals_torch_at_the_width_of_the_shipped_model(kind: Pooling, gate: bool) -> None:
+    features = make("dense", (1, 320, 7, 7), 4)
+    pooling = make_pooling(kind, 0.7, gate)
+    with torch.no_grad():
+        expected = pooling(torch.from_numpy(features)).numpy()
+    np.testing.assert_allclose(run_graph(features, pooling), expected, atol=2e-6 * np.abs(features).max())
+
+
+def test_numbers_worked_out_by_hand() -> None:
+    # Four cells of three channels: (5, 1, 0), (2, 4, 6), and twice (0, 0, 0).
+    features = np.zeros((1, 3, 2, 2), np.float32)
+    features[0, :, 0, 0], features[0, :, 0, 1] = (5, 1, 0), (2, 4, 6)
+    assert run_graph(features, AttentionPooling("ptap", 0.67, gate=False))[0].tolist() == [[3, 5], [0, 0]]
+    # Spatial means are 7 / 4, 5 / 4 and 6 / 4: channels 0 and 2 come first.
+    assert run_graph(features, AttentionPooling("channel", 0.67, gate=False))[0].tolist() == [[2.5, 4], [0, 0]]
+    assert run_graph(features, AttentionPooling("max", gate=False))[0].tolist() == [[5, 6], [0, 0]]
+    assert run_graph(features, AttentionPooling("avg", gate=False))[0].tolist() == [[2, 4], [0, 0]]
+    assert run_graph(features, None)[0].tolist() == [[2, 4], [0, 0]]
+
+
+def test_an_untrained_gate_halves() -> None:
+    features = make("dense", (2, 5, CELLS, CELLS), 5)
+    plain = run_graph(features, AttentionPooling("ptap", 0.7, gate=False))
+    np.testing.assert_allclose(run_graph(features, AttentionPooling("ptap", 0.7, gate=True)), plain / 2, rtol=1e-6)
+
+
+def test_pictures_of_a_batch_do_not_meet() -> None:
+    features = make("dense", (3, 9, CELLS, CELLS), 6)
+    for kind in get_args(Pooling):
+        pooling = make_pooling(kind, 0.5, True)
+        together = run_graph(features, pooling)
+        for index in range(3):
+            alone = run_graph(features[index : index + 1], pooling)
+            np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-6)
+
+
+def test_names_are_unique_and_carry_the_prefix() -> None:
+    graph = GraphBuilder("pooling")
+    append_pooling(graph, make_pooling("channel", 0.5, True), "features", 6, CELLS, "attention")
+    names = [one for node in graph.nodes for one in node.output] + [one.name for one in graph.constants]
+    assert len(set(names)) == len(names)
+    assert all(name == "attention" or name.startswith("pooling_") for name in names)
