@@ -51,7 +51,7 @@ def grey_jet(values: NDArray[np.floating]) -> NDArray[np.uint8]:
 
     Example:
         >>> grey_jet(np.array([0.0, 0.15, 0.64, 1.0])).tolist()
-        [14, 43, 225, 37]
+        [14, 43, 221, 38]
     """
     index = np.minimum((values * 256).astype(np.intp), 255)
     return _grey_table()[index]
