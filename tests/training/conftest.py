@@ -15,6 +15,7 @@ TINY = (
     "backbone.weights=none",
     "backbone.feature_map=head",
     "backbone.frozen_stages=0",
+    "loss.map_weight=1",
     "data.resize=72",
     "data.crop=64",
     "data.held_out=0.25",
