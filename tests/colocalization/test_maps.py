@@ -67,13 +67,14 @@ def between_variance(counts: np.ndarray, centres: np.ndarray, threshold: float) 
     [
         ([0.0, 1.0], 0.5),  # half-way, whatever the shares
         ([0.0] * 99 + [1.0], 0.5),
-        ([0.25, 0.75], 0.5),
+        ([0.25, 0.75], 128.5 / 256),  # bins 64 and 192: the cuts from 65 to 192 are alike
+        ([0.5, 0.505], 129 / 256),  # bins 128 and 129: one cut
         ([], 0.5),
         ([0.3, 0.3], 0.5),  # nothing to cut
     ],
 )
 def test_otsu_by_hand(values: list[float], threshold: float) -> None:
-    assert otsu_threshold(np.array(values)) == pytest.approx(threshold, abs=1 / 256)
+    assert otsu_threshold(np.array(values)) == pytest.approx(threshold)
 
 
 def test_otsu_between_two_hills() -> None:
