@@ -186,8 +186,9 @@ for _name, _title in (
 @app.command()
 def report(
     records: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("docs/records"),
-    out: Annotated[Path, typer.Option(help="Text to write.")] = Path("docs/results.md"),
-    figures: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("docs/figures"),
+    out: Annotated[Path, typer.Option(help="Text to write; its plots go into `figures` beside it.")] = Path(
+        "docs/results.md"
+    ),
 ) -> None:
     """Write docs/results.md and its plots from the records."""
-    write_report(records, out, figures)
+    write_report(records, out)

@@ -57,9 +57,7 @@ def test_a_table_and_its_report(picture_folder: Path, tmp_path: Path) -> None:
     runs, records = ["--runs", str(tmp_path / "runs")], ["--records", str(tmp_path / "records")]
     code, output = call("psynet", "--data", str(picture_folder), *runs, *records, *options)
     assert code == 0, output
-    code, output = call(
-        "report", *records, "--out", str(tmp_path / "results.md"), "--figures", str(tmp_path / "figures")
-    )
+    code, output = call("report", *records, "--out", str(tmp_path / "results.md"))
     assert code == 0, output
     text = (tmp_path / "results.md").read_text()
     assert "PsyNet's training, on pictures" in text

@@ -75,7 +75,7 @@ def records(tmp_path: Path) -> Callable[[str, dict[str, Any], dict[str, Any]], P
 
 def written(folder: Path) -> str:
     out = folder.parent / "docs" / "results.md"
-    write_report(folder, out, out.parent / "figures")
+    write_report(folder, out)
     return out.read_text("utf-8")
 
 

@@ -38,18 +38,18 @@ paper are marked as the paper's: another network, and the full data sets.
 """
 
 
-def write_report(records: Path, out: Path, figures: Path) -> None:
+def write_report(records: Path, out: Path) -> None:
     """Write the text and its plots.
 
     Args:
         records: Folder of the records; sections without one are left out.
-        out: The text.
-        figures: Folder of the plots.
+        out: The text; its plots go into the folder `figures` beside it.
 
     Raises:
         TrainingError: A record is damaged.
     """
     parts = [_INTRODUCTION]
+    figures = out.parent / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for name, section in _SECTIONS.items():
         path = record_path(records, name)
@@ -61,7 +61,7 @@ def write_report(records: Path, out: Path, figures: Path) -> None:
             record = read_record(path)
             parts += ["\n".join([*grid_section(record, figures), "", provenance(record), ""])]
     if (figures / "figure2.jpg").is_file():
-        parts.append(_FIGURE2.format(_relative(figures, out)))
+        parts.append(_FIGURE2)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(parts), "utf-8")
 
@@ -72,9 +72,5 @@ _FIGURE2 = """\
 Heat maps of the example photographs, ground truth in red, prediction in green, mode `common`. Drawn by `python -m
 training.experiments figure2 --out docs/figures/figure2.jpg`.
 
-![Heat maps with boxes]({}/figure2.jpg)
+![Heat maps with boxes](figures/figure2.jpg)
 """
-
-
-def _relative(figures: Path, out: Path) -> str:
-    return Path(figures).resolve().relative_to(out.resolve().parent).as_posix()
