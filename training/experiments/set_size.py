@@ -21,7 +21,7 @@ __all__ = ["SIZES", "divide", "measure_set_size"]
 SIZES: tuple[int | None, ...] = (1, 2, 5, 20, 100, None)
 """Sizes of the sets; None: all pictures."""
 
-_POOL = 40
+_POOL = 24
 
 Note = Callable[[str], None]
 
