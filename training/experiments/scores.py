@@ -5,6 +5,7 @@ right), the overall score the mean of the groups, for every draw. All methods ge
 between methods are paired.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,9 +91,12 @@ def summarise(ious: Mapping[str, ArrayLike], groups: Mapping[str, str]) -> tuple
     if not ious:
         raise ValueError("expected at least one set")
     members: dict[str, list[NDArray[np.float64]]] = {}
+    drawn: dict[str, list[NDArray[np.float64]]] = {}
     for name, values in ious.items():
-        members.setdefault(groups[name], []).append(_checked(name, values))
-    draws = {group: _mean([_draws(one) for one in arrays]) for group, arrays in members.items()}
+        one = _checked(name, values)
+        members.setdefault(groups[name], []).append(one)
+        drawn.setdefault(groups[name], []).append(_draws(name, one))
+    draws = {group: _mean(arrays) for group, arrays in drawn.items()}
     legacy = {group: _mean([_legacy(one) for one in arrays]) for group, arrays in members.items()}
     scores = {group: _mean([_hits(one).mean(axis=0) for one in arrays]) for group, arrays in members.items()}
     pooled = {group: np.concatenate(arrays) for group, arrays in members.items()}
@@ -127,7 +131,7 @@ def difference(
         if first.shape != second.shape:
             raise ValueError(f"set {name!r}: {first.size} pictures against {second.size}")
         values.setdefault(groups[name], []).append((_hits(first) - _hits(second)).mean(axis=0))
-        draws.setdefault(groups[name], []).append(_draws(first) - _draws(second))
+        draws.setdefault(groups[name], []).append(_draws(name, first) - _draws(name, second))
     value = _mean([_mean(arrays) for arrays in values.values()])
     low, high = np.percentile(_mean([_mean(arrays) for arrays in draws.values()]), (2.5, 97.5), axis=0)
     return {name: (float(value[index]), float(low[index]), float(high[index])) for index, name in enumerate(_NAMES)}
@@ -146,10 +150,11 @@ def _hits(ious: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([hits, hits.mean(axis=1, keepdims=True)], axis=1)
 
 
-def _draws(ious: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(draws, 4) scores of resampled sets; the draws depend on the number of pictures alone."""
+def _draws(name: str, ious: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(draws, 4) scores of resampled sets; the draws depend on the set's name and size alone."""
     count = ious.size
-    weights = np.random.default_rng(count).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+    random = np.random.default_rng([count, zlib.crc32(name.encode())])
+    weights = random.multinomial(count, np.full(count, 1 / count), size=_DRAWS)
     return np.asarray(weights @ _hits(ious) / count)
 
 
