@@ -17,10 +17,10 @@ __all__ = ["Prototype", "fit_prototype"]
 _POWER_ITERATIONS = 50
 
 _CUT = 0.25
-"""Cosine to the prototype from which on a picture counts as showing the common object."""
+"""Cosine to the prototype from which on a picture counts as showing the common object, in a large set."""
 
 _LEAST_AGREEMENT = 0.25
-"""Mean cosine between the pictures of a set below which the set has no common object."""
+"""Mean cosine between the pictures of a large set below which the set has no common object."""
 
 _SOFTNESS = 0.08
 """Width of the logistic curve that turns the cosine into a confidence."""
@@ -62,18 +62,22 @@ class Prototype:
     def confidence(self, similarity: float) -> float:
         """Confidence in [0, 1] that a picture of this similarity shows the common object; 0.5 at the cut.
 
-        Below 0.5 for every picture of a set that agrees in nothing.
+        Below 0.5 for every picture of a set that agrees in nothing. Both cuts are lower for sets of few pictures, whose
+        cosines scatter and are pulled down by centring on a mean that they make up themselves.
 
         Example:
             >>> nothing = np.zeros(2, np.float32)
-            >>> Prototype(nothing, nothing, 0.5, agreement=0.5).confidence(0.25)
+            >>> Prototype(nothing, nothing, own_weight=0.0, agreement=0.5).confidence(0.25)
             0.5
-            >>> Prototype(nothing, nothing, 0.5, agreement=0.1).confidence(0.9) < 0.5
+            >>> Prototype(nothing, nothing, own_weight=0.5, agreement=0.5).confidence(0.125)
+            0.5
+            >>> Prototype(nothing, nothing, own_weight=0.01, agreement=0.1).confidence(0.9) < 0.5
             True
         """
-        exponent = (similarity - _CUT) / _SOFTNESS
-        if self.agreement < _LEAST_AGREEMENT:
-            exponent = min(exponent, (self.agreement - _LEAST_AGREEMENT) / _SOFTNESS)
+        exponent = (similarity - _CUT * (1 - self.own_weight)) / _SOFTNESS
+        missing = self.agreement - _LEAST_AGREEMENT * (1 - 2 * self.own_weight)
+        if missing < 0:
+            exponent = min(exponent, missing / _SOFTNESS)
         return float(1 / (1 + np.exp(-exponent)))
 
 

@@ -32,6 +32,10 @@ _RIDGE = 1e-3
 """Share of the mean variance added on top, for channels that are constant over the set."""
 
 
+_FLOOR = 1e-6
+"""Variance added at least: products of unit-length float32 rows are exact to about 1e-7, and without it the scatter of
+descriptors that are all alike could come out indefinite."""
+
 _ROUNDING = 1e-6
 """Directions shorter than this share of the mean feature are what float32 leaves of none at all."""
 
@@ -198,7 +202,8 @@ def _fit_once(
     below = values[values <= threshold]
     if below.size in (0, values.size):
         return None
-    sure = otsu_threshold(below) if background == "sure" else threshold
+    # Not above the first cut, as where all that lies below it has one value.
+    sure = min(threshold, otsu_threshold(below)) if background == "sure" else threshold
     channels = features[0].shape[0]
     classes = _Class(channels), _Class(channels)
     for one, scores in zip(features, maps, strict=True):
@@ -212,7 +217,7 @@ def _fit_once(
     weight = high.count / (low.count + high.count) if background == "rest" else 0.5
     within = weight * high.covariance + (1 - weight) * low.covariance
     variances = np.diag(within)
-    within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + np.finfo(np.float32).eps)
+    within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + _FLOOR)
     direction = np.linalg.solve(within, high.mean - low.mean)
     at_background, at_foreground = float(low.mean @ direction), float(high.mean @ direction)
     if not at_foreground > at_background:

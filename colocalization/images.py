@@ -83,7 +83,7 @@ class DecodedImage:
     height: int
 
 
-def decode(source: bytes | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
+def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
     """Decode the first frame of a picture to upright 8-bit RGB.
 
     JPEG is decoded at the smallest scale that still covers the working size (`draft`). 16-bit and float grey are
@@ -100,6 +100,8 @@ def decode(source: bytes | Path | BinaryIO, limits: ImageLimits | None = None) -
         ImageError: The picture is missing, over a limit, of another format, truncated or damaged.
     """
     limits = limits or ImageLimits()
+    if isinstance(source, str):
+        source = Path(source)
     if isinstance(source, Path):
         try:
             with source.open("rb") as file:

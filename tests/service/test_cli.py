@@ -121,7 +121,8 @@ def test_the_cpu_runs_pictures_side_by_side_with_one_thread_a_core(
         together.wait(10)
 
     engine.before_run = wait_for_the_others
-    assert run("score", tmp_path / "set", "--out", tmp_path / "out", "--threads", threads)[0] == 0
+    arguments = ("--mode", "attention", "--threads", threads)
+    assert run("score", tmp_path / "set", "--out", tmp_path / "out", *arguments)[0] == 0
     assert loaded_with["threads"] == of_one_operator
     assert engine.batch_sizes == [1] * 8
 
@@ -129,7 +130,8 @@ def test_the_cpu_runs_pictures_side_by_side_with_one_thread_a_core(
 def test_a_gpu_takes_batches(engine: DummyEngine, tmp_path: Path) -> None:
     engine.provider = "CUDAExecutionProvider"
     write_squares(tmp_path / "set", 3)
-    assert run("score", tmp_path / "set", "--out", tmp_path / "out", "--batch-size", 2, "--threads", 4)[0] == 0
+    arguments = ("--mode", "attention", "--batch-size", 2, "--threads", 4)
+    assert run("score", tmp_path / "set", "--out", tmp_path / "out", *arguments)[0] == 0
     assert engine.batch_sizes == [2, 2]
 
 
