@@ -1,8 +1,8 @@
 """The step over the set: what the pictures have in common, and where it is in each.
 
-A first look at the whole picture finds where the object is; a second look at that part alone, at the network's full
-input size, finds its extent. Both by discriminants fitted over the set. The second look makes small objects large, so
-that one way to cut the map serves all sizes.
+A first look at the whole picture finds where the object is, widely; a second look at that part alone, at the network's
+full input size, finds its extent. Both by discriminants fitted over the set. The second look makes small objects
+large, so that one way to cut the map serves all sizes.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import Box
-from colocalization.consistency import Prototype
+from colocalization.boxes import component_boxes
+from colocalization.consistency import Prototype, fit_prototype
 from colocalization.discriminant import Discriminant, fit_discriminant, starting_maps
+from colocalization.maps import upsample
 from colocalization.transform import Region
 
-__all__ = ["CommonObject", "ObjectMap", "fit_object_map", "sample_indices", "second_look"]
+__all__ = ["CommonObject", "FirstLook", "SecondLook", "fit_first_look", "fit_second_look", "sample_indices"]
 
+_FIRST_ROUNDS = 1
 _TIGHT_ROUNDS, _WIDE_ROUNDS = 1, 4
 
 _REGION_FACTOR = 1.25
@@ -26,10 +28,53 @@ _REGION_FACTOR = 1.25
 _SMALLEST_REGION = 0.25
 """Least side of the second look, as a share of the picture's: below, pictures have no detail left to show."""
 
+_FINE = 4
+"""The first look's map is upsampled by this factor before it is cut, for boxes finer than the grid."""
+
+_LEAST_AREA = 0.1
+"""Regions smaller than this share of the largest one are taken for noise."""
+
 
 @dataclass(frozen=True, slots=True)
-class ObjectMap:
-    """What tells the common object in pictures of one kind, whole ones or regions, estimated over the set.
+class FirstLook:
+    """What a look at whole pictures has found over the set.
+
+    Attributes:
+        object: The common object against the rest, widely.
+        prototype: What the object's descriptors have in common, for the confidence.
+    """
+
+    object: Discriminant
+    prototype: Prototype
+
+    def regions(self, features: NDArray[np.floating], limit: int = 1) -> list[Region]:
+        """Where to look again: the largest parts of the picture above the middle between the classes.
+
+        Args:
+            features: (C, h, w) feature map of the whole picture.
+            limit: Most regions to return.
+
+        Returns:
+            The regions, largest part first; the whole picture where nothing stands out.
+        """
+        scores = self.object.map(features)
+        height, width = (_FINE * side for side in scores.shape)
+        boxes, labels = component_boxes(upsample(scores, width, height) > 0.5)
+        if not len(boxes):
+            return [Region(0.0, 0.0, 1.0, 1.0)]
+        areas = np.bincount(labels.ravel())[1:]
+        return [
+            Region(*(float(value) for value in box / (width, height, width, height))).expanded(
+                _REGION_FACTOR, _SMALLEST_REGION
+            )
+            for box, area in zip(boxes[:limit], areas[:limit], strict=True)
+            if area >= _LEAST_AREA * areas[0]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What a look at the regions has found over the set.
 
     The mean of two discriminants: `tight` may leave out parts of the object that are unlike the rest, `wide` may
     take in what surrounds it. Where they agree the map is sure; between them the colours of the picture decide.
@@ -43,13 +88,13 @@ class ObjectMap:
     wide: Discriminant
 
     def map(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Map of a picture or region; 0 where both discriminants see background, 1 where both see the object.
+        """Map of a region; 0 where both discriminants see background, 1 where both see the object.
 
         Args:
-            features: (C, h, w) feature map.
+            features: (C, h, w) feature map of the region.
 
         Returns:
-            (h, w) float32 [0, 1]; cut at 0.5. The mean of the background is at 0.25, that of the object at 0.75.
+            (h, w) float32 [0, 1]; cut at 0.5.
         """
         both = [np.clip((one.map(features) + 0.5) / 2, 0, 1) for one in (self.tight, self.wide)]
         return np.asarray((both[0] + both[1]) / 2, dtype=np.float32)
@@ -60,57 +105,49 @@ class CommonObject:
     """The common object of a set, as `Localizer.fit` estimates it.
 
     Attributes:
-        whole: What tells it in whole pictures.
-        prototype: What its descriptors have in common, for the confidence.
-        close: What tells it in a second look, at its part of the picture alone; None for `effort="fast"`.
+        first: The look at whole pictures.
+        second: The look at the regions; for `effort="fast"` fitted on, and applied to, whole pictures.
+        looks_again: Whether regions go through the network again.
     """
 
-    whole: ObjectMap
-    prototype: Prototype
-    close: ObjectMap | None
-
-    def confidence(self, features: NDArray[np.floating]) -> float:
-        """Confidence in [0, 1] that a picture shows the common object.
-
-        Args:
-            features: (C, h, w) feature map of the whole picture.
-        """
-        return self.prototype.confidence(self.prototype.similarity(features, self.whole.tight))
+    first: FirstLook
+    second: SecondLook
+    looks_again: bool
 
 
-def fit_object_map(
+def fit_first_look(
     attention: Sequence[NDArray[np.floating]], features: Sequence[NDArray[np.floating]]
-) -> ObjectMap | None:
-    """Estimate what tells the common object in the pictures, or the regions, of a set.
+) -> FirstLook | None:
+    """Estimate the common object over whole pictures.
 
     Args:
         attention: Attention maps, each (h, w).
         features: Feature maps, each (C, h, w).
 
     Returns:
-        None where there is no foreground at all, for example because all pictures are blank.
+        None where the pictures have no foreground at all, for example because all are blank.
+    """
+    start = starting_maps(attention, features)
+    found = fit_discriminant(features, start, background="sure", rounds=_FIRST_ROUNDS)
+    return None if found is None else FirstLook(found, fit_prototype(features, found))
+
+
+def fit_second_look(
+    attention: Sequence[NDArray[np.floating]], features: Sequence[NDArray[np.floating]]
+) -> SecondLook | None:
+    """Estimate the common object over the regions of a set.
+
+    Args:
+        attention: Attention maps of the regions, each (h, w).
+        features: Feature maps of the regions, each (C, h, w).
+
+    Returns:
+        None where the regions have no foreground at all.
     """
     start = starting_maps(attention, features)
     tight = fit_discriminant(features, start, background="rest", rounds=_TIGHT_ROUNDS)
     wide = fit_discriminant(features, start, background="sure", rounds=_WIDE_ROUNDS)
-    return None if tight is None or wide is None else ObjectMap(tight, wide)
-
-
-def second_look(box: Box, width: int, height: int) -> Region:
-    """The part of a picture that a second look at a box takes in.
-
-    Args:
-        box: What the first look found.
-        width: Width of the picture that the box is in, in pixels.
-        height: Height of that picture, in pixels.
-
-    Example:
-        >>> second_look(Box(50.0, 0.0, 150.0, 50.0, 0.9), 200, 100)
-        Region(x0=0.1875, y0=0.0, x1=0.8125, y1=0.5625)
-    """
-    x0, x1 = (min(max(value / width, 0.0), 1.0) for value in (box.x0, box.x1))
-    y0, y1 = (min(max(value / height, 0.0), 1.0) for value in (box.y0, box.y1))
-    return Region(x0, y0, x1, y1).expanded(_REGION_FACTOR, _SMALLEST_REGION)
+    return None if tight is None or wide is None else SecondLook(tight, wide)
 
 
 def sample_indices(count: int, limit: int) -> NDArray[np.intp]:

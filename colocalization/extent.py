@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import Box, component_boxes, non_maximum_suppression
-from colocalization.common import ObjectMap
+from colocalization.common import SecondLook
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.refinement import refine
 from colocalization.transform import Region
@@ -19,7 +19,7 @@ _OUTLINE_SIDE = 192
 """Long side of the region, in pixels, on which its outline is found; GrabCut's time grows with the square."""
 
 _CUT = 0.5
-"""The middle between the classes in the common object's map."""
+"""The middle between the classes in a second look's map."""
 
 _LEAST_AREA = 0.1
 """Components smaller than this share of the largest one are no objects of their own."""
@@ -60,18 +60,18 @@ def attention_extent(rgb: NDArray[np.uint8], attention: NDArray[np.float32], max
 def common_extent(
     rgb: NDArray[np.uint8],
     looks: Sequence[tuple[Region, NDArray[np.float32]]],
-    common: ObjectMap,
+    second: SecondLook,
     max_boxes: int,
 ) -> Extent:
     """Extent of the common object in the regions that were looked at.
 
-    In each region the map is refined on the picture's colours; its components give boxes. The largest
+    In each region the second look's map is refined on the picture's colours; its components give boxes. The largest
     component of the first region is the best box; the others follow by score.
 
     Args:
         rgb: (H, W, 3) uint8 picture at its working size.
         looks: Regions, most important first, each with its (C, h, w) features.
-        common: What tells the object in them.
+        second: What tells the object in them.
         max_boxes: Most boxes.
     """
     height, width = rgb.shape[:2]
@@ -79,7 +79,7 @@ def common_extent(
     boxes: list[Box] = []
     for region, features in looks:
         left, top, right, bottom = _pixels(region, width, height)
-        scores = common.map(features)
+        scores = second.map(features)
         patch = heatmap[top:bottom, left:right]
         # 0 at the background's mean and 1 at the object's, so that a region's rim does not show.
         heat = np.clip(2 * scores - 0.5, 0, 1)

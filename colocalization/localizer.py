@@ -6,7 +6,7 @@ A set is localized in four steps, which servers and batch jobs call one by one a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -14,8 +14,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.common import CommonObject, fit_object_map, sample_indices, second_look
-from colocalization.consistency import fit_prototype
+from colocalization.common import CommonObject, FirstLook, fit_first_look, fit_second_look, sample_indices
 from colocalization.engine import Device, Engine, OnnxEngine
 from colocalization.errors import ImageError
 from colocalization.extent import Extent, attention_extent, common_extent
@@ -24,8 +23,6 @@ from colocalization.results import ImageResult, Mode, SetResult
 from colocalization.transform import Region
 
 __all__ = ["DEFAULT_MODEL", "Effort", "ImageFeatures", "Localizer", "PreparedImage"]
-
-_WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
@@ -142,19 +139,21 @@ class Localizer:
         """
         if len(images) < 2 or len(images) != len(features):
             raise ValueError(f"expected two or more pictures and their features, got {len(images)} and {len(features)}")
-        whole = fit_object_map([one.attention for one in features], [one.features for one in features])
-        if whole is None:
+        first = fit_first_look([one.attention for one in features], [one.features for one in features])
+        if first is None:
             return None
-        prototype = fit_prototype([one.features for one in features], whole.tight)
-        first = CommonObject(whole, prototype, close=None)
-        if self.effort == "fast":
-            return first
+        looks_again = self.effort == "full"
         # Pictures without the common object would teach the second look other things.
-        shown = [index for index, one in enumerate(features) if first.confidence(one.features) >= 0.5]
+        shown = [index for index, one in enumerate(features) if self._shows(first, one)]
         shown = shown if len(shown) > 1 else list(range(len(features)))
-        again = [self._look_again(images[i], self._extent(images[i], features[i], first, 1))[0][1] for i in shown]
-        close = fit_object_map([one.attention for one in again], [one.features for one in again])
-        return replace(first, close=close)
+        second = [
+            self._look_again(images[index], first.regions(features[index].features)[0])
+            if looks_again
+            else features[index]
+            for index in shown
+        ]
+        found = fit_second_look([one.attention for one in second], [one.features for one in second])
+        return None if found is None else CommonObject(first, found, looks_again)
 
     def finish(
         self,
@@ -183,8 +182,9 @@ class Localizer:
         if common is None:
             extent = attention_extent(image.rgb, features.attention, max_boxes)
             return _result(image, extent, confidence=1.0 if extent.boxes else 0.0)
-        extent = self._extent(image, features, common, max_boxes)
-        return _result(image, extent, common.confidence(features.features))
+        extent = common_extent(image.rgb, self._looks(image, features, common, max_boxes), common.second, max_boxes)
+        similarity = common.first.prototype.similarity(features.features, common.first.object)
+        return _result(image, extent, common.first.prototype.confidence(similarity))
 
     def localize(
         self, sources: Sequence[bytes | str | Path | BinaryIO], *, mode: Mode = "common", max_boxes: int = 1
@@ -231,18 +231,21 @@ class Localizer:
         output = self.engine.run(images)
         return [ImageFeatures(a, f) for a, f in zip(output.attention, output.features, strict=True)]
 
-    def _extent(self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int) -> Extent:
-        extent = common_extent(image.rgb, [(_WHOLE, features.features)], common.whole, max_boxes)
-        if common.close is None:
-            return extent
-        looks = [(region, one.features) for region, one in self._look_again(image, extent)]
-        return common_extent(image.rgb, looks, common.close, max_boxes)
+    def _look_again(self, image: DecodedImage, region: Region) -> ImageFeatures:
+        return self._run(self._transform(image.rgb, region)[None])[0]
 
-    def _look_again(self, image: DecodedImage, first: Extent) -> list[tuple[Region, ImageFeatures]]:
-        """Take each box of the first look through the network alone; the whole picture again where it has none."""
-        height, width = image.rgb.shape[:2]
-        regions = [second_look(box, width, height) for box in first.boxes] or [_WHOLE]
-        return [(region, self._run(self._transform(image.rgb, region)[None])[0]) for region in regions]
+    def _looks(
+        self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int
+    ) -> list[tuple[Region, NDArray[np.float32]]]:
+        """The regions to find boxes in, most important first, and the features of each."""
+        if not common.looks_again:
+            return [(Region(0.0, 0.0, 1.0, 1.0), features.features)]
+        regions = common.first.regions(features.features, max_boxes)
+        return [(region, self._look_again(image, region).features) for region in regions]
+
+    @staticmethod
+    def _shows(first: FirstLook, features: ImageFeatures) -> bool:
+        return first.prototype.confidence(first.prototype.similarity(features.features, first.object)) >= 0.5
 
 
 def _check_max_boxes(max_boxes: int) -> None:

@@ -1,13 +1,19 @@
-"""The step over the set by hand: second looks, the mean of two discriminants, sampling."""
+"""The two looks by hand: regions of a map, the mean of two discriminants, sampling."""
 
 import numpy as np
 import pytest
 
-from colocalization.boxes import Box
-from colocalization.common import CommonObject, ObjectMap, fit_object_map, sample_indices, second_look
-from colocalization.consistency import fit_prototype
+from colocalization.common import (
+    FirstLook,
+    SecondLook,
+    fit_first_look,
+    fit_second_look,
+    sample_indices,
+)
+from colocalization.consistency import Prototype
 from colocalization.discriminant import Discriminant
 
+NOTHING = Prototype(np.zeros(2, np.float32), np.zeros(2, np.float32), 0.0, 0.0)
 ALONG = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=1.0)
 
 
@@ -16,25 +22,48 @@ def cells(scores: np.ndarray) -> np.ndarray:
     return np.stack([scores, np.sqrt(1 - np.asarray(scores) ** 2)])
 
 
-class TestSecondLook:
+def regions(scores: np.ndarray, limit: int = 1) -> list[tuple[float, float, float, float]]:
+    return [one.in_pixels(1, 1) for one in FirstLook(ALONG, NOTHING).regions(cells(scores), limit)]
+
+
+class TestRegions:
     def test_box_grown_by_a_quarter(self) -> None:
-        found = second_look(Box(20.0, 20.0, 60.0, 40.0, 1.0), 100, 50)
-        assert found.in_pixels(100, 50) == pytest.approx((15.0, 17.5, 65.0, 42.5))
+        scores = np.zeros((8, 8))
+        scores[2:6, 1:5] = 1
+        # Upsampled fourfold the edge lies where it was: x 4 to 20, y 8 to 24 of 32; then about the centre by 1.25.
+        assert regions(scores) == [pytest.approx((0.0625, 0.1875, 0.6875, 0.8125))]
 
     def test_small_objects_get_the_least_region(self) -> None:
-        found = second_look(Box(50.0, 20.0, 51.0, 21.0, 1.0), 100, 40)
-        assert found.in_pixels(100, 40) == pytest.approx((38.0, 15.5, 63.0, 25.5))
+        scores = np.zeros((16, 16))
+        scores[8, 8] = 1
+        assert regions(scores) == [
+            pytest.approx((8.5 / 16 - 0.125, 8.5 / 16 - 0.125, 8.5 / 16 + 0.125, 8.5 / 16 + 0.125))
+        ]
 
-    def test_cut_at_the_border(self) -> None:
-        found = second_look(Box(-0.5, 0.0, 50.0, 40.2, 1.0), 100, 40)
-        assert found.in_pixels(100, 40) == pytest.approx((0.0, 0.0, 56.25, 40.0))
+    def test_nothing_stands_out(self) -> None:
+        assert regions(np.full((4, 4), 0.4)) == [(0.0, 0.0, 1.0, 1.0)]
+
+    def test_everything_stands_out(self) -> None:
+        assert regions(np.ones((4, 4))) == [(0.0, 0.0, 1.0, 1.0)]
+
+    def test_largest_first_noise_left_out_and_limited(self) -> None:
+        scores = np.zeros((16, 16))
+        scores[0:2, 0:2] = 1  # 4 cells
+        scores[6:14, 6:14] = 1  # 64 cells: the first is less than a tenth of it
+        scores[0:3, 12:15] = 1  # 9 cells
+        assert len(regions(scores, limit=1)) == 1
+        found = regions(scores, limit=5)
+        assert len(found) == 2
+        assert found[0] == pytest.approx((5 / 16, 5 / 16, 15 / 16, 15 / 16))
+        assert found[1][2] > 0.9
+        assert regions(scores, limit=1) == found[:1]
 
 
-def test_map_is_the_mean_of_both_halved_and_clipped() -> None:
+def test_second_look_is_the_mean_of_both_halved_and_clipped() -> None:
     tight = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=1.0)
     wide = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=0.5)
     # Scores 0, 0.5 and 1 are for `tight` 0, 0.5, 1 and for `wide` 0, 1, 2, of which (1.5 + 0.5) / 2 is the most.
-    found = ObjectMap(tight, wide).map(cells(np.array([[0.0, 0.5, 1.0]])))
+    found = SecondLook(tight, wide).map(cells(np.array([[0.0, 0.5, 1.0]])))
     np.testing.assert_allclose(found, [[0.25, (0.5 + 0.75) / 2, (0.75 + 1.0) / 2]], atol=1e-6)
 
 
@@ -42,11 +71,12 @@ def blank_set() -> tuple[list[np.ndarray], list[np.ndarray]]:
     return [np.ones((4, 4), np.float32)] * 2, [np.ones((3, 4, 4), np.float32)] * 2
 
 
-def test_a_blank_set_has_no_map() -> None:
-    assert fit_object_map(*blank_set()) is None
+def test_a_blank_set_has_no_first_and_no_second_look() -> None:
+    assert fit_first_look(*blank_set()) is None
+    assert fit_second_look(*blank_set()) is None
 
 
-def test_a_set_of_one_object() -> None:
+def test_looks_at_a_set_of_one_object() -> None:
     random = np.random.default_rng(0)
     mask = np.zeros((8, 8))
     mask[2:6, 2:6] = 1
@@ -55,12 +85,14 @@ def test_a_set_of_one_object() -> None:
         means = [3 * mask, 1 - mask, *[np.full((8, 8), 0.2)] * 3]
         features.append((np.stack(means) + 0.05 * random.standard_normal((5, 8, 8))).astype(np.float32))
         attention.append(features[-1].mean(axis=0))
-    whole = fit_object_map(attention, features)
-    assert whole is not None
-    common = CommonObject(whole, fit_prototype(features, whole.tight), close=None)
+    first = fit_first_look(attention, features)
+    second = fit_second_look(attention, features)
+    assert first is not None
+    assert second is not None
     for one in features:
-        assert np.array_equal(whole.map(one) > 0.5, mask > 0)
-        assert common.confidence(one) > 0.9
+        assert first.regions(one)[0].in_pixels(8, 8) == pytest.approx((1.5, 1.5, 6.5, 6.5), abs=0.35)
+        assert np.array_equal(second.map(one) > 0.5, mask > 0)
+        assert first.prototype.confidence(first.prototype.similarity(one, first.object)) > 0.9
 
 
 @pytest.mark.parametrize(

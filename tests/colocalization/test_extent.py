@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colocalization.common import ObjectMap
+from colocalization.common import SecondLook
 from colocalization.discriminant import Discriminant
 from colocalization.extent import attention_extent, common_extent
 from colocalization.transform import Region
@@ -11,7 +11,7 @@ from tests.colocalization.pictures import blank, square
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 ALONG = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=1.0)
-BOTH = ObjectMap(ALONG, ALONG)
+BOTH = SecondLook(ALONG, ALONG)
 
 
 def cells(scores: np.ndarray) -> np.ndarray:

@@ -11,8 +11,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.common import CommonObject, fit_object_map, sample_indices
-from colocalization.consistency import fit_prototype
+from colocalization.common import FirstLook, fit_first_look, sample_indices
 from colocalization.localizer import ImageFeatures, Localizer
 from training.datasets import Picture
 from training.experiments.observe import ObservedSet, observe
@@ -94,13 +93,14 @@ def confidences(
         (N,) float64 in [0, 1], and the agreement of the set; zeros where the pictures have no foreground.
     """
     sample = [features[int(index)] for index in sample_indices(len(features), limit)]
-    whole = fit_object_map([one.attention for one in sample], [one.features for one in sample])
-    if whole is None:
+    first: FirstLook | None = fit_first_look([one.attention for one in sample], [one.features for one in sample])
+    if first is None:
         return np.zeros(len(features)), 0.0
-    prototype = fit_prototype([one.features for one in sample], whole.tight)
-    common = CommonObject(whole, prototype, close=None)
-    values = [common.confidence(features[index].features) for index in range(len(features))]
-    return np.asarray(values), prototype.agreement
+    values = [
+        first.prototype.confidence(first.prototype.similarity(one.features, first.object))
+        for one in (features[index] for index in range(len(features)))
+    ]
+    return np.asarray(values), first.prototype.agreement
 
 
 class _Mixture(Sequence[ImageFeatures]):
