@@ -63,6 +63,9 @@ def peers(
         kinds = _kinds(only)
         sets = read_sets(one, data, which, layout, category)
         localizer = load_localizer(one)
+        merges = bool(only) and one.path.is_file()
+        if merges and read_record(one.path)["settings"].get("model_sha256") != localizer.engine.sha256:
+            raise TrainingError(f"{one.path} was measured with another model; measure all kinds anew, without --only")
         saliency = None
         if "saliency" in kinds:
             try:
@@ -70,9 +73,9 @@ def peers(
             except TrainingError as error:
                 one.settings["left_out"] = {Saliency.name: error.message}
                 note(f"left out: {error.message}")
-        old = read_record(one.path) if only and one.path.is_file() else None
         results = compare(localizer, model, sets, note, kinds=kinds, saliency=saliency)
-        one.results.update(results if old is None else merge(old["results"], results))
+        # Read after measuring, which takes long: another kind may have been measured meanwhile.
+        one.results.update(merge(read_record(one.path)["results"], results) if merges else results)
 
 
 def _kinds(names: list[str] | None) -> tuple[Kind, ...]:

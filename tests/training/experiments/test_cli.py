@@ -40,6 +40,16 @@ def test_peers_on_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert set(record["results"]["summary"]) == set(methods)
 
 
+def test_records_of_another_model_do_not_merge(tmp_path: Path) -> None:
+    settings = {"model_sha256": "another"}
+    record = {"experiment": "peers", "settings": settings, "results": {"sets": {}}, "commit": ""}
+    (tmp_path / "experiment-peers.json").write_text(json.dumps(record))
+    options = ["--data", str(EXAMPLES), "--limit", "2", "--records", str(tmp_path), "--only", "trivial"]
+    code, output = call("peers", *options)
+    assert code == 2
+    assert "was measured with another model" in output
+
+
 def test_an_unknown_kind(tmp_path: Path) -> None:
     code, output = call("peers", "--data", str(EXAMPLES), "--records", str(tmp_path), "--only", "best")
     assert code == 2
