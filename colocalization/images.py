@@ -82,6 +82,11 @@ class DecodedImage:
     width: int
     height: int
 
+    def is_blank(self) -> bool:
+        """Whether the picture is of one colour all over."""
+        values = self.rgb.reshape(-1)
+        return np.array_equal(values[3:], values[:-3])  # every pixel is as the one before it
+
 
 def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
     """Decode the first frame of a picture to upright 8-bit RGB.

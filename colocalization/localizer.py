@@ -176,7 +176,7 @@ class Localizer:
         """
         _check_max_boxes(max_boxes)
         image = prepared.image
-        if not np.ptp(image.rgb, axis=(0, 1)).any():
+        if image.is_blank():
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
             return _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), confidence=0.0)
         if common is None:

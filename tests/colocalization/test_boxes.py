@@ -129,6 +129,15 @@ def test_components_equal_scikit_image(mask: np.ndarray) -> None:
     assert np.array_equal(labels > 0, mask)
 
 
+@pytest.mark.parametrize("density", [0.05, 0.3, 0.6])
+def test_order_of_many_components_is_by_area_then_scan(density: float) -> None:
+    mask = np.random.default_rng(0).random((301, 402)) < density
+    regions = sorted(measure.regionprops(measure.label(mask, connectivity=2)), key=lambda one: -one.area)
+    boxes, labels = component_boxes(mask)
+    assert boxes.tolist() == [[one.bbox[1], one.bbox[0], one.bbox[3], one.bbox[2]] for one in regions]
+    assert all((labels[tuple(one.coords.T)] == rank).all() for rank, one in enumerate(regions, start=1))
+
+
 def test_box_scaled() -> None:
     assert Box(1, 2, 3, 5, 0.25).scaled(10, 100) == Box(10, 200, 30, 500, 0.25)
     assert Box(1, 2, 3, 5, 0.25).as_tuple() == (1, 2, 3, 5)

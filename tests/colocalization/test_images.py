@@ -357,3 +357,15 @@ class TestWorkingSize:
     def test_draft_and_full_decoding_agree_at_the_corners(self, side: int) -> None:
         content = encoded(Image.fromarray(corners(1200, 800)), "JPEG", quality=95)
         assert corner_colours(decode(content, ImageLimits(working_side=side)).rgb) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [(None, True), ((0, 0, 0), False), ((2, 4, 2), False), ((1, 0, 1), False)],
+)
+def test_blank_is_one_colour_all_over(at: tuple[int, int, int] | None, expected: bool) -> None:
+    pixels = np.full((3, 5, 3), (10, 200, 30), np.uint8)
+    if at is not None:
+        pixels[at] += 1
+    assert DecodedImage(pixels, 5, 3).is_blank() is expected
+    assert DecodedImage(pixels[:1, :1], 1, 1).is_blank()

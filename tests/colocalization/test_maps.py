@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.filters import threshold_otsu
 
-from colocalization.maps import min_max, otsu_threshold, upsample
+from colocalization.maps import _histogram, min_max, otsu_threshold, upsample
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,18 @@ def test_otsu_equals_scikit_image(values: np.ndarray) -> None:
     # A cut is a split of the bins. Ours may lie elsewhere only where no value lies between, or where both are as good.
     ours = otsu_threshold(values)
     assert between_variance(counts, centres, ours) >= between_variance(counts, centres, theirs) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("spread", [1.0, 1.5])
+def test_values_are_counted_as_numpy_counts_them(kind: type, spread: float) -> None:
+    values = (np.random.default_rng(0).random((200, 300)) * spread - (spread - 1) / 2).astype(kind)
+    values[0, :257] = np.arange(257) / 256  # on the edges of the bins
+    values[1, :256] = np.nextafter((np.arange(256) / 256).astype(kind), kind(-1))
+    counts, edges = np.histogram(values, bins=256, range=(0.0, 1.0))
+    found, found_edges = _histogram(values)
+    assert found.tolist() == counts.tolist()
+    assert found_edges.tolist() == edges.tolist()
 
 
 def between_variance(counts: np.ndarray, centres: np.ndarray, threshold: float) -> float:

@@ -20,6 +20,14 @@ def test_normalisation_of_each_channel() -> None:
         np.testing.assert_allclose(found[channel], value, rtol=1e-5)
 
 
+def test_normalisation_is_exact() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    transform = InputTransform(64, IMAGENET.mean, IMAGENET.std)
+    std = np.float32(transform.std)
+    expected = pixels.astype(np.float32) * (np.float32(1 / 255) / std) - np.float32(transform.mean) / std
+    assert np.array_equal(transform(pixels), expected.transpose(2, 0, 1))
+
+
 def test_at_its_own_size_a_picture_is_not_changed() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     found = InputTransform(8, **PLAIN)(pixels)
