@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import Box, component_boxes, non_maximum_suppression
+from colocalization.boxes import Box, box_iou, component_boxes, non_maximum_suppression
 from colocalization.common import SecondLook
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.refinement import refine
@@ -20,6 +20,12 @@ _OUTLINE_SIDE = 192
 
 _CUT = 0.5
 """The middle between the classes in a second look's map."""
+
+_WIDER = 0.1
+"""How far below the cut the map's own extent of the object is read: the map fades towards the object's limbs."""
+
+_MAP_WEIGHT = 0.5
+"""Weight of the map's own extent for an object that fills the picture; it falls with the object's share of it."""
 
 _LEAST_AREA = 0.1
 """Components smaller than this share of the largest one are no objects of their own."""
@@ -65,8 +71,9 @@ def common_extent(
 ) -> Extent:
     """Extent of the common object in the regions that were looked at.
 
-    In each region the second look's map is refined on the picture's colours; its components give boxes. The largest
-    component of the first region is the best box; the others follow by score.
+    In each region the second look's map is refined on the picture's colours; its components give boxes, which the map's
+    own extent then corrects (`_corrected`). The largest component of the first region is the best box; the others
+    follow by score.
 
     Args:
         rgb: (H, W, 3) uint8 picture at its working size.
@@ -89,8 +96,10 @@ def common_extent(
         fine = upsample(scores, columns, rows)
         # A region in which nothing reaches the middle between the classes still has a likeliest part.
         cut = _CUT if scores.max() > _CUT else float(otsu_threshold(scores))
-        for box in _component_boxes(refine(small, fine, threshold=cut), fine, max_boxes):
-            moved = box.scaled((right - left) / columns, (bottom - top) / rows)
+        across, down = (right - left) / columns, (bottom - top) / rows
+        outlined = _component_boxes(refine(small, fine, threshold=cut), fine, max_boxes)
+        for box in _corrected(outlined, fine > cut - _WIDER, width * height / (across * down)):
+            moved = box.scaled(across, down)
             boxes.append(Box(moved.x0 + left, moved.y0 + top, moved.x1 + left, moved.y1 + top, moved.score))
     return Extent(tuple(_best(boxes, max_boxes)), heatmap)
 
@@ -110,6 +119,30 @@ def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit
         score = float(scores[labels == rank].mean()) * float(np.sqrt(area / areas[0]))
         x0, y0, x1, y1 = (float(value) for value in box)
         found.append(Box(x0, y0, x1, y1, min(score, found[0].score) if found else score))
+    return found
+
+
+def _corrected(outlined: Sequence[Box], mask: NDArray[np.bool_], picture: float) -> list[Box]:
+    """Draw each box towards the extent that the map alone gives it, the more, the larger that is.
+
+    The more of the picture an object fills, the less background is left to learn colours from, and the more GrabCut
+    cuts off; for small objects the map's grid is too coarse, and the outline stays nearly as it is.
+
+    Args:
+        outlined: Boxes of the outline.
+        mask: (H, W) bool, where the map sees the object.
+        picture: Area of the whole picture, in pixels of the mask.
+    """
+    extents = component_boxes(mask)[0]
+    if not outlined or not len(extents):
+        return list(outlined)
+    found = []
+    for box, overlaps in zip(outlined, box_iou([one.as_tuple() for one in outlined], extents), strict=True):
+        x0, y0, x1, y1 = (float(value) for value in extents[overlaps.argmax()])
+        weight = _MAP_WEIGHT * (x1 - x0) * (y1 - y0) / picture if overlaps.any() else 0.0
+        mean = (1 - weight) * np.array(box.as_tuple()) + weight * np.array((x0, y0, x1, y1))
+        x0, y0, x1, y1 = (float(value) for value in mean)
+        found.append(Box(x0, y0, x1, y1, box.score))
     return found
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from colocalization.boxes import Box
 from colocalization.common import SecondLook
 from colocalization.discriminant import Discriminant
-from colocalization.extent import attention_extent, common_extent
+from colocalization.extent import _corrected, attention_extent, common_extent
 from colocalization.transform import Region
 from tests.colocalization.pictures import blank, square
 
@@ -60,10 +61,11 @@ class TestCommon:
     def test_box_of_the_whole_picture(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 1:5] = 1
-        # The picture's own edge lies a little beside the map's; the colours decide.
+        # The picture's own edge lies a little beside the map's, at a cell of 20 x 10 pixels; the colours decide.
         picture = square(160, 80, 26, 22, 96, 58)
         found = common_extent(picture, [(WHOLE, cells(scores))], BOTH, 1)
-        np.testing.assert_allclose(found.boxes[0].as_tuple(), (26, 22, 96, 58), atol=1.5)
+        # The map's own extent is (14, 17, 106, 63) at most, and covers at most a third of the picture.
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (26, 22, 96, 58), atol=3)
 
     def test_box_in_a_region_is_given_in_the_picture(self) -> None:
         scores = np.zeros((8, 8))
@@ -82,7 +84,8 @@ class TestCommon:
         scores[2:6, 2:6] = 1
         picture = square(1024, 512, 256, 128, 768, 384)
         found = common_extent(picture, [(WHOLE, cells(scores))], BOTH, 1)
-        np.testing.assert_allclose(found.boxes[0].as_tuple(), (256, 128, 768, 384), atol=1024 / 192)
+        # A pixel of the outline, and a little towards the map's own extent.
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (256, 128, 768, 384), atol=1.5 * 1024 / 192)
 
     def test_nothing_in_the_map(self) -> None:
         found = common_extent(blank(40, 40), [(WHOLE, cells(np.zeros((4, 4))))], BOTH, 2)
@@ -118,3 +121,40 @@ class TestCommon:
         for box in found.boxes:
             assert 0 <= box.x0 < box.x1 <= width
             assert 0 <= box.y0 < box.y1 <= height
+
+
+class TestCorrection:
+    """The map of a square, and a picture whose colours give the outline a smaller one."""
+
+    @staticmethod
+    def found(first: int, last: int, region: Region, picture: np.ndarray) -> tuple[float, ...]:
+        scores = np.full((16, 16), 0.0)
+        scores[first:last, first:last] = 0.7  # above the cut, but not sure: the colours may cut it off
+        scores[6:10, 6:10] = 1
+        (box,) = common_extent(picture, [(region, cells(scores))], BOTH, 1).boxes
+        return box.as_tuple()
+
+    def test_a_large_object_is_drawn_to_the_map(self) -> None:
+        # The colours see 60 to 100 of 160 pixels, the map 10 to 150 and at its cut a pixel or two more.
+        box = self.found(1, 15, WHOLE, square(160, 160, 60, 60, 100, 100))
+        weight = 0.5 * (140 / 160) ** 2
+        expected = [(1 - weight) * own + weight * other for own, other in ((60, 10), (60, 10), (100, 150), (100, 150))]
+        np.testing.assert_allclose(box, expected, atol=4)
+
+    def test_a_small_one_keeps_its_outline(self) -> None:
+        # The same region, now an eighth of the picture's sides: the object covers less than a sixty-fourth of it.
+        picture = square(1280, 1280, 620, 620, 660, 660)
+        box = self.found(1, 15, Region(560 / 1280, 560 / 1280, 720 / 1280, 720 / 1280), picture)
+        np.testing.assert_allclose(box, (620, 620, 660, 660), atol=1.5)
+
+    def test_a_box_is_drawn_only_to_a_part_of_the_map_that_it_meets(self) -> None:
+        mask = np.zeros((20, 20), dtype=bool)
+        mask[:, 10:] = True
+        apart, meets = Box(0.0, 0.0, 5.0, 20.0, 0.9), Box(12.0, 0.0, 20.0, 20.0, 0.8)
+        # The half of the picture counts a quarter: 12 moves to 12 - 0.25 * 2.
+        assert _corrected([apart, meets], mask, 400.0) == [apart, Box(11.5, 0.0, 20.0, 20.0, 0.8)]
+
+    def test_nothing_to_correct(self) -> None:
+        box = Box(0.0, 0.0, 5.0, 5.0, 0.9)
+        assert _corrected([], np.ones((4, 4), dtype=bool), 16.0) == []
+        assert _corrected([box], np.zeros((8, 8), dtype=bool), 64.0) == [box]
