@@ -8,12 +8,14 @@ from typing import Literal
 from colocalization.errors import ModelError
 from colocalization.transform import InputTransform
 
-__all__ = ["METADATA_KEY", "ModelMetadata", "Pooling"]
+__all__ = ["METADATA_KEY", "ModelMetadata", "Pooling", "Precision"]
 
 METADATA_KEY = "colocalize"
 """Key of the JSON object in the ONNX file's `metadata_props`."""
 
 Pooling = Literal["ptap", "channel", "max", "avg"]
+
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class ModelMetadata:
         resize: How a picture becomes square, see `InputTransform`.
         channels: Number of channels of `features`.
         map_size: Side of the square `attention` and `features`, in cells.
-        precision: Type of the weights: `fp32`, `fp16` or `int8`.
+        precision: Type of the backbone's weights: `fp32`, `fp16` or `int8`.
         licence: Licence of the weights.
         training_data: What the weights were trained on.
     """
@@ -52,7 +54,7 @@ class ModelMetadata:
     resize: Literal["squash"]
     channels: int
     map_size: int
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     licence: str
     training_data: str
 

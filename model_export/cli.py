@@ -3,22 +3,28 @@
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from colocalization.errors import ColocalizeError
-from colocalization.metadata import Pooling
+from colocalization.images import decode
+from colocalization.metadata import ModelMetadata, Pooling, Precision
 from model_export.errors import ParityError
 from model_export.graph import build_model, describe
-from model_export.parity import check_parity
+from model_export.parity import TOLERANCES, check_parity
 from model_export.source import PRETRAINED_PREFIX, NetworkSource, from_checkpoint, pretrained
 from training.backbones import FeatureMap
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False)
+
+_MOST_TO_CALIBRATE_ON = 100
 
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -35,20 +41,29 @@ def export(
     feature_map: Annotated[FeatureMap, typer.Option(help="Pretrained only: the feature map that is pooled.")] = "block",
     pooling: Annotated[Pooling, typer.Option(help="Pretrained only: the attention pooling.")] = "ptap",
     k: Annotated[float, typer.Option(help="Pretrained only: share of the channels averaged, in (0, 1].")] = 0.7,
+    precision: Annotated[
+        Precision, typer.Option(help="Type of the backbone's weights: fp16 is for GPUs, int8 for CPUs.")
+    ] = "fp32",
+    calibration_images: Annotated[
+        Path | None, typer.Option(help="int8 only: folder of photographs to calibrate on; else those of the parity.")
+    ] = None,
     licence: Annotated[str, typer.Option(help="Checkpoint only: licence of the weights.")] = "not stated",
 ) -> None:
     """Write a network with its attention pooling as one ONNX file, checked against torch on real photographs."""
     try:
         source = _source(checkpoint, feature_map, pooling, k, licence)
-        pictures = sorted(path for path in parity_images.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)
-        if not pictures:
-            raise ParityError(f"there are no pictures ({', '.join(sorted(_PICTURE_SUFFIXES))}) in {parity_images}")
+        pictures = _pictures(parity_images)
+        metadata = describe(source, input_size, precision)
+        calibration = []
+        if precision == "int8":
+            chosen = pictures if calibration_images is None else _pictures(calibration_images)
+            calibration = _inputs(chosen[:_MOST_TO_CALIBRATE_ON], metadata)
         partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            model = build_model(source, describe(source, input_size))
+            model = build_model(source, metadata, calibration)
             partial.write_bytes(model.SerializeToString(deterministic=True))
-            report = check_parity(source.network, partial, pictures)
+            report = check_parity(source.network, partial, pictures, tolerance=TOLERANCES[precision])
             partial.replace(out)
         finally:
             partial.unlink(missing_ok=True)
@@ -58,6 +73,18 @@ def export(
     content = out.read_bytes()
     typer.echo(str(report))
     typer.echo(f"{out}  {len(content) / 1e6:.1f} MB  sha256 {hashlib.sha256(content).hexdigest()}")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)
+    if not found:
+        raise ParityError(f"there are no pictures ({', '.join(sorted(_PICTURE_SUFFIXES))}) in {folder}")
+    return found
+
+
+def _inputs(pictures: Sequence[Path], metadata: ModelMetadata) -> list[NDArray[np.float32]]:
+    transform = metadata.transform()
+    return [transform(decode(picture).rgb) for picture in pictures]
 
 
 def _source(checkpoint: str, feature_map: FeatureMap, pooling: Pooling, k: float, licence: str) -> NetworkSource:

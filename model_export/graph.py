@@ -2,20 +2,28 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 
+import numpy as np
 import onnx
 import torch
-from onnx import helper
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from colocalization._version import __version__
-from colocalization.metadata import METADATA_KEY, ModelMetadata
+from colocalization.metadata import METADATA_KEY, ModelMetadata, Precision
 from model_export.errors import ExportError
-from model_export.pooling_graph import GraphBuilder, append_pooling
+from model_export.graph_builder import GraphBuilder
+from model_export.pooling_graph import append_pooling
+from model_export.precision import halve, quantize
 from model_export.source import NetworkSource
 from training.backbones import STRIDE
 
-__all__ = ["OPSET", "build_model", "describe"]
+__all__ = ["ATTENTION", "FEATURES", "OPSET", "assemble", "build_model", "describe", "export_backbone", "is_nonnegative"]
+
+FEATURES, ATTENTION = "features", "attention"
+"""Names of the outputs."""
 
 OPSET = 18
 """ONNX operator set: the first in which the reductions take their axes as an input, known to ONNX Runtime >= 1.14."""
@@ -35,12 +43,13 @@ class _Features(nn.Module):
         return features
 
 
-def describe(source: NetworkSource, input_size: int) -> ModelMetadata:
+def describe(source: NetworkSource, input_size: int, precision: Precision = "fp32") -> ModelMetadata:
     """The metadata of a network exported at an input size.
 
     Args:
         source: The network.
         input_size: Side of the square input, in pixels; a multiple of the stride of 16.
+        precision: Type of the backbone's weights.
 
     Raises:
         ExportError: The size is not a positive multiple of 16.
@@ -63,44 +72,65 @@ def describe(source: NetworkSource, input_size: int) -> ModelMetadata:
         resize="squash",
         channels=network.backbone.channels,
         map_size=input_size // STRIDE,
-        precision="fp32",
+        precision=precision,
         licence=source.licence,
         training_data=source.training_data,
     )
 
 
-def build_model(source: NetworkSource, metadata: ModelMetadata) -> onnx.ModelProto:
+def build_model(
+    source: NetworkSource, metadata: ModelMetadata, calibration: Sequence[NDArray[np.float32]] = ()
+) -> onnx.ModelProto:
     """Export the backbone with torch (batch normalisation folded) and append the pooling in ONNX operators.
 
     Args:
         source: The network.
         metadata: Its description, see `describe`.
+        calibration: For int8, network inputs to calibrate on, each (3, S, S).
 
     Returns:
         A checked model with input `image` (N, 3, S, S) and outputs `attention` (N, h, w) and `features` (N, C, h, w),
         all float32 with a free batch dimension N. It holds no name of a file or machine, and the same network gives
         the same bytes with the same library versions.
+
+    Raises:
+        ExportError: int8 has nothing to calibrate on.
     """
-    model = _export_backbone(source, metadata.input_size)
-    pools = source.network.pool_at_test
+    backbone = export_backbone(source.network.backbone, metadata.input_size)
     pooling = GraphBuilder("pooling")
     append_pooling(
         pooling,
-        source.network.pooling if pools else None,
-        "features",
+        source.network.pooling if source.network.pool_at_test else None,
+        FEATURES,
         metadata.channels,
         metadata.map_size,
-        "attention",
+        ATTENTION,
+        nonnegative=is_nonnegative(backbone.graph),
     )
+    if metadata.precision == "fp16":
+        backbone = halve(backbone)
+    elif metadata.precision == "int8":
+        backbone = quantize(backbone, calibration)
+    return assemble(backbone, pooling, metadata)
+
+
+def assemble(backbone: onnx.ModelProto, pooling: GraphBuilder, metadata: ModelMetadata) -> onnx.ModelProto:
+    """Put backbone, pooling and metadata together into one checked model.
+
+    Args:
+        backbone: As `export_backbone` gives it.
+        pooling: Nodes that make the attention map out of the features.
+        metadata: What the model will say about itself.
+    """
     graph = helper.make_graph(
-        [*model.graph.node, *pooling.nodes],
+        [*backbone.graph.node, *pooling.nodes],
         metadata.name,
         [_tensor("image", 3, metadata.input_size, metadata.input_size)],
         [
-            _tensor("attention", metadata.map_size, metadata.map_size),
-            _tensor("features", metadata.channels, metadata.map_size, metadata.map_size),
+            _tensor(ATTENTION, metadata.map_size, metadata.map_size),
+            _tensor(FEATURES, metadata.channels, metadata.map_size, metadata.map_size),
         ],
-        [*model.graph.initializer, *pooling.constants],
+        [*backbone.graph.initializer, *pooling.constants],
     )
     for node in graph.node:
         del node.metadata_props[:]  # torch notes the exporter's stack, with paths of this machine, on every node
@@ -117,22 +147,40 @@ def build_model(source: NetworkSource, metadata: ModelMetadata) -> onnx.ModelPro
     return whole
 
 
+def is_nonnegative(graph: onnx.GraphProto) -> bool:
+    """Whether the features come out of a ReLU, or of a clip from 0 on."""
+    node = next(node for node in graph.node if FEATURES in node.output)
+    if node.op_type != "Clip":
+        return bool(node.op_type == "Relu")
+    lower = next((one for one in graph.initializer if len(node.input) > 1 and one.name == node.input[1]), None)
+    return lower is not None and bool(numpy_helper.to_array(lower) >= 0)
+
+
 def _tensor(name: str, *shape: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shape])
 
 
-def _export_backbone(source: NetworkSource, input_size: int) -> onnx.ModelProto:
+def export_backbone(backbone: nn.Module, input_size: int) -> onnx.ModelProto:
+    """Export a backbone with torch, batch normalisation folded.
+
+    Args:
+        backbone: (N, 3, S, S) to (N, C, S / 16, S / 16).
+        input_size: Side S of the input, in pixels.
+
+    Returns:
+        A model with input `image`, output `features` and a free batch dimension.
+    """
     example = torch.zeros(2, 3, input_size, input_size)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports its own progress as warnings
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch, nothing a user could act on
         program = torch.onnx.export(
-            _Features(source.network.backbone).eval(),
+            _Features(backbone).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,
             input_names=["image"],
-            output_names=["features"],
+            output_names=[FEATURES],
             dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
             verbose=False,
         )

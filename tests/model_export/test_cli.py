@@ -52,7 +52,7 @@ def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
 def test_parity_failure_leaves_the_file_that_was_there(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_another(source: NetworkSource, metadata: ModelMetadata) -> onnx.ModelProto:
+    def build_another(source: NetworkSource, metadata: ModelMetadata, calibration: object) -> onnx.ModelProto:
         model = build_model(source, metadata)
         change_a_weight(model, 0.1)
         return model
@@ -69,7 +69,7 @@ def test_parity_failure_leaves_the_file_that_was_there(
 
 
 def test_parity_failure_writes_nothing(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def differs(*arguments: object) -> None:
+    def differs(*arguments: object, **options: object) -> None:
         raise ParityError("the exported model differs from torch")
 
     monkeypatch.setattr(cli, "check_parity", differs)

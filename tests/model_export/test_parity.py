@@ -9,7 +9,7 @@ import torch
 
 from model_export.errors import ParityError
 from model_export.graph import build_model, describe
-from model_export.parity import TOLERANCE, check_parity, relative_difference
+from model_export.parity import TOLERANCES, Tolerance, check_parity, relative_difference
 from model_export.source import NetworkSource
 from tests.model_export.networks import change_a_weight, tiny_source
 
@@ -40,9 +40,9 @@ def changed(model: Path, tmp_path: Path, change: float) -> Path:
 def test_report(source: NetworkSource, model: Path) -> None:
     report = check_parity(source.network, model, PICTURES)
     assert report.images == 3
-    assert 0 <= report.attention <= TOLERANCE
-    assert 0 <= report.features <= TOLERANCE
-    assert report.boxes == 0
+    assert 0 <= report.attention <= TOLERANCES["fp32"].maps
+    assert 0 <= report.features <= TOLERANCES["fp32"].maps
+    assert (report.boxes, report.iou) == (0, 1)
     assert str(report).startswith("parity on 3 pictures: attention ")
 
 
@@ -54,7 +54,7 @@ def test_other_weights_are_found(source: NetworkSource, model: Path, tmp_path: P
 
 def test_tolerance_is_the_limit(source: NetworkSource, model: Path) -> None:
     with pytest.raises(ParityError, match="by more than 0: parity on 1 pictures"):
-        check_parity(source.network, model, PICTURES[:1], tolerance=0.0)
+        check_parity(source.network, model, PICTURES[:1], tolerance=Tolerance(0.0, 1.0))
 
 
 def test_other_network_is_found(model: Path) -> None:

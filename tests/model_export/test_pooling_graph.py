@@ -8,21 +8,22 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, checker, helper
+from onnx import AttributeProto, TensorProto, checker, helper
 
 from colocalization.metadata import Pooling
-from model_export.pooling_graph import GraphBuilder, append_pooling
+from model_export.graph_builder import GraphBuilder
+from model_export.pooling_graph import append_pooling
 from training.pooling import AttentionPooling, top_count
 
 KERNEL = np.array([0.7, -1.1, 0.4])
 CELLS = 4
 
 
-def run_graph(features: np.ndarray, pooling: AttentionPooling | None) -> np.ndarray:
+def run_graph(features: np.ndarray, pooling: AttentionPooling | None, nonnegative: bool = False) -> np.ndarray:
     """Build a model of the pooling alone and run it with ONNX Runtime."""
     _, channels, cells, _ = features.shape
     graph = GraphBuilder("pooling")
-    append_pooling(graph, pooling, "features", channels, cells, "attention")
+    append_pooling(graph, pooling, "features", channels, cells, "attention", nonnegative=nonnegative)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -132,7 +133,7 @@ def test_graph_equals_numpy(
     # Equal features of the plain kinds are tied exactly, which the lower channel wins in ONNX and in the reference.
     tied_exactly = not gate and content in ("constant", "zero", "tied")
     assume(kind != "channel" or tied_exactly or choice_is_clear(f_w, k))
-    found = run_graph(features, make_pooling(kind, share, gate))
+    found = run_graph(features, make_pooling(kind, share, gate), nonnegative=bool((features >= 0).all()))
     assert (found.shape, found.dtype) == ((pictures, CELLS, CELLS), np.float32)
     assert_equal(found, f_w, reference(f_w, kind, k))
 
@@ -156,6 +157,16 @@ def test_graph_equals_torch_at_the_width_of_the_shipped_model(kind: Pooling, gat
     with torch.no_grad():
         expected = pooling(torch.from_numpy(features)).numpy()
     np.testing.assert_allclose(run_graph(features, pooling), expected, atol=2e-6 * np.abs(features).max())
+
+
+@pytest.mark.parametrize("gate", [False, True])
+@pytest.mark.parametrize("kind", get_args(Pooling))
+def test_sums_do_not_overflow(kind: Pooling, gate: bool) -> None:
+    features = np.full((1, 1280, 1, 1), 1e36, np.float32)  # their sum is beyond float32, their mean is not
+    for nonnegative in (False, True):
+        found = run_graph(features, AttentionPooling(kind, 0.7, gate=gate), nonnegative)
+        # An untrained gate halves. Hundreds of equal terms are rounded the same way.
+        np.testing.assert_allclose(found, 5e35 if gate else 1e36, rtol=1e-5)
 
 
 def test_numbers_worked_out_by_hand() -> None:
@@ -186,9 +197,53 @@ def test_pictures_of_a_batch_do_not_meet() -> None:
             np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-6)
 
 
-def test_names_are_unique_and_carry_the_prefix() -> None:
+WIDE = ["skewed", "two values", "one large value", "offset"]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize(
+    ("content", "gate"),
+    # The gate of features of 10,000 is too steep for float32, whatever is pooled.
+    [
+        (content, gate)
+        for content in [*CONTENTS, *WIDE]
+        for gate in (False, True)
+        if (content, gate) != ("offset", True)
+    ],
+)
+def test_ptap_at_the_width_of_real_networks(content: str, share: float, gate: bool) -> None:
+    shape = (2, 300, CELLS, CELLS)
+    random = np.random.default_rng(7)
+    wide = {
+        "skewed": lambda: random.lognormal(0, 3, shape),
+        "two values": lambda: random.choice([-1.0, 1.0], shape),
+        "one large value": lambda: np.where(np.arange(300)[:, None, None] == 150, 1e20, random.standard_normal(shape)),
+        "offset": lambda: 1e4 + random.standard_normal(shape),
+    }
+    features = wide[content]().astype(np.float32) if content in wide else make(content, shape, 8)
+    f_w = weighted(features, gate)
+    expected = reference(f_w, "ptap", top_count(share, 300))
+    for nonnegative in {False, bool((features >= 0).all())}:
+        assert_equal(run_graph(features, make_pooling("ptap", share, gate), nonnegative), f_w, expected)
+
+
+def test_features_are_summed_only_where_no_pixel_has_more_than_k_positive_ones() -> None:
+    # k = 2 of 4: the first pixel has 2 positive values, in the second picture the last one has 3.
+    features = np.zeros((2, 4, 2, 2), np.float32)
+    features[:, :2, 0, 0] = 3, 5
+    features[1, 1:, 1, 1] = 2, 9, 4
+    found = run_graph(features, AttentionPooling("ptap", 0.5, gate=False), nonnegative=True)
+    assert found.tolist() == [[[4, 0], [0, 0]], [[4, 0], [0, 6.5]]]
+
+
+@pytest.mark.parametrize("kind", get_args(Pooling))
+def test_names_are_unique_and_carry_the_prefix(kind: Pooling) -> None:
     graph = GraphBuilder("pooling")
-    append_pooling(graph, make_pooling("channel", 0.5, True), "features", 6, CELLS, "attention")
-    names = [one for node in graph.nodes for one in node.output] + [one.name for one in graph.constants]
+    append_pooling(graph, make_pooling(kind, 0.5, True), "features", 6, CELLS, "attention", nonnegative=True)
+    branches = [one.g for node in graph.nodes for one in node.attribute if one.type == AttributeProto.GRAPH]
+    assert len(branches) == (2 if kind == "ptap" else 0)
+    nodes = [*graph.nodes, *(node for branch in branches for node in branch.node)]
+    constants = [*graph.constants, *(one for branch in branches for one in branch.initializer)]
+    names = [one for node in nodes for one in node.output] + [one.name for one in constants]
     assert len(set(names)) == len(names)
     assert all(name == "attention" or name.startswith("pooling_") for name in names)

@@ -1,0 +1,83 @@
+"""Lower precision for the backbone: half for GPUs, 8-bit integers for CPUs. The pooling after it stays in float32."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+from model_export.errors import ExportError
+
+__all__ = ["halve", "quantize"]
+
+_FLOAT_AT_START = 3
+"""Convolutions from the input on that stay in float32. They see few channels at full resolution: no faster in 8 bits,
+and what they lose is lost to all the others."""
+
+_FLOAT_AT_END = 1
+"""The same at the end. With 256 values alone the features of a pixel would be full of ties, which PTAP has to sort."""
+
+
+def halve(backbone: onnx.ModelProto) -> onnx.ModelProto:
+    """Convert weights and activations to float16; input and output stay float32."""
+    half = OnnxModel(convert_float_to_float16(backbone, keep_io_types=True))
+    half.topological_sort()  # the converter puts its casts at the end
+    model: onnx.ModelProto = half.model
+    return model
+
+
+def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> onnx.ModelProto:
+    """Quantise convolutions to 8-bit integers: weights for each channel, activations by what they are on pictures.
+
+    Static quantisation in ONNX's QDQ form (Jacob et al., CVPR 2018), by ONNX Runtime's own tool.
+
+    Args:
+        backbone: Model with the input `image`.
+        images: Network inputs to calibrate on, each (3, S, S) float32, at least one; a dozen photographs are enough.
+
+    Raises:
+        ExportError: There is no picture, or the network has too few convolutions.
+    """
+    if not images:
+        raise ExportError("int8 needs at least one picture to calibrate on")
+    with tempfile.TemporaryDirectory(prefix="colocalize-") as folder:
+        exported, inferred, quantized = (Path(folder) / f"{name}.onnx" for name in ("exported", "inferred", "int8"))
+        onnx.save(backbone, exported)
+        quant_pre_process(exported, inferred, skip_symbolic_shape=True)
+        quantize_static(
+            inferred,
+            quantized,
+            _Images(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            op_types_to_quantize=["Conv", "Add", "Clip", "Relu"],
+            nodes_to_exclude=_float_nodes(onnx.load(inferred).graph),
+        )
+        return onnx.load(quantized)
+
+
+class _Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+    def __init__(self, images: Sequence[NDArray[np.float32]]) -> None:
+        self._left = iter(images)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        image = next(self._left, None)
+        return None if image is None else {"image": image[None]}
+
+
+def _float_nodes(graph: onnx.GraphProto) -> list[str]:
+    """Names of the nodes that stay in float32: the first and the last convolutions, and what follows the last."""
+    convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
+    if len(convolutions) <= _FLOAT_AT_START + _FLOAT_AT_END:
+        raise ExportError(f"a network of {len(convolutions)} convolutions has none to quantise")
+    last = convolutions[-_FLOAT_AT_END]
+    kept = [*convolutions[:_FLOAT_AT_START], *range(last, len(graph.node))]
+    return [graph.node[index].name for index in kept]
