@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from colocalization._version import __version__
+from colocalization.errors import ModelError
 from colocalization.localizer import Localizer
 from service.assets import ASSET_PATHS, asset_router
 from service.keys import read_keys
+from service.lanes import ElasticEngine
 from service.middleware.access_log import AccessLogMiddleware
 from service.middleware.api_keys import ApiKeysMiddleware
 from service.middleware.draining import DrainingMiddleware
@@ -26,8 +28,7 @@ from service.middleware.server_timing import ServerTimingMiddleware
 from service.openapi import install_openapi
 from service.problems import Problem, problem_response
 from service.routes import GUARDED_PATHS, OPEN_PATHS, api_router
-from service.serial_engine import SerialEngine
-from service.settings import Settings
+from service.settings import CPU_PROVIDER, Settings
 from service.state import LoadLocalizer, Service
 from service.tracing import TracingMiddleware, otlp_tracer_provider
 
@@ -39,16 +40,24 @@ _DESCRIPTION = "Finds the thing that a set of pictures has in common: a box and 
 def localizer_loader(settings: Settings) -> LoadLocalizer:
     """A function that loads the model that the settings name."""
 
-    def load() -> Localizer:
-        localizer = Localizer.load(
+    def load_with(threads: int) -> Localizer:
+        return Localizer.load(
             settings.model,
             device=settings.device,
             require_gpu=settings.require_gpu,
-            threads=settings.network_threads(),
+            threads=threads,
             limits=settings.image_limits(),
             effort=settings.effort,
         )
-        return Localizer(SerialEngine(localizer.engine), localizer.limits, effort=localizer.effort)
+
+    def load() -> Localizer:
+        several = load_with(settings.network_threads())
+        if several.engine.provider != CPU_PROVIDER or settings.network_threads() == settings.threads_alone():
+            return several
+        alone = load_with(settings.threads_alone())
+        if alone.engine.sha256 != several.engine.sha256:
+            raise ModelError("the model file was changed while it was loaded")
+        return Localizer(ElasticEngine(several.engine, alone.engine), several.limits, effort=several.effort)
 
     return load
 

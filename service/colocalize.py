@@ -23,6 +23,10 @@ __all__ = ["answer"]
 
 _MOST_ERRORS_TOLD = 16
 
+_SMALL_BODY = 2**20
+"""Bodies up to this are let come in and thrown away where the request is refused: under overload a new connection for
+the next try would cost both sides more."""
+
 
 async def answer(request: Request, service: Service) -> Response:
     """Answer one request.
@@ -33,7 +37,7 @@ async def answer(request: Request, service: Service) -> Response:
     """
     if (reason := service.why_not_able()) is not None:
         raise Problem("not_ready", reason, retry_after=1, close=True)
-    _check_room(service)
+    _check_room(service, closing=not _has_small_body(request.headers))
     with service.budget.reservation() as reservation:
         limits = _upload_limits(service)
         upload = await read_upload(Headers(scope=request.scope), request.receive, limits, reservation, PARAMETER_NAMES)
@@ -57,12 +61,17 @@ async def answer(request: Request, service: Service) -> Response:
     )
 
 
-def _check_room(service: Service) -> None:
+def _has_small_body(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= _SMALL_BODY
+
+
+def _check_room(service: Service, *, closing: bool) -> None:
     """Refuse before the upload is read, where not even one picture would be accepted."""
     try:
         service.scheduler.check(1)
     except Overloaded as overloaded:
-        raise _overloaded(overloaded, service, uploading=True) from None
+        raise _overloaded(overloaded, service, closing=closing) from None
 
 
 def _upload_limits(service: Service) -> UploadLimits:
@@ -94,7 +103,7 @@ async def _run(job: Job, receive: Receive, service: Service) -> None:
     try:
         service.scheduler.submit(job)
     except Overloaded as overloaded:
-        raise _overloaded(overloaded, service, uploading=False) from None
+        raise _overloaded(overloaded, service, closing=False) from None
     except Stopped:
         raise Problem("not_ready", "The service is shutting down.", retry_after=1) from None
     done = asyncio.wrap_future(job.done)
@@ -126,14 +135,14 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _overloaded(overloaded: Overloaded, service: Service, *, uploading: bool) -> Problem:
+def _overloaded(overloaded: Overloaded, service: Service, *, closing: bool) -> Problem:
     limit = service.settings.max_pending_images
     return Problem(
         "overloaded",
         f"{service.scheduler.pending} pictures are waiting for an answer; at most {limit} may, and none for too long.",
         {"limit": {"name": "max_pending_images", "value": limit}},
         retry_after=overloaded.retry_after,
-        close=uploading,
+        close=closing,
     )
 
 

@@ -68,7 +68,7 @@ class Metrics:
             multiprocess_mode="livemax", registry=registry,
         )  # fmt: skip
         self.lane_busy = Gauge(
-            "colocalize_inference_running_seconds", "How long the network's current run takes so far.",
+            "colocalize_inference_running_seconds", "How long the longest of the network's current runs takes so far.",
             multiprocess_mode="livemax", registry=registry,
         )  # fmt: skip
         self.image_rate = Gauge(

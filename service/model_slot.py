@@ -3,30 +3,35 @@
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from colocalization.images import DecodedImage
 from colocalization.localizer import Localizer, PreparedImage
+from service.lanes import LaneEngine, Lanes
+from service.settings import Settings
 
 __all__ = ["ModelSlot", "warm_up"]
 
 _logger = logging.getLogger(__name__)
 
 
-def warm_up(localizer: Localizer, max_batch: int) -> None:
+def warm_up(localizer: Localizer, max_batch: int, lanes: int) -> None:
     """Run everything once, so that no request pays for first-time work, and a model that cannot run is found out.
 
     Args:
         localizer: The model.
         max_batch: Largest batch that the network will be given.
+        lanes: Runs of the network side by side.
     """
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     pixels[16:48, 16:48] = 255
     # Not through `prepare`: its limits are set by the user, and may be too small for any picture we could send.
     prepared = PreparedImage(DecodedImage(pixels, 64, 64), localizer.engine.metadata.transform()(pixels))
-    for size in sorted({1, max_batch}):
-        features = localizer.run([prepared] * size)
+    with ThreadPoolExecutor(lanes) as pool:
+        for size in sorted({1, max_batch}):
+            features, *_ = pool.map(localizer.run, [[prepared] * size] * lanes)
     common = localizer.fit([prepared.image] * 2, [features[0], features[-1]])
     for looked_for in (None, common):
         localizer.finish(prepared, features[0], looked_for)
@@ -38,28 +43,31 @@ class ModelSlot:
     Attributes:
         current: The localizer in use.
         max_batch: Largest batch that the network will be given.
+        lanes: What bounds its runs.
         warm: Whether it has run once.
     """
 
-    def __init__(self, load: Callable[[], Localizer], batch_size: Callable[[str], int]) -> None:
+    def __init__(self, load: Callable[[], Localizer], settings: Settings) -> None:
         """Load the model.
 
         Args:
             load: Gives a new localizer; called again for each reload.
-            batch_size: Gives the largest batch for an execution provider.
+            settings: Say how many lanes there are and how large a batch may be.
 
         Raises:
             ColocalizeError: Whatever `load` raises.
         """
         self._load = load
         self._reloading = threading.Lock()
-        self.current = load()
-        self.max_batch = batch_size(self.current.engine.provider)
+        first = load()
+        self.max_batch = settings.batch_size(first.engine.provider)
+        self.lanes = Lanes(settings.lane_count(first.engine.provider))
+        self.current = self._in_lanes(first)
         self.warm = False
 
     def warm_up(self) -> None:
         """Run the model once; blocks."""
-        warm_up(self.current, self.max_batch)
+        warm_up(self.current, self.max_batch, self.lanes.count)
         self.warm = True
 
     def reload(self) -> None:
@@ -71,7 +79,11 @@ class ModelSlot:
             Exception: Whatever loading or the first run raises; the old model stays.
         """
         with self._reloading:
-            fresh = self._load()
-            warm_up(fresh, self.max_batch)
+            fresh = self._in_lanes(self._load())
+            warm_up(fresh, self.max_batch, self.lanes.count)
             self.current = fresh
         _logger.info("model reloaded", extra={"sha256": fresh.engine.sha256, "provider": fresh.engine.provider})
+
+    def _in_lanes(self, localizer: Localizer) -> Localizer:
+        """An old model and its successor share the lanes, as they share the device."""
+        return Localizer(LaneEngine(localizer.engine, self.lanes), localizer.limits, effort=localizer.effort)

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from types import FrameType
 
+import cv2
 import uvicorn
 from PIL import Image
 
@@ -90,6 +91,7 @@ def serve(
         ColocalizeError: The model or its execution provider cannot be used.
         ValueError: An API key is not well-formed.
     """
+    cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
     # Pillow only warns about some pictures that are most likely attacks; here they are errors of their picture.
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     app = create_app(settings, load, shared_metrics=shared_metrics)
@@ -106,9 +108,13 @@ def serve(
             "provider_warning": engine.provider_warning,
             "network_threads": settings.network_threads(),
             "pool_threads": settings.pool_size(),
+            "lanes": service.slot.lanes.count,
             "max_batch": service.slot.max_batch,
         },
     )
+    if settings.workers > 1:
+        # Until it is able to answer, the other workers are to take the connections of the common port.
+        service.warm_up()
     config = uvicorn.Config(
         app,
         http=timed_protocol(settings.header_timeout),

@@ -13,12 +13,18 @@ from colocalization.images import ImageLimits
 from colocalization.localizer import Effort
 from service.machine import usable_cores
 
-__all__ = ["LogFormat", "Settings"]
+__all__ = ["CPU_PROVIDER", "LogFormat", "Settings"]
+
+CPU_PROVIDER = "CPUExecutionProvider"
+"""ONNX Runtime's name of the provider that runs on the CPU."""
 
 LogFormat = Literal["json", "text"]
 
 _PREFIX = "COLOCALIZE_"
 _MIB = 2**20
+
+_MOST_LANES = 4
+"""Each lane takes memory for its activations; beyond these, more cores share the operators of one run."""
 
 
 class Settings(BaseSettings):
@@ -43,7 +49,17 @@ class Settings(BaseSettings):
     gpus: Annotated[tuple[int, ...], NoDecode] = Field(
         (), description="CUDA devices, comma-separated; worker i takes the one at i modulo their number."
     )
-    threads: int = Field(0, ge=0, description="Threads of one operator of the network; 0 takes this worker's cores.")
+    lanes: int = Field(
+        0,
+        ge=0,
+        description="Runs of the network side by side; 0 takes 1 on a GPU and a core each on the CPU, at most 4.",
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        description="Threads of one operator of the network; 0 takes this worker's cores for a run that is alone, and "
+        "so many while there are several that each lane has one.",
+    )
     pool_threads: int = Field(
         0, ge=0, description="Threads that decode pictures and make boxes; 0 takes this worker's cores, at least 2."
     )
@@ -61,7 +77,7 @@ class Settings(BaseSettings):
     max_name_length: int = Field(255, ge=1, description="Longest file name of a picture, in characters.")
 
     max_batch: int = Field(
-        0, ge=0, description="Most pictures in one run of the network; 0 takes 2 on the CPU and 16 on a GPU."
+        0, ge=0, description="Most pictures in one run of the network; 0 takes 1 on the CPU and 16 on a GPU."
     )
     batch_wait: float = Field(
         0.005, ge=0, le=1, description="How long a batch waits for pictures that are being decoded."
@@ -127,23 +143,41 @@ class Settings(BaseSettings):
     def batch_size(self, provider: str) -> int:
         """Most pictures in one run of the network.
 
-        A CPU's cores are busy with one picture already: larger batches cost memory and waiting and gain nothing.
+        A CPU's cores are busy with one picture each already: larger batches cost memory and waiting and gain nothing.
 
         Args:
             provider: ONNX Runtime's name of the execution provider.
         """
-        return self.max_batch or (2 if provider == "CPUExecutionProvider" else 16)
+        return self.max_batch or (1 if provider == CPU_PROVIDER else 16)
+
+    def lane_count(self, provider: str) -> int:
+        """Runs of the network side by side in each worker.
+
+        Args:
+            provider: ONNX Runtime's name of the execution provider.
+        """
+        return self.lanes or (min(self._cores(), _MOST_LANES) if provider == CPU_PROVIDER else 1)
 
     def network_threads(self) -> int:
-        """Threads of one operator in each worker: as set, or the worker's share of the cores."""
-        return self.threads or max(1, usable_cores() // self.workers)
+        """Threads of one operator in each worker, on the CPU, where several runs go on.
+
+        As set, or a lane's own and as many more as leave each lane one when all run.
+        """
+        return self.threads or max(1, self._cores() - self.lane_count(CPU_PROVIDER) + 1)
+
+    def threads_alone(self) -> int:
+        """Threads of one operator in each worker, on the CPU, for a run that is alone."""
+        return self.threads or self._cores()
 
     def pool_size(self) -> int:
         """Threads that decode and make boxes in each worker: as set, or the worker's share of the cores, at least 2.
 
         Two, so that one picture that is slow to decode does not hold up all others.
         """
-        return self.pool_threads or max(2, usable_cores() // self.workers)
+        return self.pool_threads or max(2, self._cores())
+
+    def _cores(self) -> int:
+        return max(1, usable_cores() // self.workers)
 
     @classmethod
     def unknown_variables(cls, environment: Mapping[str, str] | None = None) -> list[str]:

@@ -52,7 +52,7 @@ class Service:
         Raises:
             ColocalizeError: The model or its execution provider cannot be used.
         """
-        slot = ModelSlot(load, settings.batch_size)
+        slot = ModelSlot(load, settings)
         metrics = Metrics(shared_metrics)
         metrics.model(slot.current.engine, in_use=True)
         metrics.pending_limit.set(settings.max_pending_images)
@@ -83,20 +83,22 @@ class Service:
 
     def is_alive(self) -> bool:
         """False where a run of the network hangs, which only a new process can mend."""
-        return self._scheduler is None or self._scheduler.lane_busy_for() <= self.settings.hang_timeout
+        return self.slot.lanes.busy_for() <= self.settings.hang_timeout
 
     def start(self) -> None:
         """Start threads and tasks; to be called in the event loop."""
         settings = self.settings
         limits = SchedulerLimits(
             max_pending=settings.max_pending_images,
+            lanes=self.slot.lanes.count,
             max_batch=self.slot.max_batch,
             batch_wait=settings.batch_wait,
             pool_threads=settings.pool_size(),
             deadline=settings.request_timeout,
         )
         self._scheduler = Scheduler(limits, self.metrics)
-        self._keep(asyncio.create_task(self._warm_up()))
+        if not self.slot.warm:
+            self._keep(asyncio.create_task(asyncio.to_thread(self.warm_up)))
         self._keep(asyncio.create_task(self._tick()))
 
     async def stop(self) -> None:
@@ -107,6 +109,15 @@ class Service:
         self.metrics.ready.set(0)
         await asyncio.to_thread(self.scheduler.close)
 
+    def warm_up(self) -> None:
+        """Run the model for the first time; where that fails the log says so, and the service does not become ready."""
+        try:
+            self.slot.warm_up()
+        except Exception:
+            _logger.exception("the model failed its first run; the service will not become ready")
+        else:
+            _logger.info("ready", extra={"model": self.slot.current.engine.metadata.name})
+
     def request_reload(self) -> None:
         """Load the model again in the background; to be called in the event loop."""
         self._keep(asyncio.create_task(self._reload()))
@@ -114,14 +125,6 @@ class Service:
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _warm_up(self) -> None:
-        try:
-            await asyncio.to_thread(self.slot.warm_up)
-        except Exception:
-            _logger.exception("the model failed its first run; the service will not become ready")
-        else:
-            _logger.info("ready", extra={"model": self.slot.current.engine.metadata.name})
 
     async def _reload(self) -> None:
         old = self.slot.current.engine
@@ -146,7 +149,7 @@ class Service:
                 os._exit(_HUNG)
             self.metrics.ready.set(0 if self.why_not_ready() else 1)
             self.metrics.oldest_age.set(self.scheduler.oldest_age())
-            self.metrics.lane_busy.set(self.scheduler.lane_busy_for())
+            self.metrics.lane_busy.set(self.slot.lanes.busy_for())
             self.metrics.image_rate.set(self.scheduler.rate or 0.0)
             self.metrics.buffered_bytes.set(self.budget.held)
             self.metrics.resident.set(resident_bytes())

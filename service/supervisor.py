@@ -27,7 +27,7 @@ from service.state import LoadLocalizer
 
 __all__ = ["Supervisor", "WorkerError"]
 
-_RESTART_PAUSE = 1.0
+_RESTART_PAUSE, _RETRY_PAUSE = 1.0, 5.0
 _POLL_SECONDS = 0.5
 
 _logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class _Worker:
     process: SpawnProcess
     reports: Connection
     started_at: float
+    replaces: bool
 
 
 class Supervisor:
@@ -64,7 +65,7 @@ class Supervisor:
         self._load = load
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, _Worker] = {}
-        self._stopping = False
+        self._stopping = threading.Event()
         self._metrics_folder = Path()
 
     def run(self) -> None:
@@ -89,13 +90,13 @@ class Supervisor:
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
             shutil.rmtree(self._metrics_folder, ignore_errors=True)
 
-    def _start(self, index: int) -> None:
+    def _start(self, index: int, *, replaces: bool = False) -> None:
         reports, child_reports = self._context.Pipe(duplex=False)
         arguments = (index, self._settings, self._listener, self._load, self._metrics_folder, child_reports)
         process = self._context.Process(target=_work, args=arguments, name=f"worker-{index}")
         process.start()
         child_reports.close()
-        self._workers[index] = _Worker(index, process, reports, time.monotonic())
+        self._workers[index] = _Worker(index, process, reports, time.monotonic(), replaces)
         _logger.info("worker started", extra={"worker": index, "worker_pid": process.pid})
 
     def _watch(self) -> None:
@@ -110,22 +111,28 @@ class Supervisor:
         mark_process_dead(worker.process.pid, str(self._metrics_folder))  # type: ignore[no-untyped-call]
         refusal = _received(worker.reports)
         worker.reports.close()
-        if self._stopping:
+        if self._stopping.is_set():
             return
-        if refusal is not None:
+        if refusal is not None and not worker.replaces:
             raise WorkerError(f"worker {worker.index} cannot start: {refusal}")
+        # What worked before may work again, once the disk has room or the model file is back; the others go on.
         _logger.error(
-            "worker died, starting another", extra={"worker": worker.index, "exit_code": worker.process.exitcode}
+            "worker died, starting another" if refusal is None else "worker cannot start, trying again",
+            extra={"worker": worker.index, "exit_code": worker.process.exitcode, "reason": refusal},
         )
         # A worker that dies over and over must not keep the machine busy with its starts.
-        time.sleep(max(0.0, _RESTART_PAUSE - (time.monotonic() - worker.started_at)))
-        self._start(worker.index)
+        pause = _RESTART_PAUSE if refusal is None else _RETRY_PAUSE
+        time.sleep(max(0.0, pause - (time.monotonic() - worker.started_at)))
+        if not self._stopping.is_set():
+            self._start(worker.index, replaces=True)
+        if self._stopping.is_set():  # the signal came while it was started, and did not reach it
+            self._send(signal.SIGTERM)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
-        if self._stopping:
+        if self._stopping.is_set():
             self._kill_all()
             os._exit(128 + number)
-        self._stopping = True
+        self._stopping.set()
         self._send(signal.SIGTERM)
 
     def _forward(self, number: int, _: FrameType | None) -> None:

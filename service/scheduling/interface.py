@@ -50,6 +50,7 @@ class SchedulerLimits:
 
     Attributes:
         max_pending: Most pictures accepted and not yet answered.
+        lanes: Threads that run the network.
         max_batch: Most pictures in one run of the network.
         batch_wait: Seconds that a batch waits for pictures that are being decoded.
         pool_threads: Threads that decode and finish.
@@ -57,6 +58,7 @@ class SchedulerLimits:
     """
 
     max_pending: int
+    lanes: int
     max_batch: int
     batch_wait: float
     pool_threads: int

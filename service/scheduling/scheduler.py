@@ -1,10 +1,11 @@
-"""Batching across requests: decode in a bounded pool, infer in one lane, take turns between requests.
+"""Batching across requests: decode in a bounded pool, infer in lanes, take turns between requests.
 
-        submit -> [decode queue] -> pool -> [ready queue] -> lane -> [finish queue] -> pool -> answer
+        submit -> [decode queue] -> pool -> [ready queue] -> lanes -> [finish queue] -> pool -> answer
 
 Every queue serves the requests in turn, one picture each, so that a set of many does not hold up a single one. The
-pool prefers finishing over decoding, and decodes only a little ahead of the lane: pictures wait in their encoded form.
-A worker has one device and therefore one lane. All state is guarded by one lock; the work is done outside of it.
+pool prefers finishing over decoding, and decodes only a little ahead of the lanes: pictures wait in their encoded form.
+A GPU has one lane. A CPU has several, as runs side by side take less time than one run in all threads after the other.
+All state is guarded by one lock; the work is done outside of it.
 """
 
 import logging
@@ -35,6 +36,7 @@ class Scheduler:
 
     def __init__(self, limits: SchedulerLimits, monitor: Monitor) -> None:
         self._limits = limits
+        self._most_ahead = 2 * limits.lanes * limits.max_batch
         self._monitor = monitor
         lock = threading.RLock()
         self._lock = lock
@@ -47,9 +49,11 @@ class Scheduler:
         self._rate = RateMeter()
         self._pending = 0
         self._decoding = 0
-        self._lane_busy_since: float | None = None
         self._closed = False
-        names = [("lane", self._lane_loop), *((f"pool-{i}", self._pool_loop) for i in range(limits.pool_threads))]
+        names = [
+            *((f"lane-{i}", self._lane_loop) for i in range(limits.lanes)),
+            *((f"pool-{i}", self._pool_loop) for i in range(limits.pool_threads)),
+        ]
         # Daemons: a network that hangs must not keep the process from leaving.
         self._threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in names]
         for thread in self._threads:
@@ -72,11 +76,6 @@ class Scheduler:
         with self._lock:
             first = next(iter(self._jobs), None)
             return 0.0 if first is None else time.monotonic() - first.accepted_at
-
-    def lane_busy_for(self) -> float:
-        """Seconds that the network's current run takes so far; 0 while it is idle."""
-        since = self._lane_busy_since
-        return 0.0 if since is None else time.monotonic() - since
 
     def check(self, images: int) -> None:
         """Raise `Overloaded` where a job of so many pictures would not be accepted now."""
@@ -144,7 +143,7 @@ class Scheduler:
                     job.working += 1
                     return partial(self._finish, job, picture)
                 ahead = len(self._ready_queue) + self._decoding
-                if ahead < 2 * self._limits.max_batch and (decode := self._decode_queue.pop()) is not None:
+                if ahead < self._most_ahead and (decode := self._decode_queue.pop()) is not None:
                     job, picture = decode
                     job.times.begin()
                     job.working += 1
@@ -219,7 +218,7 @@ class Scheduler:
                 self._answered(job, "ok")
                 self._advance(job)
 
-    # ---- the lane
+    # ---- the lanes
 
     def _lane_loop(self) -> None:
         while (batch := self._next_batch()) is not None:
@@ -239,7 +238,6 @@ class Scheduler:
                     for job, _ in batch:
                         job.times.begin()
                         job.working += 1
-                    self._lane_busy_since = time.monotonic()
                     self._pool_wake.notify(len(batch))
                     return batch
                 self._lane_wake.wait()
@@ -266,13 +264,11 @@ class Scheduler:
                 picture.features = found
         except Exception as caught:
             with self._lock:
-                self._lane_busy_since = None
                 for job, _ in batch:
                     self._stop_working(job, "inference", started)
             self._isolate(batch, caught)
             return
         with self._lock:
-            self._lane_busy_since = None
             self._monitor.stage("inference", time.monotonic() - started)
             self._monitor.batch(len(batch))
             for job in {job for job, _ in batch}:
@@ -295,7 +291,6 @@ class Scheduler:
                 for _ in part:
                     job.times.begin()
                     job.working += 1
-                self._lane_busy_since = time.monotonic()
             self._infer(part)
 
     # ---- under the lock

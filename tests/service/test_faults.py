@@ -34,6 +34,17 @@ def body(jpeg: bytes, count: int = 1) -> bytes:
     return part * count + b"--B--\r\n"
 
 
+def read_answer(connection: socket.socket) -> bytes:
+    """One whole answer, however many pieces it comes in."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += connection.recv(65536)
+    length = int(got.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while len(got.partition(b"\r\n\r\n")[2]) < length:
+        got += connection.recv(65536)
+    return got
+
+
 def seconds_until_cut(connection: socket.socket) -> float:
     started = time.monotonic()
     while connection.recv(65536):
@@ -49,15 +60,19 @@ def test_header_that_does_not_come_is_cut(service: Running, sent: bytes) -> None
 
 
 def test_slow_loris_is_cut_though_it_keeps_sending(service: Running) -> None:
-    with connect(service) as connection, pytest.raises(OSError, match=r"reset|Broken pipe"):
-        drip(connection, seconds=4)
+    with connect(service) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+        started = time.monotonic()
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            drip(connection, seconds=4)
+        assert 0.5 < time.monotonic() - started < 3
 
 
 def drip(connection: socket.socket, seconds: float) -> None:
-    """Send a request line of one letter, byte by byte."""
+    """Send the value of a header byte by byte."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        connection.sendall(b"G")
+        connection.sendall(b"a")
         time.sleep(0.1)
 
 
@@ -111,7 +126,7 @@ def test_413_reaches_a_client_that_is_still_sending(service: Running) -> None:
         connection.sendall(head(size))
         for _ in range(20):
             connection.sendall(b"x" * 65536)
-        answer = connection.recv(65536)
+        answer = read_answer(connection)
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"max_request_bytes" in answer
 
@@ -146,3 +161,19 @@ def test_overload_is_429_with_retry_after_and_nothing_else(jpeg: bytes) -> None:
         if answer.status_code == 429:
             assert 1 <= int(answer.headers["retry-after"]) <= 3
             assert answer.json()["limit"] == {"name": "max_pending_images", "value": 4}
+
+
+@pytest.mark.parametrize(("size", "closed"), [(300_000, False), (2**21, True)])
+def test_refused_upload_keeps_its_connection_where_it_is_small(jpeg: bytes, size: int, closed: bool) -> None:
+    with running(max_images=1, max_pending_images=1, DUMMY_DELAY="1", max_batch=1) as service:
+        accepted = in_background(service.post, jpeg, mode="attention")
+        wait_for(lambda: total(service, "colocalize_pending_images ") == 1)
+        with connect(service) as connection:
+            connection.sendall(head(size))  # the body comes after the answer
+            answer = read_answer(connection)
+            assert answer.startswith(b"HTTP/1.1 429")
+            assert (b"connection: close" in answer.lower()) is closed
+            if not closed:
+                connection.sendall(b"x" * size + b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert read_answer(connection).startswith(b"HTTP/1.1 200")
+        assert accepted.get().status_code == 200

@@ -128,6 +128,32 @@ def test_worker_whose_network_hangs_is_replaced(tmp_path: Path, jpeg: bytes) -> 
         wait_for(lambda: len(children(service)) == 3)
 
 
+def test_worker_that_cannot_be_replaced_yet_is_tried_again(tmp_path: Path, jpeg: bytes) -> None:
+    model = tmp_path / "model"
+    model.write_text("1" * 64)
+    with running(workers=2, model=model) as service:
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        model.unlink()
+        os.kill(children(service)[0], signal.SIGKILL)
+        wait_for(lambda: any("trying again" in str(entry["message"]) for entry in service.log()))
+        assert service.post(jpeg).status_code == 200  # the other goes on
+        model.write_text("1" * 64)
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2, timeout=20)
+        service.send(signal.SIGTERM)
+        assert service.process.wait(10) == 0
+
+
+def test_worker_answers_only_once_it_is_able(jpeg: bytes) -> None:
+    # The dummy's first runs take a while; those who connect meanwhile must find the other worker.
+    with running(workers=2, DUMMY_DELAY="0.3") as service:
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2, timeout=20)
+        os.kill(children(service)[0], signal.SIGKILL)
+        statuses = []
+        while len(children(service)) < 3 or total(service, "colocalize_ready_workers") < 2:
+            statuses.append(service.get("/readyz").status_code)
+        assert set(statuses) == {200}
+
+
 def test_workers_that_cannot_start_end_the_service(tmp_path: Path) -> None:
     with running(wait=False, workers=2, model=tmp_path / "missing") as service:
         assert service.process.wait(20) == 1

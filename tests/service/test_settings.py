@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.machine import usable_cores
-from service.settings import Settings
+from service.settings import CPU_PROVIDER, Settings
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,14 +41,24 @@ def test_bad_values_are_named(values: dict[str, object], named: str) -> None:
 
 def test_threads_share_the_cores_between_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.settings.usable_cores", lambda: 8)
-    sizes = [(s.network_threads(), s.pool_size()) for s in (Settings(), Settings(workers=3), Settings(workers=8))]
-    assert sizes == [(8, 8), (2, 2), (1, 2)]
-    assert (Settings(threads=5).network_threads(), Settings(pool_threads=1).pool_size()) == (5, 1)
+    sizes = [
+        (s.lane_count(CPU_PROVIDER), s.network_threads(), s.threads_alone(), s.pool_size())
+        for s in (Settings(), Settings(workers=3), Settings(workers=8), Settings(lanes=1), Settings(lanes=20))
+    ]
+    # 4 lanes, and 4 more threads for their operators: one for each core.
+    assert sizes == [(4, 5, 8, 8), (2, 1, 2, 2), (1, 1, 1, 2), (1, 8, 8, 8), (20, 1, 8, 8)]
+    assert (Settings(threads=5).network_threads(), Settings(threads=5).threads_alone()) == (5, 5)
+    assert Settings(pool_threads=1).pool_size() == 1
+
+
+def test_a_gpu_has_one_lane() -> None:
+    found = [Settings(lanes=lanes).lane_count("CUDAExecutionProvider") for lanes in (0, 3)]
+    assert found == [1, 3]
 
 
 def test_batches_are_small_on_the_cpu() -> None:
     sizes = [Settings().batch_size(f"{name}ExecutionProvider") for name in ("CPU", "CUDA")]
-    assert (sizes, Settings(max_batch=5).batch_size("CPUExecutionProvider")) == ([2, 16], 5)
+    assert (sizes, Settings(max_batch=5).batch_size("CPUExecutionProvider")) == ([1, 16], 5)
 
 
 def test_keys_are_not_shown() -> None:
