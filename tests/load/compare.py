@@ -1,10 +1,12 @@
-"""The service against LitServe and BentoML: same model file, pictures, pre- and postprocessing, threads and batches.
+"""The service against LitServe and BentoML: same model file, pictures, pre- and postprocessing.
 
     python -m venv .venv-peers && .venv-peers/bin/pip install '.[cpu]' bentoml litserve
     python -m tests.load.compare --peers-python .venv-peers/bin/python --seconds 60
 
 Writes docs/records/service-comparison.json: throughput of each in a closed loop, in interleaved rounds, then latency of
-each in an open loop at 0.7 times the throughput of the slowest. One server runs at a time.
+each in an open loop at 0.7 times the throughput of the slowest. One server runs at a time. Each peer is measured as it
+comes, one worker with all threads, and with a worker for each core, a thread each. The bare network, in lanes as the
+service runs it, says what a server that costs nothing would reach.
 """
 
 import argparse
@@ -12,11 +14,13 @@ import asyncio
 
 import numpy as np
 
-from service.settings import Settings
+from colocalization.localizer import Localizer
+from service.settings import CPU_PROVIDER, Settings
 from tests.load.client import Client, encode_request, photographs
 from tests.load.generators import closed_loop, open_loop
 from tests.load.records import write_record
 from tests.load.servers import bentoml_server, colocalize_server, litserve_server, serving
+from tests.load.throughput import bare
 
 _PATHS = {"colocalize": "/colocalize?mode=attention", "litserve": "/predict", "bentoml": "/colocalize"}
 
@@ -43,19 +47,25 @@ def main() -> None:
     parser.add_argument("--peers-python", required=True, help="Python of the environment with LitServe and BentoML")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds of the closed loop")
+    parser.add_argument("--peers-batch", type=int, default=2, help="largest batch of the peers")
     options = parser.parse_args()
     settings = Settings()
-    threads, batch = settings.network_threads(), settings.batch_size("CPUExecutionProvider")
+    cores, batch, python = settings.threads_alone(), options.peers_batch, options.peers_python
     commands = {
-        "colocalize": colocalize_server(device="cpu", threads=threads, max_batch=batch),
-        "litserve": litserve_server(options.peers_python, threads, batch),
-        "bentoml": bentoml_server(options.peers_python, threads, batch),
+        "colocalize": colocalize_server(device="cpu"),
+        "litserve": litserve_server(python, 1, cores, batch),
+        "bentoml": bentoml_server(python, 1, cores, batch),
+        f"litserve, {cores} workers": litserve_server(python, cores, 1, batch),
+        f"bentoml, {cores} workers": bentoml_server(python, cores, 1, batch),
     }
     pictures = photographs()
-    requests = {name: [encode_request(path, [one]) for one in pictures] for name, path in _PATHS.items()}
+    requests = {name: [encode_request(_PATHS[name.split(",")[0]], [one]) for one in pictures] for name in commands}
     closed: dict[str, list[dict[str, object]]] = {name: [] for name in commands}
     memory: dict[str, float] = {}
+    network = Localizer.load(device="cpu", threads=settings.network_threads())
+    bare_rates: list[float] = []
     for _ in range(options.rounds):
+        bare_rates.append(bare(network, 1, settings.lane_count(CPU_PROVIDER), options.seconds / 2))
         for name, command in commands.items():
             with serving(*command) as server:
                 closed[name].append(asyncio.run(_closed(server.port, requests[name], options.seconds)))
@@ -70,8 +80,11 @@ def main() -> None:
         with serving(*command) as server:
             asyncio.run(_closed(server.port, requests[name], 2.0))  # first requests are slow everywhere
             opened[name] = asyncio.run(_open(server.port, requests[name], rate, options.seconds))
-    results = {"closed_loop": closed, "images_per_s": rates, "open_loop_rate": rate, "open_loop": opened, "mib": memory}
-    told = {"seconds": options.seconds, "rounds": options.rounds, "threads": threads, "batch": batch}
+    results = {
+        "bare_images_per_s": bare_rates, "closed_loop": closed, "images_per_s": rates, "open_loop_rate": rate,
+        "open_loop": opened, "mib": memory,
+    }  # fmt: skip
+    told = {"seconds": options.seconds, "rounds": options.rounds, "threads": cores, "batch": batch}
     print(write_record("service-comparison", told, results))  # noqa: T201
 
 

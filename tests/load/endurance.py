@@ -26,7 +26,7 @@ from tests.load.servers import colocalize_server, serving
 def _large_pngs(count: int, side: int) -> list[bytes]:
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 1), dtype=np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(np.tile(pixels, (1, 1, 3)) & 0xF0).save(stream, format="PNG", compress_level=1)
+    Image.fromarray(np.tile(pixels, (1, 1, 3)) & 0x80).save(stream, format="PNG", compress_level=1)
     return [stream.getvalue()] * count
 
 

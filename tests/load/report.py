@@ -65,13 +65,22 @@ def _throughput(record: Record) -> Iterator[str]:
     results = record["results"]
     yield "### Throughput, and more load than it can take"
     yield ""
-    yield f"The bare network: {_spread(results['bare_images_per_s'])} pictures/s (median, lowest to highest)."
+    bare, settings = results["bare_images_per_s"], record["settings"]
+    yield (
+        f"The bare network in {settings['threads_alone']} threads, one run after the other: "
+        f"{_spread(bare['one session'])} pictures/s (median, lowest to highest). As the service runs it, "
+        f"{settings['lanes']} runs side by side, threads for each: {settings['threads']}: {_spread(bare['lanes'])}."
+    )
     yield ""
     rows: list[list[object]] = [
-        [size, _spread([one["goodput_images_per_s"] for one in told]), _spread(results["share_of_bare"][size])]
+        [
+            size, _spread([one["goodput_images_per_s"] for one in told]),
+            *(_spread(results["share_of_bare"][name][size]) for name in bare),
+        ]
         for size, told in results["service"].items()
-    ]
-    yield from _table(["pictures a request", "service, pictures/s", "share of the bare network"], rows)
+    ]  # fmt: skip
+    head = ["pictures a request", "service, pictures/s", "share of the bare network", "of the bare network in lanes"]
+    yield from _table(head, rows)
     yield ""
     yield "Open loop (Poisson arrivals, single pictures; latency of accepted requests, from when they were due):"
     yield ""
@@ -111,22 +120,29 @@ def _plot_open_loop(steps: list[Record]) -> str:
 
 def _comparison(record: Record) -> Iterator[str]:
     results = record["results"]
-    ours = results["images_per_s"]["colocalize"]
+    ours, bare = results["images_per_s"]["colocalize"], statistics.median(results["bare_images_per_s"])
     yield "### Against LitServe and BentoML"
     yield ""
     yield (
-        "Same model file, pictures, pre- and postprocessing, threads and batch size; single pictures, attention mode. "
-        f"Latency at {results['open_loop_rate']:.1f} pictures/s, 0.7 times the throughput of the slowest."
+        "Same model file, pictures, pre- and postprocessing; single pictures, attention mode. Each peer once as it "
+        f"comes, one worker with all {record['settings']['threads']} threads and batches of up to "
+        f"{record['settings']['batch']}, and once with a worker for each core, a thread each. "
+        f"Latency at {results['open_loop_rate']:.1f} pictures/s, 0.7 times the throughput of the slowest. The bare "
+        f"network, which all of them run, gives {bare:.1f} pictures/s: a server that costs nothing would reach so many."
     )
     yield ""
     rows: list[list[object]] = [
         [
-            name, _spread([one["goodput_images_per_s"] for one in told]), f"{ours / results['images_per_s'][name]:.2f}",
+            name, _spread([one["goodput_images_per_s"] for one in told]), f"{results['images_per_s'][name] / bare:.2f}",
+            f"{ours / results['images_per_s'][name]:.2f}",
             *_latency(results["open_loop"][name]), results["open_loop"][name]["other_errors"], results["mib"][name],
         ]
         for name, told in results["closed_loop"].items()
     ]  # fmt: skip
-    head = ["server", "pictures/s", "ours over it", "p50 ms", "p95 ms", "p99 ms", "errors", "memory, MiB"]
+    head = [
+        "server", "pictures/s", "of the bare network", "ours over it", "p50 ms", "p95 ms", "p99 ms", "errors",
+        "memory, MiB",
+    ]  # fmt: skip
     yield from _table(head, rows)
 
 
@@ -162,13 +178,14 @@ def _sigterms(record: Record) -> Iterator[str]:
 
 def _soak(record: Record) -> Iterator[str]:
     results, samples = record["results"], record["results"]["samples"]
-    last = samples[-1]
+    files, threads = ([sample[kind] for sample in samples] for kind in ("files", "threads"))
     yield "### A long run"
     yield ""
     yield (
         f"{record['settings']['seconds']:g} s at {record['settings']['images_per_s']:g} pictures/s: resident memory "
-        f"grew by {100 * results['growth_after_first_minute']:.1f} % after the first minute, to {last['mib']} MiB; "
-        f"open files {samples[0]['files']} to {last['files']}, threads {samples[0]['threads']} to {last['threads']}; "
+        f"grew by {100 * results['growth_after_first_minute']:.1f} % after the first minute, to "
+        f"{samples[-1]['mib']} MiB; open files, connections among them, {min(files)} to {max(files)}, threads "
+        f"{min(threads)} to {max(threads)}; "
         f"{results['load']['other_errors']} errors."
     )
 
@@ -184,11 +201,36 @@ def _fuzz(record: Record) -> Iterator[str]:
     )
 
 
+def _faults(record: Record) -> Iterator[str]:
+    yield "### What is lost when something breaks"
+    yield ""
+    yield (
+        f"{record['settings']['clients']} clients send single pictures, each on a connection of its own, while it "
+        f"happens; {record['settings']['strangers']} strangers where there are any. Not accepted: there was no one to "
+        "connect to, or a process said that it was not ready yet."
+    )
+    yield ""
+    rows: list[list[object]] = []
+    for told in record["results"].values():
+        after = {
+            "seconds_to_ready": "ready again", "seconds_to_refused": "new model refused",
+            "seconds_to_nothing_left": "nothing left of it",
+        }  # fmt: skip
+        rows.append([
+            told["what"].rstrip("."), told["answered"], told["lost"], told.get("held_by_the_killed", ""),
+            told.get("not_accepted", ""),
+            *(f"{text} after {told[key]} s" for key, text in after.items() if key in told),
+        ])  # fmt: skip
+    head = ["fault", "answered", "lost", "held by the killed process", "not accepted", ""]
+    yield from _table(head, rows)
+
+
 _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-throughput": _throughput,
     "service-comparison": _comparison,
     "service-footprint": _footprint,
     "service-sigterms": _sigterms,
+    "service-faults": _faults,
     "service-soak": _soak,
     "service-fuzz": _fuzz,
 }

@@ -74,15 +74,18 @@ def colocalize_server(**settings: object) -> tuple[list[str], dict[str, str], st
     return [sys.executable, "-c", code], {"COLOCALIZE_LOG_LEVEL": "warning", **variables}, "/readyz"
 
 
-def litserve_server(python: str, threads: int, batch: int) -> tuple[list[str], dict[str, str], str]:
+def litserve_server(python: str, workers: int, threads: int, batch: int) -> tuple[list[str], dict[str, str], str]:
     """Command, variables and probe of the same localizer behind LitServe."""
-    variables = {"PEER_THREADS": str(threads), "PEER_BATCH": str(batch)}
+    variables = {"PEER_WORKERS": str(workers), "PEER_THREADS": str(threads), "PEER_BATCH": str(batch)}
     return [python, "-m", "tests.load.peers.litserve_app"], variables, "/health"
 
 
-def bentoml_server(python: str, threads: int, batch: int) -> tuple[list[str], dict[str, str], str]:
+def bentoml_server(python: str, workers: int, threads: int, batch: int) -> tuple[list[str], dict[str, str], str]:
     """Command, variables and probe of the same localizer behind BentoML."""
-    variables = {"PEER_THREADS": str(threads), "PEER_BATCH": str(batch), "BENTOML_DO_NOT_TRACK": "true"}
+    variables = {
+        "PEER_WORKERS": str(workers), "PEER_THREADS": str(threads), "PEER_BATCH": str(batch),
+        "BENTOML_DO_NOT_TRACK": "true",
+    }  # fmt: skip
     command = [
         python,
         "-m",

@@ -3,12 +3,14 @@
     python -m tests.load.throughput --seconds 60
 
 Writes docs/records/service-throughput.json: pictures per second of the bare ONNX Runtime session and of the service
-for requests of 1 and of 16 pictures, interleaved; then an open loop at 0.5, 0.8, 1, 2 and 5 times the capacity.
+for requests of 1 and of 16 pictures, interleaved; then an open loop at 0.5, 0.8, 1, 2 and 5 times the capacity. The
+bare session runs twice: in all threads, one run after the other, and as the service runs it, in lanes side by side.
 """
 
 import argparse
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -23,14 +25,21 @@ _SIZES = (1, 16)
 _FACTORS = (0.5, 0.8, 1.0, 2.0, 5.0)
 
 
-def bare(localizer: Localizer, batch: int, seconds: float) -> float:
-    """Pictures per second of the network alone."""
+def bare(localizer: Localizer, batch: int, lanes: int, seconds: float) -> float:
+    """Pictures per second of the network alone, in so many threads that each wait for its answer."""
     side = localizer.engine.metadata.input_size
     pictures = np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
-    runs, begin = 0, time.monotonic()
-    while time.monotonic() - begin < seconds:
-        localizer.engine.run(pictures)
-        runs += 1
+    begin = time.monotonic()
+
+    def lane() -> int:
+        runs = 0
+        while time.monotonic() - begin < seconds:
+            localizer.engine.run(pictures)
+            runs += 1
+        return runs
+
+    with ThreadPoolExecutor(lanes) as pool:
+        runs = sum(future.result() for future in [pool.submit(lane) for _ in range(lanes)])
     return runs * batch / (time.monotonic() - begin)
 
 
@@ -68,14 +77,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of bare and service, interleaved")
     options = parser.parse_args()
     settings = Settings()
-    localizer = Localizer.load(threads=settings.network_threads())
-    batch = settings.batch_size(localizer.engine.provider)
-    bare_rates: list[float] = []
+    alone = Localizer.load(threads=settings.threads_alone())
+    several = Localizer.load(threads=settings.network_threads())
+    batch = settings.batch_size(several.engine.provider)
+    lanes = settings.lane_count(several.engine.provider)
+    bare_rates: dict[str, list[float]] = {"one session": [], "lanes": []}
     closed: dict[int, list[dict[str, object]]] = {size: [] for size in _SIZES}
     each = options.seconds / options.rounds
     with serving(*colocalize_server()) as server:
         for _ in range(options.rounds):
-            bare_rates.append(bare(localizer, batch, each))
+            bare_rates["one session"].append(bare(alone, batch, 1, each / 2))
+            bare_rates["lanes"].append(bare(several, batch, lanes, each / 2))
             for size in _SIZES:
                 closed[size].append(asyncio.run(_closed(server, size, each)))
         rates = {size: [float(str(one["goodput_images_per_s"])) for one in closed[size]] for size in _SIZES}
@@ -85,12 +97,16 @@ def main() -> None:
         "bare_images_per_s": bare_rates,
         "service": {str(size): closed[size] for size in _SIZES},
         "share_of_bare": {
-            str(size): [round(a / b, 3) for a, b in zip(rates[size], bare_rates, strict=True)] for size in _SIZES
+            name: {str(size): [round(a / b, 3) for a, b in zip(rates[size], told, strict=True)] for size in _SIZES}
+            for name, told in bare_rates.items()
         },
         "capacity_images_per_s": capacity,
         "open_loop": steps,
     }
-    told = {"seconds": options.seconds, "rounds": options.rounds, "batch": batch, "threads": settings.network_threads()}
+    told = {
+        "seconds": options.seconds, "rounds": options.rounds, "batch": batch, "lanes": lanes,
+        "threads": settings.network_threads(), "threads_alone": settings.threads_alone(),
+    }  # fmt: skip
     print(write_record("service-throughput", {**told, "picture": "JPEG 640 x 480"}, results))  # noqa: T201
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import bentoml
 
-from tests.load.peers.pipeline import BATCH, load, localize
+from tests.load.peers.pipeline import BATCH, WORKERS, load, localize
 
 
-@bentoml.service(workers=1, traffic={"timeout": 60})
+@bentoml.service(workers=WORKERS, traffic={"timeout": 60})
 class Peer:
     """One picture in, its boxes out."""
 

@@ -5,7 +5,7 @@ import os
 import litserve
 from fastapi import Request
 
-from tests.load.peers.pipeline import BATCH, load, localize
+from tests.load.peers.pipeline import BATCH, WORKERS, load, localize
 
 
 class PeerAPI(litserve.LitAPI):
@@ -30,6 +30,6 @@ class PeerAPI(litserve.LitAPI):
 
 if __name__ == "__main__":
     api = PeerAPI(max_batch_size=BATCH, batch_timeout=0.005)
-    litserve.LitServer(api, accelerator="cpu").run(
+    litserve.LitServer(api, accelerator="cpu", workers_per_device=WORKERS).run(
         host="127.0.0.1", port=int(os.environ["PEER_PORT"]), generate_client_file=False, log_level="warning"
     )

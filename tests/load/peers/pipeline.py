@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from colocalization.localizer import Localizer
 
-__all__ = ["BATCH", "THREADS", "load", "localize"]
+__all__ = ["BATCH", "THREADS", "WORKERS", "load", "localize"]
 
+WORKERS = int(os.environ.get("PEER_WORKERS", "1"))
 THREADS = int(os.environ.get("PEER_THREADS", "0"))
 BATCH = int(os.environ.get("PEER_BATCH", "2"))
 
