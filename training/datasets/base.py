@@ -77,6 +77,11 @@ class PictureSet:
         """Pictures to score: those of the test split, or of both, that have boxes."""
         return tuple(picture for picture in self.pictures if picture.split != "train" and picture.boxes)
 
+    @property
+    def labelled_train(self) -> tuple[Picture, ...]:
+        """Pictures of the training split alone that have boxes; settings may be compared on them."""
+        return tuple(picture for picture in self.pictures if picture.split == "train" and picture.boxes)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

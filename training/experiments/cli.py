@@ -158,11 +158,12 @@ def _add_grid(name: str, title: str) -> None:
         layout: Layout = "auto",
         category: Category = "",
         records: Records = None,
+        label: Annotated[str, typer.Option(help="Added to the record's name, to keep it beside another one.")] = "",
     ) -> None:
         keep_freed_memory()
-        label = "-".join(part for part in (name, data.resolve().name, category) if part)
+        record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
         settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
-        with session(label, data, limit, records, grid=name, **settings) as one:
+        with session(record, data, limit, records, grid=name, **settings) as one:
             pictures = open_dataset(data, layout, category)
             one.settings["pictures"] = {"train": len(pictures.train), "test": len(pictures.labelled_test)}
             folder = runs / data.resolve().name
@@ -181,6 +182,7 @@ for _name, _title in (
     ("table2", "Channel-wise and pixel-wise."),
     ("table3", "R+S and S+T, baseline and ours; once for each data set."),
     ("ablation", "With and without PTAP and loss, for R, R+S and S+T."),
+    ("forms", "The forms of the contrastive loss."),
     ("psynet", "PsyNet's training: rotation, and point symmetry."),
 ):
     _add_grid(_name, _title)

@@ -26,7 +26,12 @@ def record_path(folder: Path, name: str) -> Path:
 
 
 def write_record(
-    path: Path, name: str, provenance: Provenance, settings: dict[str, Any], results: dict[str, Any]
+    path: Path,
+    name: str,
+    provenance: Provenance,
+    settings: dict[str, Any],
+    results: dict[str, Any],
+    module: str = "training.experiments",
 ) -> None:
     """Write a record atomically, long lists of numbers on one line.
 
@@ -36,11 +41,12 @@ def write_record(
         provenance: What was running, taken when it began: the repository moves on.
         settings: What it was measured with.
         results: What came out.
+        module: What is run with these arguments to measure again.
     """
     record = {
         "experiment": name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "training.experiments", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
         "commit": provenance.commit,
         "machine": {
             "processor": _processor(),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import torch
 
 from colocalization.maps import min_max, otsu_threshold
 from training.build import choose_device, load_network
@@ -17,11 +18,12 @@ from training.checkpoint import read_checkpoint
 from training.config import TrainingConfig
 from training.datasets import PictureSet
 from training.errors import TrainingError
-from training.evaluate import Cut, attention_maps, map_box
+from training.evaluate import Cut, attention_maps, evaluate, map_box
 from training.experiments.maxboxacc import MaxBoxAcc
 from training.experiments.peers.mean import psynet_box
 from training.experiments.scores import best_iou, pack_ious, summarise
 from training.loop import Progress, Trainer
+from training.network import ColocalizationNet
 from training.runlog import read_log
 
 __all__ = ["FinishedRun", "essence", "find_runs", "score_run", "train_run"]
@@ -104,7 +106,8 @@ def score_run(run: FinishedRun, pictures: PictureSet, limit: int | None = None) 
 
     Returns:
         `seed`, `chosen_epoch`, `trained`: for each cut the scores and IoUs, `untrained`: the scores in the log before
-        training, `max_box_acc_v2`, and what the run cost.
+        training, `max_box_acc_v2`, `training_pictures`: the scores by Otsu's cut on those of the training pictures that
+        have boxes, and what the run cost.
 
     Raises:
         TrainingError: No test picture has a box.
@@ -142,8 +145,20 @@ def score_run(run: FinishedRun, pictures: PictureSet, limit: int | None = None) 
         },
         "max_box_acc_v2": round(accuracy.compute(), 2),
         "untrained": _untrained(run.log),
+        "training_pictures": _on_training_pictures(network, pictures, size, device),
         "cost": _cost(run.log),
     }
+
+
+def _on_training_pictures(
+    network: ColocalizationNet, pictures: PictureSet, size: int, device: torch.device
+) -> dict[str, float]:
+    """What settings may be compared by, since it leaves the test boxes alone; empty where there are no boxes."""
+    labelled = pictures.labelled_train
+    if not labelled:
+        return {}
+    scores = evaluate(network, labelled, size, device)["otsu"]
+    return {f"{at:g}": round(value, 2) for at, value in scores.at.items()} | {"mean": round(scores.mean, 2)}
 
 
 def _untrained(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -168,5 +183,9 @@ def _cost(log: Sequence[dict[str, Any]]) -> dict[str, float | None]:
         "epochs": len(epochs),
         "seconds": round(sum(record["seconds"] for record in epochs), 1),
         "pictures_per_second": round(float(np.median([record["pictures_per_second"] for record in epochs])), 2),
+        **{
+            name: round(float(np.median([record[name] for record in epochs])), 3)
+            for name in ("load_share", "forward_share", "backward_share")
+        },
         "peak_memory_mb": round(max(memory)) if memory else None,
     }

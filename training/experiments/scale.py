@@ -16,7 +16,7 @@ from typing import Any
 from training.errors import TrainingError
 from training.experiments.sets import EvaluationSet
 
-__all__ = ["COUNTS", "measure_scale"]
+__all__ = ["COUNTS", "link", "measure_scale", "score_folder"]
 
 COUNTS = (100, 1_000, 10_000)
 
@@ -47,26 +47,47 @@ def measure_scale(sets: Sequence[EvaluationSet], counts: Sequence[int], note: No
             pictures.mkdir()
             for index in range(count):
                 source = sources[index % len(sources)]
-                _link(source.resolve(), pictures / f"{index:06d}{source.suffix.lower()}")
-            results[str(count)] = _score(pictures, Path(folder) / "out", count)
+                link(source.resolve(), pictures / f"{index:06d}{source.suffix.lower()}")
+            results[str(count)] = score_folder(pictures, Path(folder) / "out", count)
         told = results[str(count)]
         note(f"{count} pictures: {told['wall_seconds']:.0f} s, peak {told['peak_memory_mb']:.0f} MB")
     return {"counts": results}
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where that cannot be."""
     try:
         os.link(source, target)
     except OSError:  # another file system
         shutil.copyfile(source, target)
 
 
-def _score(pictures: Path, out: Path, count: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "service.cli", "score", str(pictures), "--out", str(out)]
+def score_folder(pictures: Path, out: Path, count: int, *options: str) -> dict[str, float]:
+    """Run `colocalize score` in a process of its own.
+
+    Args:
+        pictures: Folder to score.
+        out: Folder of the results.
+        count: Number of pictures in the folder.
+        *options: Further arguments of the command.
+
+    Returns:
+        `wall_seconds`, `cpu_seconds`, `cpu_seconds_per_picture` and `peak_memory_mb` (resident).
+
+    Raises:
+        TrainingError: The command fails.
+    """
+    command = [sys.executable, "-m", "service.cli", "score", str(pictures), "--out", str(out), *options]
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  (our own command)
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = 0.0
+        while True:
+            peak = max(peak, _peak_memory_mb(process.pid))
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.05)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
@@ -77,5 +98,14 @@ def _score(pictures: Path, out: Path, count: int) -> dict[str, float]:
         "wall_seconds": round(wall, 1),
         "cpu_seconds": round(cpu, 1),
         "cpu_seconds_per_picture": round(cpu / count, 4),
-        "peak_memory_mb": round(usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
+        "peak_memory_mb": round(peak or usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
     }
+
+
+def _peak_memory_mb(pid: int) -> float:
+    """The peak so far as Linux tells it, else 0: what `wait4` tells there includes the parent, before the exec."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM:")), 0.0)

@@ -1,8 +1,9 @@
-"""Experiments `figure1`, `table1`, `table2`, `table3`, `ablation` and `psynet`: the paper's, as grids of training runs.
+"""Experiments `figure1`, `table1` to `table3`, `ablation`, `forms` and `psynet`, as grids of training runs.
 
 Each cell of a grid is a few settings over a preset. `table1` and `table2` train on rotation without the contrastive
 loss, as the supplement's do; that Figure 1 trains on rotation too is our reading. `ablation` takes the method apart:
-with and without PTAP and the loss, for R, R+S and S+T. `psynet` is the peer's training: its two best tasks.
+with and without PTAP and the loss, for R, R+S and S+T. `forms` sets the forms of the loss side by side. `psynet` is
+the peer's training: its two best tasks.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,6 +75,7 @@ def _ablation() -> tuple[Cell, ...]:
     )
 
 
+_BOTH = ("pretext.tasks=R+S",)
 _ROTATION = ("pretext.tasks=R", *_NO_LOSS)
 
 GRIDS: dict[str, tuple[Cell, ...]] = {
@@ -89,6 +91,16 @@ GRIDS: dict[str, tuple[Cell, ...]] = {
     ),
     "table3": _table3(),
     "ablation": _ablation(),
+    "forms": (
+        Cell("none", "no contrastive loss", (*_BOTH, *_PTAP, *_NO_LOSS)),
+        Cell("feature", "feature form", (*_BOTH, *_PTAP, "loss.feature_weight=1", "loss.map_weight=0")),
+        Cell("map", "map form", (*_BOTH, *_PTAP, "loss.feature_weight=0", "loss.map_weight=1")),
+        Cell(
+            "map-background",
+            "map form, background alone as negative",
+            (*_BOTH, *_PTAP, "loss.feature_weight=0", "loss.map_weight=1", "loss.map_others=0"),
+        ),
+    ),
     "psynet": (
         Cell("R", "PsyNet, rotation", (*_ROTATION, *_NO_PTAP)),
         Cell("P", "PsyNet, point symmetry", ("pretext.tasks=P", "pretext.fill=reflect", *_NO_PTAP, *_NO_LOSS)),

@@ -55,7 +55,17 @@ def grid_results(seeds: int) -> dict[str, Any]:
     run = {
         "trained": {"otsu": scores, "psynet": scores},
         "untrained": {"otsu": {"0.5": 41.5}},
+        "training_pictures": {"0.5": 43.5},
         "max_box_acc_v2": 61.5,
+        "cost": {
+            "epochs": 12,
+            "seconds": 60.0,
+            "pictures_per_second": 12.5,
+            "peak_memory_mb": 3000,
+            "load_share": 0.01,
+            "forward_share": 0.75,
+            "backward_share": 0.24,
+        },
     }
     return {
         "cells": {"channel": {"label": "channel-wise", "runs": [run] * seeds}, "pixel": {"label": "pixel", "runs": []}}
@@ -123,7 +133,10 @@ def test_tables_beside_the_papers(records: Callable[..., Path], seeds: int, scor
     text = written(records("table2-CUB", settings, grid_results(seeds)))
     assert "## Table 2: channel-wise and pixel-wise, on CUB" in text
     assert f"| channel-wise | {score} |" in text
-    assert "| 41.5 |" in text
+    assert "| 41.5 | 43.5 |" in text
+    assert "12.5 to 12.5 pictures/s" in text
+    assert "forward 75%" in text
+    assert "peak memory 3000 MB" in text
     assert "96.63 / 80.66 / 35.27 / 70.86 |" in text
     assert "Not trained yet: pixel." in text
 

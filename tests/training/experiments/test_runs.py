@@ -33,6 +33,8 @@ def test_cells_are_what_the_paper_varies() -> None:
     assert on == [(False, False), (True, False), (True, True)]
     assert [config.pooling.kind for config in configs_of("table2")] == ["channel", "ptap"]
     assert [config.loss.active for config in configs_of("table3")] == [False, True, False, True]
+    weights = [(one.loss.feature_weight, one.loss.map_weight, one.loss.map_others) for one in configs_of("forms")[1:]]
+    assert weights == [(1, 0, 1), (0, 1, 1), (0, 1, 0)]
     assert [config.pretext.tasks for config in configs_of("psynet")] == [("rotation",), ("point_symmetry",)]
 
 
@@ -88,6 +90,7 @@ def test_scores_are_those_of_the_log(
     }
     for cut in ("otsu", "set_otsu"):
         assert score["trained"][cut]["corloc"]["mean"] == pytest.approx(logged[cut], abs=0.01)
+    assert bool(score["training_pictures"]) == bool(pictures.labelled_train)
     assert set(score["untrained"]) == {"otsu", "set_otsu", "psynet"}
     assert set(score["untrained"]["otsu"]) == {"0.3", "0.5", "0.7", "mean"}
 

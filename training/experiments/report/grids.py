@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 from training.experiments.records import Record
@@ -18,8 +18,10 @@ _TITLES = {
     "table2": "Table 2: channel-wise and pixel-wise",
     "table3": "Table 3: combined pretext tasks",
     "ablation": "The parts of the method",
+    "forms": "The forms of the contrastive loss",
     "psynet": "PsyNet's training",
 }
+_SHARES = ("load", "forward", "backward")
 _AT = ("0.3", "0.5", "0.7", "mean")
 
 
@@ -32,16 +34,28 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
     yield (
         f"Preset `{settings['preset']}`{''.join(f', `{one}`' for one in settings['overrides'])}; "
         f"{pictures['train']} pictures trained on, {pictures['test']} scored, attention maps alone. The epoch is "
-        "chosen without boxes. First each map cut at its Otsu threshold; then, at 0.5, PsyNet's cut and legacy count."
+        "chosen without boxes. First each map cut at its Otsu threshold; then, at 0.5, PsyNet's cut and legacy count. "
+        "The training pictures' boxes are seen by no run; settings may be compared on them."
     )
     yield ""
     rows = [_row(grid, name, cell) for name, cell in cells.items() if cell["runs"]]
-    head = ["", *_AT, "PsyNet's cut", "legacy", "MaxBoxAccV2", "before training, 0.5", "seeds"]
+    head = [
+        "",
+        *_AT,
+        "PsyNet's cut",
+        "legacy",
+        "MaxBoxAccV2",
+        "before training, 0.5",
+        "training pictures, 0.5",
+        "seeds",
+    ]
     if grid in PAPER:
         head.append("the paper's, 0.3 / 0.5 / 0.7 / mean")
     if grid == "table3":
         head.append("the paper's at 0.5, CUB / Cars / Aircraft / Dogs")
     yield from table(head, rows)
+    yield ""
+    yield _cost([run["cost"] for cell in cells.values() for run in cell["runs"] if run["cost"]])
     missing = [cell["label"] for cell in cells.values() if not cell["runs"]]
     if missing:
         yield ""
@@ -55,13 +69,26 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
         yield "The paper's Figure 1 is best at k = 0.7."
 
 
+def _cost(costs: list[dict[str, Any]]) -> str:
+    if not costs:
+        return ""
+    rates = [cost["pictures_per_second"] for cost in costs]
+    memory = [cost["peak_memory_mb"] for cost in costs if cost["peak_memory_mb"] is not None]
+    shares = ", ".join(f"{name} {median(cost[f'{name}_share'] for cost in costs):.0%}" for name in _SHARES)
+    return (
+        f"Training: {min(rates):.1f} to {max(rates):.1f} pictures/s on a machine with other work ({shares} of the "
+        f"time, median), peak memory {max(memory, default=0)} MB."
+    )
+
+
 def _row(grid: str, name: str, cell: dict[str, Any]) -> list[object]:
     runs = cell["runs"]
     row: list[object] = [cell["label"], *(_score(runs, "otsu", at) for at in _AT), _score(runs, "psynet", "0.5")]
     row.append(f"{fmean(run['trained']['psynet']['legacy']['0.5'] for run in runs):.1f}")
     row.append(f"{fmean(run['max_box_acc_v2'] for run in runs):.1f}")
     before = [run["untrained"]["otsu"]["0.5"] for run in runs if "otsu" in run["untrained"]]
-    row += [f"{fmean(before):.1f}" if before else "", len(runs)]
+    train = [run["training_pictures"]["0.5"] for run in runs if run["training_pictures"]]
+    row += [f"{fmean(before):.1f}" if before else "", f"{fmean(train):.1f}" if train else "", len(runs)]
     if grid in PAPER:
         paper = PAPER[grid].get(name)
         row.append("" if paper is None else " / ".join(f"{paper[at]:.2f}" for at in _AT))
