@@ -1,0 +1,144 @@
+"""The command `python -m benchmarks`; run it from the root of the repository."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import onnxruntime
+import typer
+
+from benchmarks.folder import MODES, measure_folder, measure_limits
+from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
+from benchmarks.precision import measure_precision
+from benchmarks.report import RECORDS, write_report
+from training.checkpoint import Provenance
+from training.experiments.records import read_record, write_record
+from training.experiments.sets import open_sets
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+Pictures = Annotated[Path, typer.Option(help="Folder of photographs, searched at any depth.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds of each comparison.")]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of the network; 0: one for each core.")]
+
+_PICTURES = Path("examples/images")
+
+
+@contextmanager
+def _record(name: str, **settings: Any) -> Iterator[dict[str, Any]]:
+    """Write what is put into the dictionary as the record of a benchmark."""
+    provenance, results = Provenance.here(), {}
+    yield results
+    without = (
+        {} if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else {"cuda": "left out: none here"}
+    )
+    path = _path(name)
+    write_record(path, name, provenance, settings | without, results, "benchmarks")
+    typer.echo(f"{path} written", err=True)
+
+
+def _path(name: str) -> Path:
+    return RECORDS / f"benchmark-{name}.json"
+
+
+def _photographs(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not found:
+        raise typer.BadParameter(f"there is no photograph in {folder}")
+    return found
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@app.command()
+def pooling(
+    pictures: Pictures = _PICTURES,
+    rounds: Rounds = 200,
+    threads: Threads = 1,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Part of a case's name, to measure it anew and keep the others; repeatable."),
+    ] = None,
+    batch: Annotated[list[int] | None, typer.Option(min=1, max=max(BATCHES), help="Pictures in a run.")] = None,
+) -> None:
+    """Forward time with PTAP over that with a channel mean."""
+    found = (_photographs(pictures) * max(BATCHES))[: max(BATCHES)]
+    kept = read_record(_path("pooling"))["results"] if only or batch else {}
+    with _record("pooling", rounds=rounds) as results:
+        measured = measure_pooling(found, rounds, threads, _note, only=only or (), batches=batch or BATCHES)
+        for case, told in measured.items():
+            batches = kept.get(case, {}).get("batches", {}) | told["batches"]
+            kept[case] = {**told, "batches": dict(sorted(batches.items(), key=lambda one: int(one[0])))}
+        results.update(kept)
+
+
+@app.command()
+def equality(cases: Annotated[int, typer.Option(min=1, help="Feature maps.")] = 12_000) -> None:
+    """The poolings in the graph against float64 numpy."""
+    with _record("equality", cases=cases) as results:
+        results.update(measure_equality(cases, _note))
+
+
+@app.command()
+def precision(
+    data: Path = Path("../shared/data"),
+    rounds: Rounds = 60,
+    threads: Threads = 1,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Most pictures a set, spread evenly; for a quick look.")
+    ] = None,
+) -> None:
+    """Speed and CorLoc of int8 beside fp32; DATA is a collection of sets as in docs/experiments.md."""
+    settings = {"rounds": rounds, "threads": threads, "data": data.resolve().name, "limit": limit}
+    with _record("precision", **settings) as results, tempfile.TemporaryDirectory() as folder:
+        sets = open_sets(data, limit=limit)
+        pictures = [picture.path for picture in sets[0].pictures[:16]]
+        results.update(measure_precision(sets, pictures, Path(folder), rounds, threads, _note))
+
+
+@app.command()
+def folder(
+    pictures: Pictures = _PICTURES,
+    count: Annotated[list[int] | None, typer.Option(min=2, help="Pictures; repeatable.")] = None,
+    mode: Annotated[list[str] | None, typer.Option(help="Mode, attention or common; repeatable.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement of the bare network.")] = 15.0,
+) -> None:
+    """`colocalize score` beside the bare network: 100, 1,000 and 5,000 pictures, both modes."""
+    counts, cores = count or [100, 1_000, 5_000], os.cpu_count() or 1
+    kept = read_record(_path("folder"))["results"] if (count or mode) and _path("folder").is_file() else {}
+    with _record("folder", seconds=seconds) as results:
+        measured = measure_folder(_photographs(pictures), counts, cores, seconds, _note, mode or MODES)
+        results.update({name: kept.get(name, {}) | measured.get(name, {}) for name in MODES})
+
+
+@app.command()
+def limits(rounds: Rounds = 50) -> None:
+    """Multiply-adds of the network, and what a core could do."""
+    with _record("limits", rounds=rounds) as results:
+        results.update(measure_limits(rounds))
+
+
+@app.command()
+def everything(pictures: Pictures = _PICTURES, data: Path = Path("../shared/data")) -> None:
+    """All of the above but those whose data is missing, then the report."""
+    steps: list[Callable[[], None]] = [equality, limits, lambda: pooling(pictures), lambda: folder(pictures)]
+    if data.is_dir():
+        steps.append(lambda: precision(data))
+    else:
+        _note(f"precision left out: there is no folder {data}")
+    for step in steps:
+        step()
+    write_report()
+
+
+@app.command()
+def report() -> None:
+    """Write the benchmarks' part of docs/performance.md and its plot from the records."""
+    write_report()

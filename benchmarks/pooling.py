@@ -1,0 +1,168 @@
+"""What PTAP adds to the forward pass, and that it is exact."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from benchmarks.networks import CASES, network_inputs, pooling_models
+from benchmarks.timing import interleave, ratio
+from model_export.graph import OPSET
+from model_export.graph_builder import GraphBuilder
+from model_export.pooling_graph import append_pooling
+from training.pooling import AttentionPooling, top_count
+
+__all__ = ["BATCHES", "measure_equality", "measure_pooling"]
+
+BATCHES = (1, 16)
+
+
+def measure_pooling(
+    pictures: list[Path],
+    rounds: int,
+    threads: int,
+    note: Callable[[str], None],
+    *,
+    only: Sequence[str] = (),
+    batches: Sequence[int] = BATCHES,
+) -> dict[str, Any]:
+    """Forward time with every pooling over the forward time with a plain channel mean.
+
+    Args:
+        pictures: Photographs, at least the largest batch.
+        rounds: Rounds of each comparison.
+        threads: Threads of the network; 0: one for each core.
+        note: Is told how it goes.
+        only: Parts of the names of the cases to measure; empty: all.
+        batches: Pictures in a run.
+    """
+    results: dict[str, Any] = {}
+    for case in (one for one in CASES if not only or any(part in one.name for part in only)):
+        images = network_inputs(pictures[: max(BATCHES)], case.size)
+        models, features = pooling_models(case, images)
+        results[case.name] = {"features": features, "batches": {}}
+        for batch in batches:
+            calls = {name: _call(content, images, batch, threads) for name, content in models.items()}
+            times = interleave(calls, rounds, seldom=("product", "gated", "topk"), every=rounds // 20 or 1)
+            told = {name: ratio(times, name, "mean") for name in models if name != "mean"}
+            results[case.name]["batches"][str(batch)] = {"threads": threads, "poolings": told}
+            note(f"{case.name}, batch {batch}: " + ", ".join(f"{name} {one['ratio']}" for name, one in told.items()))
+    return results
+
+
+def _call(content: bytes, images: NDArray[np.float32], batch: int, threads: int) -> Callable[[], object]:
+    session = _session(content, threads)
+    turn = iter(range(10**9))
+
+    def run() -> object:
+        chosen = images if batch == len(images) else images[[next(turn) % len(images)]]
+        return session.run(None, {"image": chosen})
+
+    return run
+
+
+def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def measure_equality(cases: int, note: Callable[[str], None]) -> dict[str, Any]:
+    """The pooling in the graph against float64 numpy, on feature maps of many kinds.
+
+    Feature maps of which float32 cannot tell which channels come first are left out of the channel-wise ones.
+
+    Returns:
+        By kind of pooling, the number of `cases` (feature maps) and the `worst` error, relative to the feature map's
+        largest magnitude.
+    """
+    random = np.random.default_rng(0)
+    results: dict[str, dict[str, Any]] = {
+        kind: {"cases": 0, "worst": 0.0} for kind in ("ptap", "channel", "max", "avg")
+    }
+    each = 25
+    while sum(one["cases"] for one in results.values()) < cases:
+        for kind, told in results.items():
+            channels, cells = int(random.choice([3, 16, 64, 320, 1280])), int(random.integers(1, 5))
+            share = float(random.uniform(0.02, 1.0))
+            content = _CONTENTS[int(random.integers(len(_CONTENTS)))]
+            features = np.asarray(content(random, (each, channels, cells, cells)), np.float32)
+            nonnegative = bool((features >= 0).all())
+            session = _pooling_session(kind, share, channels, cells, nonnegative)
+            (found,) = session.run(None, {"features": features})
+            error = np.abs(found - _reference(features, kind, top_count(share, channels))).max(axis=(1, 2))
+            scale = np.abs(features).max(axis=(1, 2, 3)).astype(np.float64)
+            relative = np.where(scale > 0, error / np.where(scale > 0, scale, 1), error)
+            clear = _is_clear(features, kind, top_count(share, channels))
+            told["cases"] += int(clear.sum())
+            told["worst"] = max(told["worst"], float(relative[clear].max(initial=0.0)))
+    for kind, told in results.items():
+        told["worst"] = float(f"{told['worst']:.2g}")
+        note(f"{kind}: {told['cases']} feature maps, worst relative error {told['worst']}")
+    return results
+
+
+def _pooling_session(
+    kind: Any, share: float, channels: int, cells: int, nonnegative: bool
+) -> onnxruntime.InferenceSession:
+    graph = GraphBuilder("pooling")
+    pooling = AttentionPooling(kind, share, gate=False)
+    append_pooling(graph, pooling, "features", channels, cells, "attention", nonnegative=nonnegative)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "pooling",
+            [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", channels, cells, cells])],
+            [helper.make_tensor_value_info("attention", TensorProto.FLOAT, ["batch", cells, cells])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=9,
+    )
+    return _session(model.SerializeToString(), 1)
+
+
+Shape = tuple[int, int, int, int]
+Random = np.random.Generator
+
+
+def _extreme(random: Random, shape: Shape) -> NDArray[np.float64]:
+    return np.asarray(random.standard_normal(shape) * 10.0 ** random.integers(-30, 30, shape))
+
+
+_CONTENTS: tuple[Callable[[Random, Shape], NDArray[Any]], ...] = (
+    lambda random, shape: random.standard_normal(shape),
+    lambda random, shape: np.maximum(random.standard_normal(shape) - 1.3, 0),  # about a tenth positive
+    lambda random, shape: np.maximum(random.standard_normal(shape) + 1.3, 0),
+    lambda random, shape: -np.abs(random.standard_normal(shape)) - 0.1,
+    lambda random, shape: np.full(shape, random.standard_normal()),
+    lambda _, shape: np.zeros(shape),
+    lambda random, shape: random.integers(-2, 3, shape),  # ties
+    lambda random, shape: random.lognormal(0, 3, shape),
+    lambda random, shape: random.standard_normal(shape) + 1e3,
+    lambda random, shape: random.standard_normal(shape) * 1e36,
+    lambda random, shape: random.standard_normal(shape) * 1e-30,
+    _extreme,
+)
+
+
+def _reference(features: NDArray[np.float32], kind: str, k: int) -> NDArray[np.float64]:
+    exact = features.astype(np.float64)
+    if kind in ("max", "avg"):
+        return np.asarray(exact.max(axis=1) if kind == "max" else exact.mean(axis=1))
+    if kind == "ptap":
+        return np.asarray(np.sort(exact, axis=1)[:, -k:].mean(axis=1))
+    order = np.argsort(-exact.mean(axis=(2, 3)), axis=1, kind="stable")[:, :k]
+    return np.asarray(np.take_along_axis(exact, order[:, :, None, None], axis=1).mean(axis=1))
+
+
+def _is_clear(features: NDArray[np.float32], kind: str, k: int) -> NDArray[np.bool_]:
+    """Whether float32 and float64 must choose the same channels, for each feature map."""
+    if kind != "channel" or k == features.shape[1]:
+        return np.ones(len(features), bool)
+    priority = -np.sort(-features.astype(np.float64).mean(axis=(2, 3)), axis=1)
+    return np.asarray(priority[:, k - 1] - priority[:, k] > 1e-5 * np.abs(features).max(axis=(1, 2, 3)))
