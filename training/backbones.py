@@ -17,6 +17,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from training.errors import TrainingError
+from training.folding import fold_stages
 
 __all__ = ["STRIDE", "Backbone", "Colour", "FeatureMap", "create_backbone"]
 
@@ -45,7 +46,16 @@ class Backbone(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.mean = mean
         self.std = std
+        self._folded: tuple[nn.Sequential, ...] = ()  # in a tuple, so that it is no part of the network's state
         self.channels = self._probe()
+
+    def fold(self, count: int) -> None:
+        """Run the first stages folded from now on (`training.folding`): for stages that do not learn.
+
+        Args:
+            count: How many stages; their weights are taken as they are now.
+        """
+        self._folded = (fold_stages(list(self.stages[:count])),) if count else ()
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the feature map.
@@ -56,7 +66,8 @@ class Backbone(nn.Module):
         Returns:
             (N, C, S / 16, S / 16) float.
         """
-        for stage in self.stages:
+        done = len(self._folded[0]) if self._folded else 0
+        for stage in (*self._folded, *self.stages[done:]):
             images = stage(images)
         return images
 

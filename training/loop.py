@@ -122,6 +122,7 @@ class Trainer:
         self.chosen: tuple[int, Signals | None] = (0, None)
         self._provenance = Provenance.here()
         self._resumed = resume and self._resume()
+        self._fold()
         self._forward: Forward = self._wrap()
 
     @property
@@ -297,6 +298,11 @@ class Trainer:
 
     def _weights(self) -> ColocalizationNet:
         return self.network if self.average is None else self.average.network
+
+    def _fold(self) -> None:
+        networks = [self.network] if self.average is None else [self.network, self.average.network]
+        for network in networks:
+            network.backbone.fold(network.frozen_stages)
 
     def _wrap(self) -> Forward:
         if self.processes.count == 1:

@@ -182,6 +182,7 @@ for _name, _title in (
     ("table2", "Channel-wise and pixel-wise."),
     ("table3", "R+S and S+T, baseline and ours; once for each data set."),
     ("ablation", "With and without PTAP and loss, for R, R+S and S+T."),
+    ("baselines", "The baseline on the head's features, for R, R+S and S+T."),
     ("forms", "The forms of the contrastive loss."),
     ("psynet", "PsyNet's training: rotation, and point symmetry."),
 ):

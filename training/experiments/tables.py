@@ -1,9 +1,10 @@
-"""Experiments `figure1`, `table1` to `table3`, `ablation`, `forms` and `psynet`, as grids of training runs.
+"""Experiments `figure1`, `table1` to `table3`, `ablation` and others, as grids of training runs.
 
 Each cell of a grid is a few settings over a preset. `table1` and `table2` train on rotation without the contrastive
 loss, as the supplement's do; that Figure 1 trains on rotation too is our reading. `ablation` takes the method apart:
-with and without PTAP and the loss, for R, R+S and S+T. `forms` sets the forms of the loss side by side. `psynet` is
-the peer's training: its two best tasks.
+with and without PTAP and the loss, for R, R+S and S+T; `baselines` pools what the paper's baseline does, the features
+after the last ReLU, which on EfficientNet-Lite0 are the head's. `forms` sets the forms of the loss side by side.
+`psynet` is the peer's training: its two best tasks.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,11 +71,17 @@ def _ablation() -> tuple[Cell, ...]:
     )
     return tuple(
         Cell(f"{tasks}-{name}", f"{tasks}, {label}", (f"pretext.tasks={tasks}", *settings))
-        for tasks in ("R", "R+S", "S+T")
+        for tasks in _COMBINATIONS
         for name, label, settings in parts
     )
 
 
+def _baselines() -> tuple[Cell, ...]:
+    settings = (*_NO_PTAP, *_NO_LOSS, "backbone.feature_map=head")
+    return tuple(Cell(tasks, f"{tasks}, baseline", (f"pretext.tasks={tasks}", *settings)) for tasks in _COMBINATIONS)
+
+
+_COMBINATIONS = ("R", "R+S", "S+T")
 _BOTH = ("pretext.tasks=R+S",)
 _ROTATION = ("pretext.tasks=R", *_NO_LOSS)
 
@@ -91,6 +98,7 @@ GRIDS: dict[str, tuple[Cell, ...]] = {
     ),
     "table3": _table3(),
     "ablation": _ablation(),
+    "baselines": _baselines(),
     "forms": (
         Cell("none", "no contrastive loss", (*_BOTH, *_PTAP, *_NO_LOSS)),
         Cell("feature", "feature form", (*_BOTH, *_PTAP, "loss.feature_weight=1", "loss.map_weight=0")),

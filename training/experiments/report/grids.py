@@ -18,6 +18,7 @@ _TITLES = {
     "table2": "Table 2: channel-wise and pixel-wise",
     "table3": "Table 3: combined pretext tasks",
     "ablation": "The parts of the method",
+    "baselines": "The baseline on the head's features",
     "forms": "The forms of the contrastive loss",
     "psynet": "PsyNet's training",
 }
