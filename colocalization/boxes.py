@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Box", "box_iou", "component_boxes", "non_maximum_suppression"]
+__all__ = ["Box", "Components", "box_iou", "connected_components", "non_maximum_suppression"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +98,50 @@ def non_maximum_suppression(boxes: ArrayLike, scores: ArrayLike, iou_threshold: 
     return np.asarray(kept, dtype=np.intp)
 
 
-def component_boxes(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Boxes of the 8-connected components of a mask, largest area first.
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The 8-connected components of a mask, largest area first; those of equal area in scan order.
+
+    Attributes:
+        boxes: (N, 4) intp `x0, y0, x1, y1` in pixels of the mask.
+        areas: (N,) intp, pixels of each.
+    """
+
+    boxes: NDArray[np.intp]
+    areas: NDArray[np.intp]
+    _labels: NDArray[np.int32]
+    _numbers: NDArray[np.intp]
+
+    def inside(self, index: int, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Values at the pixels of a component.
+
+        Args:
+            index: Which component.
+            values: (H, W), of the mask's shape.
+
+        Returns:
+            (area,) values in scan order.
+        """
+        x0, y0, x1, y1 = self.boxes[index]
+        mask = self._labels[y0:y1, x0:x1] == self._numbers[index]
+        return np.asarray(values[y0:y1, x0:x1][mask])
+
+
+def connected_components(mask: NDArray[np.bool_]) -> Components:
+    """Find the 8-connected components of a mask.
 
     Args:
         mask: (H, W) bool.
 
-    Returns:
-        (N, 4) boxes `x0, y0, x1, y1` in pixels of the mask, and the (H, W) int32 label map in which component `i` of
-        the boxes is labelled `i + 1` and the rest 0. Components of equal area come in scan order.
-
     Example:
-        >>> component_boxes(np.array([[1, 0, 0, 1], [0, 0, 1, 1]], bool))[0].tolist()
+        >>> connected_components(np.array([[1, 0, 0, 1], [0, 0, 1, 1]], bool)).boxes.tolist()
         [[2, 0, 4, 2], [0, 0, 1, 1]]
     """
     # Of OpenCV's algorithms this one labels in scan order, as equal areas need it.
-    count, labels, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        mask.astype(np.uint8), 8, cv2.CV_32S, cv2.CCL_WU
+    _, labels, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        np.ascontiguousarray(mask).view(np.uint8), 8, cv2.CV_32S, cv2.CCL_WU
     )
     x0, y0, width, height, area = found[1:].T.astype(np.intp)
     order = np.argsort(-area, kind="stable")
-    boxes = np.stack([x0, y0, x0 + width, y0 + height], axis=1)[order]
-    if (np.diff(area) <= 0).all():  # they are in order already; most often there is one
-        return boxes, labels
-    rank = np.zeros(count, dtype=np.int32)
-    rank[order + 1] = np.arange(1, count)
-    return boxes, np.take(rank, labels)
+    boxes = np.stack([x0, y0, x0 + width, y0 + height], axis=1)
+    return Components(boxes[order], area[order], labels, order + 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import component_boxes
+from colocalization.boxes import connected_components
 from colocalization.consistency import Prototype, fit_prototype
 from colocalization.discriminant import Discriminant, fit_discriminant, starting_maps
 from colocalization.maps import upsample
@@ -59,16 +59,15 @@ class FirstLook:
         """
         scores = self.object.map(features)
         height, width = (_FINE * side for side in scores.shape)
-        boxes, labels = component_boxes(upsample(scores, width, height) > 0.5)
-        if not len(boxes):
+        parts = connected_components(upsample(scores, width, height) > 0.5)
+        if not len(parts.boxes):
             return [Region(0.0, 0.0, 1.0, 1.0)]
-        areas = np.bincount(labels.ravel())[1:]
         return [
             Region(*(float(value) for value in box / (width, height, width, height))).expanded(
                 _REGION_FACTOR, _SMALLEST_REGION
             )
-            for box, area in zip(boxes[:limit], areas[:limit], strict=True)
-            if area >= _LEAST_AREA * areas[0]
+            for box, area in zip(parts.boxes[:limit], parts.areas[:limit], strict=True)
+            if area >= _LEAST_AREA * parts.areas[0]
         ]
 
 

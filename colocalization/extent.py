@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import Box, box_iou, component_boxes, non_maximum_suppression
+from colocalization.boxes import Box, box_iou, connected_components, non_maximum_suppression
 from colocalization.common import SecondLook
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.refinement import refine
@@ -110,13 +110,12 @@ def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit
     The score is the mean of the map over the component, for all but the largest scaled by the root of its relative
     area, so that scores fall with size.
     """
-    boxes, labels = component_boxes(mask)
+    parts = connected_components(mask)
     found: list[Box] = []
-    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
-    for rank, (box, area) in enumerate(zip(boxes[:limit], areas[:limit], strict=True), start=1):
-        if area < _LEAST_AREA * areas[0]:
+    for index, (box, area) in enumerate(zip(parts.boxes[:limit], parts.areas[:limit], strict=True)):
+        if area < _LEAST_AREA * parts.areas[0]:
             break
-        score = float(scores[labels == rank].mean()) * float(np.sqrt(area / areas[0]))
+        score = float(parts.inside(index, scores).mean()) * float(np.sqrt(area / parts.areas[0]))
         x0, y0, x1, y1 = (float(value) for value in box)
         found.append(Box(x0, y0, x1, y1, min(score, found[0].score) if found else score))
     return found
@@ -133,7 +132,7 @@ def _corrected(outlined: Sequence[Box], mask: NDArray[np.bool_], picture: float)
         mask: (H, W) bool, where the map sees the object.
         picture: Area of the whole picture, in pixels of the mask.
     """
-    extents = component_boxes(mask)[0]
+    extents = connected_components(mask).boxes
     if not outlined or not len(extents):
         return list(outlined)
     found = []

@@ -216,7 +216,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         behind = Image.new("RGBA", rgba.size, (*_TRANSPARENT_SHOWS, 255))
         return Image.alpha_composite(behind, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _high_depth_to_rgb(image: Image.Image) -> Image.Image:

