@@ -85,7 +85,7 @@ def common_extent(
     heatmap = np.zeros((height, width), dtype=np.float32)
     boxes: list[Box] = []
     for region, features in looks:
-        left, top, right, bottom = _pixels(region, width, height)
+        left, top, right, bottom = region.in_pixels(width, height)
         scores = second.map(features)
         patch = heatmap[top:bottom, left:right]
         # 0 at the background's mean and 1 at the object's, so that a region's rim does not show.
@@ -152,12 +152,6 @@ def _best(boxes: Sequence[Box], limit: int) -> list[Box]:
     scores = [min(box.score, boxes[0].score) for box in boxes]
     kept = non_maximum_suppression([box.as_tuple() for box in boxes], scores, _OVERLAP)
     return [replace(boxes[index], score=scores[index]) for index in kept[:limit]]
-
-
-def _pixels(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
-    x0, y0, x1, y1 = region.in_pixels(width, height)
-    left, top = min(int(x0), width - 1), min(int(y0), height - 1)
-    return left, top, max(left + 1, int(np.ceil(x1))), max(top + 1, int(np.ceil(y1)))
 
 
 def _reduced(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

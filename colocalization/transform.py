@@ -1,8 +1,10 @@
 """From a picture to the network's input, and from the input's frame back to the picture."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -20,7 +22,7 @@ class Region:
 
     Example:
         >>> Region(0.25, 0.0, 0.75, 1.0).in_pixels(100, 50)
-        (25.0, 0.0, 75.0, 50.0)
+        (25, 0, 75, 50)
     """
 
     x0: float
@@ -32,9 +34,10 @@ class Region:
         if not (0 <= self.x0 < self.x1 <= 1 and 0 <= self.y0 < self.y1 <= 1):
             raise ValueError(f"a region must lie in [0, 1] and have an area, got {self}")
 
-    def in_pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The region in pixels of a picture of this size."""
-        return self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height
+    def in_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The whole pixels that the region touches in a picture of this size, half-open, at least one."""
+        left, top = min(int(self.x0 * width), width - 1), min(int(self.y0 * height), height - 1)
+        return left, top, max(left + 1, ceil(self.x1 * width)), max(top + 1, ceil(self.y1 * height))
 
     def expanded(self, factor: float, smallest: float) -> "Region":
         """The region grown about its centre, as far as the picture reaches.
@@ -87,7 +90,10 @@ class InputTransform:
             raise ValueError(f"resize must be 'squash', got {self.resize!r}")
 
     def __call__(self, rgb: NDArray[np.uint8], region: Region | None = None) -> NDArray[np.float32]:
-        """Resize (bicubic, antialiased) and normalise one picture, or a region of it.
+        """Resize and normalise one picture, or a region of it.
+
+        Blocks of whole pixels are averaged as long as the size allows; what is left, a factor below 2, is interpolated
+        bilinearly.
 
         Args:
             rgb: (H, W, 3) uint8 [0, 255].
@@ -101,15 +107,21 @@ class InputTransform:
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
             raise ValueError(f"expected an (H, W, 3) uint8 array, got shape {rgb.shape} of {rgb.dtype}")
-        box = None if region is None else region.in_pixels(rgb.shape[1], rgb.shape[0])
+        height, width = rgb.shape[:2]
+        if region is not None:
+            left, top, right, bottom = region.in_pixels(width, height)
+            rgb, width, height = rgb[top:bottom, left:right], right - left, bottom - top
+        across, down = max(1, width // self.size), max(1, height // self.size)
+        if across > 1 or down > 1:
+            rgb = np.asarray(Image.fromarray(rgb).reduce((across, down)))
         side = (self.size, self.size)
-        resized = Image.fromarray(rgb).resize(side, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+        resized = cv2.resize(rgb, side, interpolation=cv2.INTER_LINEAR)
         std = np.asarray(self.std, dtype=np.float32)
         scale = np.float32(1 / 255) / std
         shift = np.asarray(self.mean, dtype=np.float32) / std
         # Channel by channel into place: a tenth of the time of normalising pixels and turning the array afterwards.
         normalised = np.empty((3, *side), dtype=np.float32)
-        for index, channel in enumerate(resized.split()):
-            np.multiply(np.asarray(channel), scale[index], out=normalised[index])
+        for index in range(3):
+            np.multiply(resized[..., index], scale[index], out=normalised[index])
             normalised[index] -= shift[index]
         return normalised

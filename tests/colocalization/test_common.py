@@ -12,6 +12,7 @@ from colocalization.common import (
 )
 from colocalization.consistency import Prototype
 from colocalization.discriminant import Discriminant
+from colocalization.transform import Region
 
 NOTHING = Prototype(np.zeros(2, np.float32), np.zeros(2, np.float32), 0.0, 0.0)
 ALONG = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=1.0)
@@ -22,8 +23,12 @@ def cells(scores: np.ndarray) -> np.ndarray:
     return np.stack([scores, np.sqrt(1 - np.asarray(scores) ** 2)])
 
 
+def corners(region: Region) -> tuple[float, float, float, float]:
+    return region.x0, region.y0, region.x1, region.y1
+
+
 def regions(scores: np.ndarray, limit: int = 1) -> list[tuple[float, float, float, float]]:
-    return [one.in_pixels(1, 1) for one in FirstLook(ALONG, NOTHING).regions(cells(scores), limit)]
+    return [corners(one) for one in FirstLook(ALONG, NOTHING).regions(cells(scores), limit)]
 
 
 class TestRegions:
@@ -90,7 +95,7 @@ def test_looks_at_a_set_of_one_object() -> None:
     assert first is not None
     assert second is not None
     for one in features:
-        assert first.regions(one)[0].in_pixels(8, 8) == pytest.approx((1.5, 1.5, 6.5, 6.5), abs=0.35)
+        assert corners(first.regions(one)[0]) == pytest.approx((1.5 / 8, 1.5 / 8, 6.5 / 8, 6.5 / 8), abs=0.05)
         assert np.array_equal(second.map(one) > 0.5, mask > 0)
         assert first.prototype.confidence(first.prototype.similarity(one, first.object)) > 0.9
 
