@@ -111,6 +111,7 @@ class Components:
     areas: NDArray[np.intp]
     _labels: NDArray[np.int32]
     _numbers: NDArray[np.intp]
+    _corner: tuple[int, int]
 
     def inside(self, index: int, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Values at the pixels of a component.
@@ -123,7 +124,8 @@ class Components:
             (area,) values in scan order.
         """
         x0, y0, x1, y1 = self.boxes[index]
-        mask = self._labels[y0:y1, x0:x1] == self._numbers[index]
+        left, top = self._corner
+        mask = self._labels[y0 - top : y1 - top, x0 - left : x1 - left] == self._numbers[index]
         return np.asarray(values[y0:y1, x0:x1][mask])
 
 
@@ -137,11 +139,14 @@ def connected_components(mask: NDArray[np.bool_]) -> Components:
         >>> connected_components(np.array([[1, 0, 0, 1], [0, 0, 1, 1]], bool)).boxes.tolist()
         [[2, 0, 4, 2], [0, 0, 1, 1]]
     """
+    bits = np.ascontiguousarray(mask).view(np.uint8)
+    left, top, across, down = cv2.boundingRect(bits)  # most of a map is background, which need not be labelled
     # Of OpenCV's algorithms this one labels in scan order, as equal areas need it.
     _, labels, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        np.ascontiguousarray(mask).view(np.uint8), 8, cv2.CV_32S, cv2.CCL_WU
+        bits[top : top + max(down, 1), left : left + max(across, 1)], 8, cv2.CV_32S, cv2.CCL_WU
     )
     x0, y0, width, height, area = found[1:].T.astype(np.intp)
     order = np.argsort(-area, kind="stable")
-    boxes = np.stack([x0, y0, x0 + width, y0 + height], axis=1)
-    return Components(boxes[order], area[order], labels, order + 1)
+    corner = np.array([left, top, left, top])
+    boxes = corner + np.stack([x0, y0, x0 + width, y0 + height], axis=1)
+    return Components(boxes[order], area[order], labels, order + 1, (left, top))
