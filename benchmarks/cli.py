@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import onnxruntime
 import typer
 
+from benchmarks.checkpoint import measure_checkpoint
 from benchmarks.folder import MODES, measure_folder, measure_limits
 from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
 from benchmarks.precision import measure_precision
 from benchmarks.report import RECORDS, write_report
 from training.checkpoint import Provenance
+from training.datasets import open_dataset
 from training.experiments.records import read_record, write_record
 from training.experiments.sets import open_sets
 
@@ -126,8 +128,19 @@ def limits(rounds: Rounds = 50) -> None:
 
 
 @app.command()
+def checkpoint(
+    path: Annotated[Path, typer.Argument(help="A checkpoint of `colocalize train`.")],
+    data: Annotated[Path, typer.Option(help="Data set whose test pictures are scored.")],
+) -> None:
+    """A trained checkpoint, exported and scored by `colocalize score`, beside torch."""
+    tested = [picture.path for picture in open_dataset(data).labelled_test]
+    with _record("checkpoint", data=data.resolve().name) as results, tempfile.TemporaryDirectory() as folder:
+        results.update(measure_checkpoint(path, tested, data / "boxes.csv", Path(folder)))
+
+
+@app.command()
 def everything(pictures: Pictures = _PICTURES, data: Path = Path("../shared/data")) -> None:
-    """All of the above but those whose data is missing, then the report."""
+    """All but those whose data is missing and that of a checkpoint, then the report."""
     steps: list[Callable[[], None]] = [equality, limits, lambda: pooling(pictures), lambda: folder(pictures)]
     if data.is_dir():
         steps.append(lambda: precision(data))
