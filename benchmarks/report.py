@@ -174,7 +174,8 @@ def _checkpoint(record: Record) -> Iterator[str]:
     yield (
         f'Exported ("{told["export"]}"), then scored with `colocalize score --mode attention` on {told["pictures"]} '
         f"test pictures of {record['settings']['data']}: {told['identical']} boxes are torch's to the last bit, "
-        f"the others differ by at most {told['worst_side_px']} pixels (least IoU {told['least_iou']}). CorLoc at 0.3 / 0.5 / 0.7: "
+        f"the others differ by at most {told['worst_side_px']} pixels (least IoU {told['least_iou']}). "
+        "CorLoc at 0.3 / 0.5 / 0.7: "
         f"{told['corloc']['0.3']} / {told['corloc']['0.5']} / {told['corloc']['0.7']}."
     )
 
