@@ -142,6 +142,7 @@ def score(
     with errors_reported(f"interrupted; what was finished is kept in {str(out)!r}: run the same command to go on"):
         found = _find(inputs or [], files_from, strict, out)
         # Only now, so that a mistake in the inputs is told at once.
+        import cv2
         from rich.console import Console
 
         from colocalization.localizer import Localizer
@@ -150,6 +151,7 @@ def score(
         from service.scoring.scorer import ScoreOptions, Scorer
         from service.scoring.summary import summary_table
 
+        cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
         limits = ImageLimits(max_pixels=max_pixels)
         cores = threads or usable_cores()
         lanes = min(cores, _MOST_LANES)
