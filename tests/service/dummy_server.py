@@ -1,11 +1,14 @@
 """The service over the dummy engine as a process: `python -m tests.service.dummy_server`, settings from COLOCALIZE_*.
 
 DUMMY_DELAY is the time of a run of the network in seconds; runs hang while the file DUMMY_HANG exists. The model file,
-where one is set, is read as the dummy's SHA-256, so that reloading can be watched; `corrupt` is refused.
+where one is set, is read as the dummy's SHA-256, so that reloading can be watched; `corrupt` is refused. With
+DUMMY_CLOCK the wall clock jumps at every look at it, by hours and days, back and forth.
 """
 
+import itertools
 import os
 import threading
+import time
 from pathlib import Path
 
 from colocalization.errors import ModelError
@@ -17,6 +20,9 @@ from tests.dummy_engine import DummyEngine
 
 def load() -> Localizer:
     settings = Settings()
+    if "DUMMY_CLOCK" in os.environ:
+        jumps, real = itertools.cycle((0, 3600, -3600, 864_000, -864_000)), time.time
+        time.time = lambda: real() + next(jumps)
     engine = DummyEngine(delay_s=float(os.environ.get("DUMMY_DELAY", "0")))
     if "DUMMY_HANG" in os.environ:
         engine.before_run = _hang_where_told

@@ -1,5 +1,7 @@
 """Bad clients and bad machines, against the service as a process."""
 
+import re
+import signal
 import socket
 import time
 
@@ -148,6 +150,23 @@ def test_chunked_body_is_stopped_at_the_limit(jpeg: bytes) -> None:
 def test_log_to_a_full_disk_does_not_stop_the_service(jpeg: bytes) -> None:
     with open("/dev/full", "wb") as full, running(stdout=full) as service:  # noqa: PTH123
         assert [service.post(jpeg).status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(jpeg: bytes) -> None:
+    with running(DUMMY_CLOCK="1", DUMMY_DELAY="0.05", max_images=4, max_pending_images=4, max_batch=1) as service:
+        for mode, count in (("attention", 1), ("common", 3)):
+            answer = service.post(jpeg, count, mode=mode)
+            assert answer.status_code == 200
+            assert all(0 <= spent < 5_000 for spent in answer.json()["timing_ms"].values())
+        answers = [in_background(service.post, jpeg, mode="attention") for _ in range(16)]
+        got = [answer.get() for answer in answers]
+        assert {answer.status_code for answer in got} == {200, 429}
+        assert all(1 <= int(answer.headers["retry-after"]) <= 5 for answer in got if answer.status_code == 429)
+        ages = re.findall(r"^colocalize_oldest_request_age_seconds (\S+)$", service.get("/metrics").text, re.MULTILINE)
+        assert ages
+        assert all(0 <= float(age) < 5 for age in ages)
+        service.send(signal.SIGTERM)
+        assert service.process.wait(timeout=10) == 0
 
 
 def test_overload_is_429_with_retry_after_and_nothing_else(jpeg: bytes) -> None:
