@@ -11,7 +11,7 @@ from training.checkpoint import Provenance
 from training.experiments.compare import summaries
 from training.experiments.records import Record, record_path, write_record
 from training.experiments.report import write_report
-from training.experiments.report.peers import best_peer
+from training.experiments.report.peers import best_peer, peers_section
 from training.experiments.report.text import provenance
 from training.experiments.scores import summarise
 
@@ -165,6 +165,19 @@ def test_no_record_no_section(tmp_path: Path) -> None:
     text = written(tmp_path / "records")
     assert text.startswith("# Results")
     assert "## " not in text
+
+
+def test_the_network_trained_with_masks_is_compared_by_itself(tmp_path: Path) -> None:
+    results = peers_results()
+    methods = results["sets"]["cats"]["methods"]
+    methods["u2netp saliency"] = {**methods["DDT @ 448"], "iou_thousandths": [900, 900, 900, 400]}
+    results["summary"] = summaries(results["sets"])
+    record = {"settings": {}, "results": results}
+    lines = [line for line in peers_section(record, tmp_path) if line.startswith("| mean over sets, 0.5")]
+    assert [line.split("|")[2:5] for line in lines] == [
+        [" DDT @ 448 ", " 75.0 ", " 100.0 "],
+        [" u2netp saliency ", " 75.0 ", " 100.0 "],
+    ]
 
 
 def test_the_best_peer_is_none_of_ours() -> None:
