@@ -53,7 +53,7 @@ def test_is_smaller_and_near_the_network(exported: Path) -> None:
     assert types[expected] > sum(types.values()) / 2
     source = tiny_source(feature_map="head")
     report = check_parity(source.network, exported, PICTURES, tolerance=TOLERANCES[exported.stem])
-    assert report.attention > TOLERANCES["fp32"].maps  # or nothing would have been converted
+    assert report.features > TOLERANCES["fp32"].maps  # or nothing would have been converted
 
 
 def test_the_first_and_the_last_convolutions_stay_float() -> None:
