@@ -35,6 +35,17 @@ class Box:
         """
         return Box(self.x0 * across, self.y0 * down, self.x1 * across, self.y1 * down, self.score)
 
+    def within(self, width: float, height: float) -> "Box":
+        """The part of the box that lies in a picture of this size.
+
+        Example:
+            >>> Box(-0.5, 2.0, 3.0, 6.000000000000001, 0.5).within(4, 6)
+            Box(x0=0.0, y0=2.0, x1=3.0, y1=6.0, score=0.5)
+        """
+        return Box(
+            max(self.x0, 0.0), max(self.y0, 0.0), min(self.x1, float(width)), min(self.y1, float(height)), self.score
+        )
+
 
 def box_iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of every pair of boxes.

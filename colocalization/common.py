@@ -2,7 +2,9 @@
 
 A first look at the whole picture finds where the object is, widely; a second look at that part alone, at the network's
 full input size, finds its extent. Both by discriminants fitted over the set. The second look makes small objects
-large, so that one way to cut the map serves all sizes.
+large, so that one way to cut the map serves all sizes. What both looks find is refined to outlines on the pictures'
+colours, and from the outlines of the set the discriminants are learnt anew: where colours mislead in one picture
+they do not in the others.
 """
 
 from collections.abc import Sequence
@@ -13,11 +15,24 @@ from numpy.typing import NDArray
 
 from colocalization.boxes import connected_components
 from colocalization.consistency import Prototype, fit_prototype
-from colocalization.discriminant import Discriminant, fit_discriminant, starting_maps
-from colocalization.maps import upsample
+from colocalization.discriminant import Discriminant, fit_discriminant, fit_to_shares, starting_maps
+from colocalization.maps import cropped, upsample
 from colocalization.transform import Region
 
-__all__ = ["CommonObject", "FirstLook", "SecondLook", "fit_first_look", "fit_second_look", "sample_indices"]
+__all__ = [
+    "WHOLE",
+    "CommonObject",
+    "FirstLook",
+    "OutlinedObject",
+    "SecondLook",
+    "fit_first_look",
+    "fit_outlined",
+    "fit_second_look",
+    "sample_indices",
+]
+
+WHOLE = Region(0.0, 0.0, 1.0, 1.0)
+"""The region that is the whole picture."""
 
 _FIRST_ROUNDS = 1
 _TIGHT_ROUNDS, _WIDE_ROUNDS = 1, 4
@@ -61,7 +76,7 @@ class FirstLook:
         height, width = (_FINE * side for side in scores.shape)
         parts = connected_components(upsample(scores, width, height) > 0.5)
         if not len(parts.boxes):
-            return [Region(0.0, 0.0, 1.0, 1.0)]
+            return [WHOLE]
         return [
             Region(*(float(value) for value in box / (width, height, width, height))).expanded(
                 _REGION_FACTOR, _SMALLEST_REGION
@@ -95,8 +110,44 @@ class SecondLook:
         Returns:
             (h, w) float32 [0, 1]; cut at 0.5.
         """
-        both = [np.clip((one.map(features) + 0.5) / 2, 0, 1) for one in (self.tight, self.wide)]
-        return np.asarray((both[0] + both[1]) / 2, dtype=np.float32)
+        return np.asarray((_bounded(self.tight, features) + _bounded(self.wide, features)) / 2, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class OutlinedObject:
+    """What tells the object, learnt from its outlines in the pictures of the set.
+
+    Attributes:
+        whole: On features of whole pictures, which show it among all that is around.
+        region: On features of the regions, which show it in detail.
+    """
+
+    whole: Discriminant
+    region: Discriminant
+
+    def map(
+        self, picture: NDArray[np.floating], region: Region = WHOLE, features: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """Map of a region: the mean of what both looks say, or what the first says alone.
+
+        Args:
+            picture: (C, h, w) feature map of the whole picture.
+            region: The region; the whole picture if left out.
+            features: (C, h', w') feature map of the region, where there was a second look.
+
+        Returns:
+            (h', w') float32 [0, 1], without a second look (h, w); cut at 0.5.
+        """
+        rows, columns = (picture if features is None else features).shape[1:]
+        around = cropped(_bounded(self.whole, picture), (region.x0, region.y0, region.x1, region.y1), columns, rows)
+        if features is None:
+            return around
+        return np.asarray((around + _bounded(self.region, features)) / 2, dtype=np.float32)
+
+
+def _bounded(found: Discriminant, features: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A discriminant's map in [0, 1], from half-way below the background to half-way above the foreground."""
+    return np.clip((found.map(features) + np.float32(0.5)) / 2, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +155,12 @@ class CommonObject:
     """The common object of a set, as `Localizer.fit` estimates it.
 
     Attributes:
-        first: The look at whole pictures.
-        second: The look at the regions; for `effort="fast"` fitted on, and applied to, whole pictures.
-        looks_again: Whether regions go through the network again.
+        first: The look at whole pictures: which part to look at again, and whether the object is there at all.
+        outlined: What tells the object's extent.
     """
 
     first: FirstLook
-    second: SecondLook
-    looks_again: bool
+    outlined: OutlinedObject
 
 
 def fit_first_look(
@@ -147,6 +196,25 @@ def fit_second_look(
     tight = fit_discriminant(features, start, background="rest", rounds=_TIGHT_ROUNDS)
     wide = fit_discriminant(features, start, background="sure", rounds=_WIDE_ROUNDS)
     return None if tight is None or wide is None else SecondLook(tight, wide)
+
+
+def fit_outlined(
+    pictures: Sequence[NDArray[np.floating]],
+    regions: Sequence[NDArray[np.floating]],
+    shares: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
+    otherwise: tuple[Discriminant, Discriminant],
+) -> OutlinedObject:
+    """Learn from the outlines of a set what tells the object.
+
+    Args:
+        pictures: Feature maps of whole pictures, each (C, h, w).
+        regions: Feature maps of their regions, each (C, h', w').
+        shares: How much of each cell the outline covers: of the whole picture, (h, w), and of the region, (h', w').
+        otherwise: What to take for whole pictures and for regions where the outlines leave no two classes.
+    """
+    whole = fit_to_shares(pictures, [one for one, _ in shares])
+    region = fit_to_shares(regions, [one for _, one in shares])
+    return OutlinedObject(whole or otherwise[0], region or otherwise[1])
 
 
 def sample_indices(count: int, limit: int) -> NDArray[np.intp]:

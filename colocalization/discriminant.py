@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from colocalization.maps import min_max, otsu_threshold
 
-__all__ = ["Background", "Discriminant", "descriptors", "fit_discriminant", "representer_direction", "starting_maps"]
+__all__ = [
+    "Background",
+    "Discriminant",
+    "descriptors",
+    "fit_discriminant",
+    "fit_to_shares",
+    "representer_direction",
+    "starting_maps",
+]
 
 Background = Literal["rest", "sure"]
 """What counts as background when the discriminant is fitted. `rest`: all that is not foreground, which gives tight maps
@@ -31,6 +39,10 @@ inverted for sets of two pictures."""
 _RIDGE = 1e-3
 """Share of the mean variance added on top, for channels that are constant over the set."""
 
+
+_OBJECT_SHARE, _BACKGROUND_SHARE = 0.6, 0.2
+"""Cells of which an outline covers more than the one are foreground, less than the other background. What lies between
+is an edge, which belongs to neither."""
 
 _FLOOR = 1e-6
 """Variance added at least: products of unit-length float32 rows are exact to about 1e-7, and without it the scatter of
@@ -210,11 +222,37 @@ def _fit_once(
         rows, flat = descriptors(one), scores.ravel()
         classes[0].add(rows[flat <= sure])
         classes[1].add(rows[flat > threshold])
-    low, high = classes
+    # `rest` weighs the classes as they come; the sure background is a choice of cells, whose share says nothing.
+    return _between(*classes, weight=None if background == "rest" else 0.5)
+
+
+def fit_to_shares(
+    features: Sequence[NDArray[np.floating]], shares: Sequence[NDArray[np.floating]]
+) -> Discriminant | None:
+    """Fit Fisher's linear discriminant between what outlines cover and what they leave free.
+
+    Args:
+        features: Feature maps, each (C, h, w).
+        shares: How much of each cell the outline covers, each (h, w) in [0, 1].
+
+    Returns:
+        The discriminant, both classes weighed alike; None where the outlines leave no two classes.
+    """
+    channels = features[0].shape[0]
+    low, high = _Class(channels), _Class(channels)
+    for one, share in zip(features, shares, strict=True):
+        rows, flat = descriptors(one), share.ravel()
+        low.add(rows[flat < _BACKGROUND_SHARE])
+        high.add(rows[flat > _OBJECT_SHARE])
+    return _between(low, high, weight=0.5)
+
+
+def _between(low: _Class, high: _Class, *, weight: float | None) -> Discriminant | None:
+    """Fisher's discriminant between two classes; `weight` is the foreground's in the scatter, None: by its cells."""
     if not low.count or not high.count:
         return None
-    # `rest` weighs the classes as they come; the sure background is a choice of cells, whose share says nothing.
-    weight = high.count / (low.count + high.count) if background == "rest" else 0.5
+    if weight is None:
+        weight = high.count / (low.count + high.count)
     within = weight * high.covariance + (1 - weight) * low.covariance
     variances = np.diag(within)
     within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + _FLOOR)

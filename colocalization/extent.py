@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import Box, box_iou, connected_components, non_maximum_suppression
-from colocalization.common import SecondLook
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.refinement import refine
 from colocalization.transform import Region
 
-__all__ = ["Extent", "attention_extent", "common_extent"]
+__all__ = ["Extent", "Look", "attention_extent", "common_extent", "outline_shares"]
 
 _OUTLINE_SIDE = 192
 """Long side of the region, in pixels, on which its outline is found; GrabCut's time grows with the square."""
 
 _CUT = 0.5
-"""The middle between the classes in a second look's map."""
+"""The middle between the classes in the map of a region."""
 
 _WIDER = 0.1
 """How far below the cut the map's own extent of the object is read: the map fades towards the object's limbs."""
@@ -32,6 +31,10 @@ _LEAST_AREA = 0.1
 
 _OVERLAP = 0.5
 """IoU from which on two boxes are taken for the same object."""
+
+
+Look = tuple[Region, NDArray[np.float32]]
+"""A region of a picture and its (h, w) float32 map in [0, 1], cut at 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +66,74 @@ def attention_extent(rgb: NDArray[np.uint8], attention: NDArray[np.float32], max
     return Extent(tuple(boxes), heatmap)
 
 
-def common_extent(
-    rgb: NDArray[np.uint8],
-    looks: Sequence[tuple[Region, NDArray[np.float32]]],
-    second: SecondLook,
-    max_boxes: int,
-) -> Extent:
+def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int) -> Extent:
     """Extent of the common object in the regions that were looked at.
 
-    In each region the second look's map is refined on the picture's colours; its components give boxes, which the map's
-    own extent then corrects (`_corrected`). The largest component of the first region is the best box; the others
-    follow by score.
+    In each region the map is refined on the picture's colours; its components give boxes, which the map's own extent
+    then corrects (`_corrected`). The largest component of the first region is the best box; the others follow by
+    score.
 
     Args:
         rgb: (H, W, 3) uint8 picture at its working size.
-        looks: Regions, most important first, each with its (C, h, w) features.
-        second: What tells the object in them.
+        looks: Regions, most important first, with their maps.
         max_boxes: Most boxes.
     """
     height, width = rgb.shape[:2]
     heatmap = np.zeros((height, width), dtype=np.float32)
     boxes: list[Box] = []
-    for region, features in looks:
+    for region, scores in looks:
         left, top, right, bottom = region.in_pixels(width, height)
-        scores = second.map(features)
         patch = heatmap[top:bottom, left:right]
         # 0 at the background's mean and 1 at the object's, so that a region's rim does not show.
         heat = np.clip(2 * scores - 0.5, 0, 1)
         np.maximum(patch, upsample(heat, right - left, bottom - top), out=patch)
-        small = _reduced(rgb[top:bottom, left:right])
-        rows, columns = small.shape[:2]
-        fine = upsample(scores, columns, rows)
-        # A region in which nothing reaches the middle between the classes still has a likeliest part.
-        cut = _CUT if scores.max() > _CUT else float(otsu_threshold(scores))
+        fine, cut, outline = _outlined(rgb[top:bottom, left:right], scores)
+        rows, columns = outline.shape
         across, down = (right - left) / columns, (bottom - top) / rows
-        outlined = _component_boxes(refine(small, fine, threshold=cut), fine, max_boxes)
+        outlined = _component_boxes(outline, fine, max_boxes)
         for box in _corrected(outlined, fine > cut - _WIDER, width * height / (across * down)):
             moved = box.scaled(across, down)
             boxes.append(Box(moved.x0 + left, moved.y0 + top, moved.x1 + left, moved.y1 + top, moved.score))
     return Extent(tuple(_best(boxes, max_boxes)), heatmap)
+
+
+def outline_shares(
+    rgb: NDArray[np.uint8], look: Look, shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How much of each cell the object's outline in a region covers.
+
+    Args:
+        rgb: (H, W, 3) uint8 picture at its working size.
+        look: The region and its (h', w') map.
+        shape: Rows and columns (h, w) of the whole picture's grid.
+
+    Returns:
+        (h, w) float32 [0, 1] for the whole picture, in which all beyond the region is free, and (h', w') for the
+        region.
+    """
+    region, scores = look
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = region.in_pixels(width, height)
+    outline = _outlined(rgb[top:bottom, left:right], scores)[2].astype(np.float32)
+    whole = np.zeros((height, width), dtype=np.float32)
+    whole[top:bottom, left:right] = upsample(outline, right - left, bottom - top)
+    return _averaged(whole, shape), _averaged(outline, scores.shape)
+
+
+def _averaged(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _outlined(
+    patch: NDArray[np.uint8], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], float, NDArray[np.bool_]]:
+    """The map of a region at the size at which its outline is found, its cut, and the outline."""
+    small = _reduced(patch)
+    rows, columns = small.shape[:2]
+    fine = upsample(scores, columns, rows)
+    # A region in which nothing reaches the middle between the classes still has a likeliest part.
+    cut = _CUT if scores.max() > _CUT else float(otsu_threshold(scores))
+    return fine, cut, refine(small, fine, threshold=cut)
 
 
 def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit: int) -> list[Box]:

@@ -14,10 +14,18 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.common import CommonObject, FirstLook, fit_first_look, fit_second_look, sample_indices
+from colocalization.common import (
+    WHOLE,
+    CommonObject,
+    FirstLook,
+    fit_first_look,
+    fit_outlined,
+    fit_second_look,
+    sample_indices,
+)
 from colocalization.engine import Device, Engine, OnnxEngine
 from colocalization.errors import ImageError
-from colocalization.extent import Extent, attention_extent, common_extent
+from colocalization.extent import Extent, Look, attention_extent, common_extent, outline_shares
 from colocalization.images import DecodedImage, ImageLimits, decode
 from colocalization.results import ImageResult, Mode, SetResult
 from colocalization.transform import Region
@@ -27,8 +35,9 @@ __all__ = ["DEFAULT_MODEL", "Effort", "ImageFeatures", "Localizer", "PreparedIma
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
 Effort = Literal["full", "fast"]
-"""`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: once, for half
-of the time and coarser boxes. Mode `attention` always looks once."""
+"""`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: twice only at
+those that the common object is estimated from, for large sets half of the time and coarser boxes. Mode `attention`
+always looks once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Localizer:
     @classmethod
     def load(
         cls,
-        model: Path | None = None,
+        model: Path | str | None = None,
         *,
         device: Device = "auto",
         require_gpu: bool = False,
@@ -108,7 +117,7 @@ class Localizer:
             with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as path:
                 engine = OnnxEngine(path, device=device, require_gpu=require_gpu, threads=threads)
         else:
-            engine = OnnxEngine(model, device=device, require_gpu=require_gpu, threads=threads)
+            engine = OnnxEngine(Path(model), device=device, require_gpu=require_gpu, threads=threads)
         return cls(engine, limits, effort=effort)
 
     def prepare(self, source: bytes | str | Path | BinaryIO) -> PreparedImage:
@@ -142,18 +151,25 @@ class Localizer:
         first = fit_first_look([one.attention for one in features], [one.features for one in features])
         if first is None:
             return None
-        looks_again = self.effort == "full"
         # Pictures without the common object would teach the second look other things.
         shown = [index for index, one in enumerate(features) if self._shows(first, one)]
         shown = shown if len(shown) > 1 else list(range(len(features)))
-        second = [
-            self._look_again(images[index], first.regions(features[index].features)[0])
-            if looks_again
-            else features[index]
-            for index in shown
+        regions = [first.regions(features[index].features)[0] for index in shown]
+        again = [self._look_again(images[index], region) for index, region in zip(shown, regions, strict=True)]
+        second = fit_second_look([one.attention for one in again], [one.features for one in again])
+        if second is None:
+            return None
+        shares = [
+            outline_shares(images[index].rgb, (region, second.map(one.features)), features[index].attention.shape)
+            for index, region, one in zip(shown, regions, again, strict=True)
         ]
-        found = fit_second_look([one.attention for one in second], [one.features for one in second])
-        return None if found is None else CommonObject(first, found, looks_again)
+        outlined = fit_outlined(
+            [features[index].features for index in shown],
+            [one.features for one in again],
+            shares,
+            otherwise=(first.object, second.wide),
+        )
+        return CommonObject(first, outlined)
 
     def finish(
         self,
@@ -182,7 +198,7 @@ class Localizer:
         if common is None:
             extent = attention_extent(image.rgb, features.attention, max_boxes)
             return _result(image, extent, confidence=1.0 if extent.boxes else 0.0)
-        extent = common_extent(image.rgb, self._looks(image, features, common, max_boxes), common.second, max_boxes)
+        extent = common_extent(image.rgb, self._looks(image, features, common, max_boxes), max_boxes)
         similarity = common.first.prototype.similarity(features.features, common.first.object)
         return _result(image, extent, common.first.prototype.confidence(similarity))
 
@@ -234,14 +250,14 @@ class Localizer:
     def _look_again(self, image: DecodedImage, region: Region) -> ImageFeatures:
         return self._run(self._transform(image.rgb, region)[None])[0]
 
-    def _looks(
-        self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int
-    ) -> list[tuple[Region, NDArray[np.float32]]]:
-        """The regions to find boxes in, most important first, and the features of each."""
-        if not common.looks_again:
-            return [(Region(0.0, 0.0, 1.0, 1.0), features.features)]
-        regions = common.first.regions(features.features, max_boxes)
-        return [(region, self._look_again(image, region).features) for region in regions]
+    def _looks(self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int) -> list[Look]:
+        """The regions to find boxes in, most important first, and the map of each."""
+        if self.effort == "fast":
+            return [(WHOLE, common.outlined.map(features.features))]
+        return [
+            (region, common.outlined.map(features.features, region, self._look_again(image, region).features))
+            for region in common.first.regions(features.features, max_boxes)
+        ]
 
     @staticmethod
     def _shows(first: FirstLook, features: ImageFeatures) -> bool:
@@ -255,6 +271,7 @@ def _check_max_boxes(max_boxes: int) -> None:
 
 def _result(image: DecodedImage, extent: Extent, confidence: float) -> ImageResult:
     height, width = image.rgb.shape[:2]
-    boxes = tuple(box.scaled(image.width / width, image.height / height) for box in extent.boxes)
+    scaled = (box.scaled(image.width / width, image.height / height) for box in extent.boxes)
+    boxes = tuple(box.within(image.width, image.height) for box in scaled)  # rounding may lead a little beyond
     found = bool(boxes) and confidence >= 0.5
     return ImageResult(image.width, image.height, boxes, confidence if boxes else 0.0, found, extent.heatmap)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["min_max", "otsu_threshold", "upsample"]
+__all__ = ["cropped", "min_max", "otsu_threshold", "upsample"]
 
 _OTSU_BINS = 256
 
@@ -84,3 +84,29 @@ def upsample(values: NDArray[np.float32], width: int, height: int) -> NDArray[np
         (height, width) float32.
     """
     return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+
+
+def cropped(
+    values: NDArray[np.float32], corners: tuple[float, float, float, float], width: int, height: int
+) -> NDArray[np.float32]:
+    """A part of a map, resampled bilinearly to a grid of its own.
+
+    Args:
+        values: (h, w) float32 map.
+        corners: Left, top, right, bottom of the part as shares of the map's sides, in [0, 1].
+        width: Columns of the result.
+        height: Rows of the result.
+
+    Returns:
+        (height, width) float32; beyond the centres of the outermost cells their values go on.
+    """
+    x0, y0, x1, y1 = corners
+    rows, columns = values.shape
+    across, down = (x1 - x0) * columns / width, (y1 - y0) * rows / height
+    # From the centres of the result's cells to places between the centres of the map's.
+    backwards = np.array(
+        [[across, 0, x0 * columns + across / 2 - 0.5], [0, down, y0 * rows + down / 2 - 0.5]], dtype=np.float64
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    found = cv2.warpAffine(values, backwards, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, dtype=np.float32)

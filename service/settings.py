@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     model: Path | None = Field(None, description="Model file; the one in the box if left out.")
     device: Device = Field("auto", description="Where the network runs.")
     effort: Effort = Field(
-        "full", description="full: mode common looks at each picture twice; fast: once, with coarser boxes."
+        "full",
+        description="full: mode common looks at each picture twice; fast: twice only at those that it learns from, "
+        "with coarser boxes.",
     )
     require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
     gpus: Annotated[tuple[int, ...], NoDecode] = Field(

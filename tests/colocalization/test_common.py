@@ -5,8 +5,10 @@ import pytest
 
 from colocalization.common import (
     FirstLook,
+    OutlinedObject,
     SecondLook,
     fit_first_look,
+    fit_outlined,
     fit_second_look,
     sample_indices,
 )
@@ -70,6 +72,48 @@ def test_second_look_is_the_mean_of_both_halved_and_clipped() -> None:
     # Scores 0, 0.5 and 1 are for `tight` 0, 0.5, 1 and for `wide` 0, 1, 2, of which (1.5 + 0.5) / 2 is the most.
     found = SecondLook(tight, wide).map(cells(np.array([[0.0, 0.5, 1.0]])))
     np.testing.assert_allclose(found, [[0.25, (0.5 + 0.75) / 2, (0.75 + 1.0) / 2]], atol=1e-6)
+
+
+class TestOutlinedObject:
+    across = Discriminant(np.array([0.0, 1.0], np.float32), background=0.0, foreground=1.0)
+
+    def test_mean_of_both_looks_in_the_region(self) -> None:
+        around = np.zeros((4, 4))
+        around[:, 2:] = 1
+        detail = np.zeros((2, 2))
+        detail[0] = 1
+        found = OutlinedObject(ALONG, ALONG).map(cells(around), Region(0.5, 0.0, 1.0, 1.0), cells(detail))
+        # Right of the middle the first look sees the object everywhere, the second in the upper half alone.
+        np.testing.assert_allclose(found, [[0.75, 0.75], [0.5, 0.5]], atol=0.02)
+        assert found.dtype == np.float32
+
+    def test_each_look_has_its_own_discriminant(self) -> None:
+        nothing = np.zeros((2, 2))  # nothing along the first channel, all along the second
+        assert OutlinedObject(ALONG, self.across).map(cells(nothing), features=cells(nothing)) == pytest.approx(0.5)
+
+    def test_without_a_second_look(self) -> None:
+        scores = np.array([[0.0, 0.5], [1.0, 0.0]])
+        found = OutlinedObject(ALONG, self.across).map(cells(scores))
+        np.testing.assert_allclose(found, (scores + 0.5) / 2, atol=1e-6)
+
+
+class TestFitOutlined:
+    @staticmethod
+    def learnt(share: float) -> OutlinedObject:
+        mask = np.zeros((4, 4), np.float32)
+        mask[1:3, 1:3] = share
+        features = [np.stack([np.where(mask > 0, 1, 0.1), np.where(mask > 0, 0.1, 1)])] * 2
+        return fit_outlined(features, features, [(mask, mask)] * 2, otherwise=(ALONG, TestOutlinedObject.across))
+
+    def test_what_outlines_cover_is_the_object(self) -> None:
+        found = self.learnt(1.0)
+        assert found.whole.direction.tolist() == found.region.direction.tolist()
+        assert found.whole.direction[0] > 0 > found.whole.direction[1]
+
+    @pytest.mark.parametrize("share", [0.0, 0.4])
+    def test_without_two_classes_the_discriminants_stay(self, share: float) -> None:
+        found = self.learnt(share)
+        assert (found.whole, found.region) == (ALONG, TestOutlinedObject.across)
 
 
 def blank_set() -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -11,6 +11,7 @@ from colocalization.discriminant import (
     Discriminant,
     descriptors,
     fit_discriminant,
+    fit_to_shares,
     representer_direction,
     starting_maps,
 )
@@ -200,3 +201,45 @@ def test_as_many_maps_as_features(features: int, start: int) -> None:
 def test_rounds_below_one() -> None:
     with pytest.raises(ValueError, match="rounds must be at least 1, got 0"):
         fit_discriminant([np.ones((2, 3, 3))], [np.ones((3, 3), np.float32)], rounds=0)
+
+
+class TestFitToShares:
+    """Against scikit-learn on the cells that are clearly inside or outside an outline."""
+
+    @pytest.mark.parametrize("covered", [0.61, 0.9, 1.0])
+    def test_direction_and_places_of_the_classes(self, covered: float) -> None:
+        features, mask = blobs()
+        shares = [np.where(mask, covered, 0.1)] * len(features)
+        found = fit_to_shares(features, shares)
+        assert found is not None
+        rows = np.concatenate([descriptors(one) for one in features])
+        labels = np.tile(mask.ravel(), len(features))
+        covariances = [np.cov(rows[labels == one].T, bias=True) for one in (False, True)]
+        within = np.mean(covariances, axis=0)
+        within += np.diag(0.1 * np.diag(within) + 1e-3 * np.diag(within).mean() + 1e-6)
+        means = [rows[labels == one].mean(axis=0) for one in (False, True)]
+        expected = np.linalg.inv(within) @ (means[1] - means[0])
+        np.testing.assert_allclose(found.direction, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+        assert found.background == pytest.approx(means[0] @ expected, rel=1e-3, abs=1e-3)
+        assert found.foreground == pytest.approx(means[1] @ expected, rel=1e-3, abs=1e-3)
+
+    def test_edges_belong_to_neither(self) -> None:
+        features, mask = blobs()
+        shares = [np.where(mask, 1.0, 0.0) for _ in features]
+        clear = fit_to_shares(features, shares)
+        spoilt = [one.copy() for one in features]
+        for one, share in zip(spoilt, shares, strict=True):
+            one[:, 0, :] = 1e3 * np.arange(1, 7)[:, None]  # cells that are like nothing else
+            share[0, :] = 0.4
+        found = fit_to_shares(spoilt, shares)
+        without = fit_to_shares([one[:, 1:] for one in features], [one[1:] for one in shares])
+        assert found is not None
+        assert without is not None
+        assert clear is not None
+        np.testing.assert_allclose(found.direction, without.direction, rtol=1e-5, atol=1e-6)
+        assert not np.allclose(found.direction, clear.direction, rtol=1e-3)
+
+    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+    def test_no_two_classes(self, share: float) -> None:
+        features, mask = blobs()
+        assert fit_to_shares(features, [np.full(mask.shape, share)] * len(features)) is None

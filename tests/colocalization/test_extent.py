@@ -4,19 +4,15 @@ import numpy as np
 import pytest
 
 from colocalization.boxes import Box
-from colocalization.common import SecondLook
-from colocalization.discriminant import Discriminant
-from colocalization.extent import _corrected, attention_extent, common_extent
+from colocalization.common import WHOLE
+from colocalization.extent import _corrected, attention_extent, common_extent, outline_shares
 from colocalization.transform import Region
 from tests.colocalization.pictures import blank, square
 
-WHOLE = Region(0.0, 0.0, 1.0, 1.0)
-ALONG = Discriminant(np.array([1.0, 0.0], np.float32), background=0.0, foreground=1.0)
-BOTH = SecondLook(ALONG, ALONG)
 
-
-def cells(scores: np.ndarray) -> np.ndarray:
-    return np.stack([scores, np.sqrt(1 - np.asarray(scores, np.float64) ** 2)]).astype(np.float32)
+def bounded(scores: np.ndarray) -> np.ndarray:
+    """The map of a region from scores that are 0 at the background and 1 at the object."""
+    return ((scores + 0.5) / 2).astype(np.float32)
 
 
 class TestAttention:
@@ -63,7 +59,7 @@ class TestCommon:
         scores[2:6, 1:5] = 1
         # The picture's own edge lies a little beside the map's, at a cell of 20 x 10 pixels; the colours decide.
         picture = square(160, 80, 26, 22, 96, 58)
-        found = common_extent(picture, [(WHOLE, cells(scores))], BOTH, 1)
+        found = common_extent(picture, [(WHOLE, bounded(scores))], 1)
         # The map's own extent is (14, 17, 106, 63) at most, and covers at most a third of the picture.
         np.testing.assert_allclose(found.boxes[0].as_tuple(), (26, 22, 96, 58), atol=3)
 
@@ -72,7 +68,7 @@ class TestCommon:
         scores[2:6, 2:6] = 1
         region = Region(0.5, 0.25, 1.0, 0.75)
         picture = square(200, 200, 125, 75, 175, 125)
-        found = common_extent(picture, [(region, cells(scores))], BOTH, 1)
+        found = common_extent(picture, [(region, bounded(scores))], 1)
         np.testing.assert_allclose(found.boxes[0].as_tuple(), (125, 75, 175, 125), atol=1.5)
         assert found.heatmap[100, 150] == pytest.approx(found.heatmap.max())
         assert not found.heatmap[:, :100].any()
@@ -83,44 +79,64 @@ class TestCommon:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         picture = square(1024, 512, 256, 128, 768, 384)
-        found = common_extent(picture, [(WHOLE, cells(scores))], BOTH, 1)
+        found = common_extent(picture, [(WHOLE, bounded(scores))], 1)
         # A pixel of the outline, and a little towards the map's own extent.
         np.testing.assert_allclose(found.boxes[0].as_tuple(), (256, 128, 768, 384), atol=1.5 * 1024 / 192)
 
     def test_nothing_in_the_map(self) -> None:
-        found = common_extent(blank(40, 40), [(WHOLE, cells(np.zeros((4, 4))))], BOTH, 2)
+        found = common_extent(blank(40, 40), [(WHOLE, bounded(np.zeros((4, 4))))], 2)
         assert found.boxes == ()
 
     def test_two_looks_at_one_object_give_one_box(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         picture = square(160, 160, 40, 40, 120, 120)
-        found = common_extent(picture, [(WHOLE, cells(scores))] * 2, BOTH, 5)
+        found = common_extent(picture, [(WHOLE, bounded(scores))] * 2, 5)
         assert len(found.boxes) == 1
 
     def test_two_looks_at_two_objects(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         picture = square(200, 100, 25, 25, 75, 75) | square(200, 100, 125, 25, 175, 75)
-        looks = [(Region(0.5, 0.0, 1.0, 1.0), cells(scores)), (Region(0.0, 0.0, 0.5, 1.0), cells(scores))]
-        found = common_extent(picture, looks, BOTH, 5).boxes
+        looks = [(Region(0.5, 0.0, 1.0, 1.0), bounded(scores)), (Region(0.0, 0.0, 0.5, 1.0), bounded(scores))]
+        found = common_extent(picture, looks, 5).boxes
         assert len(found) == 2
         # The first region's box comes first, whatever the scores.
         np.testing.assert_allclose(found[0].as_tuple(), (125, 25, 175, 75), atol=1.5)
         np.testing.assert_allclose(found[1].as_tuple(), (25, 25, 75, 75), atol=1.5)
         assert found[0].score >= found[1].score
-        assert common_extent(picture, looks[:1], BOTH, 1).boxes == found[:1]
+        assert common_extent(picture, looks[:1], 1).boxes == found[:1]
 
     @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1024, 1), (1, 300)])
     def test_thin_pictures(self, width: int, height: int) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         region = Region(0.9, 0.9, 1.0, 1.0)
-        found = common_extent(blank(width, height, 50), [(region, cells(scores)), (WHOLE, cells(scores))], BOTH, 3)
+        found = common_extent(blank(width, height, 50), [(region, bounded(scores)), (WHOLE, bounded(scores))], 3)
         assert found.heatmap.shape == (height, width)
         for box in found.boxes:
             assert 0 <= box.x0 < box.x1 <= width
             assert 0 <= box.y0 < box.y1 <= height
+
+
+class TestShares:
+    def test_the_outline_in_the_region_and_in_the_picture(self) -> None:
+        scores = np.zeros((8, 8))
+        scores[2:6, 2:6] = 1
+        region = Region(0.5, 0.25, 1.0, 0.75)
+        whole, inside = outline_shares(square(200, 200, 125, 75, 175, 125), (region, bounded(scores)), (4, 8))
+        # The object is the middle half of the region: x 125 to 175 of 200 in cells of 25, y 75 to 125 in cells of 50.
+        expected = np.zeros((4, 8))
+        expected[1:3, 5:7] = 0.5
+        np.testing.assert_allclose(whole, expected, atol=0.04)
+        np.testing.assert_allclose(inside, scores, atol=0.1)
+        assert whole.dtype == inside.dtype == np.float32
+
+    def test_nothing_outside_the_region(self) -> None:
+        region = Region(0.0, 0.0, 0.5, 1.0)
+        whole, inside = outline_shares(blank(40, 40), (region, np.ones((4, 4), np.float32)), (4, 4))
+        assert (inside == 1).all()
+        assert (whole == [[1, 1, 0, 0]] * 4).all()
 
 
 class TestCorrection:
@@ -131,7 +147,7 @@ class TestCorrection:
         scores = np.full((16, 16), 0.0)
         scores[first:last, first:last] = 0.7  # above the cut, but not sure: the colours may cut it off
         scores[6:10, 6:10] = 1
-        (box,) = common_extent(picture, [(region, cells(scores))], BOTH, 1).boxes
+        (box,) = common_extent(picture, [(region, bounded(scores))], 1).boxes
         return box.as_tuple()
 
     def test_a_large_object_is_drawn_to_the_map(self) -> None:

@@ -186,8 +186,8 @@ class TestDummy:
     def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
         localizer.localize([png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)])
-        # One a picture; the second look once more to fit on, and once to find the box.
-        assert dummy_engine.batch_sizes == [1] * (9 if effort == "full" else 3)
+        # One a picture; the second look once to fit on, and once more to find the box.
+        assert dummy_engine.batch_sizes == [1] * (9 if effort == "full" else 6)
 
     def test_large_sets_are_estimated_from_a_sample(self, dummy_engine: DummyEngine) -> None:
         localizer = Localizer(dummy_engine)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.filters import threshold_otsu
 
-from colocalization.maps import _histogram, min_max, otsu_threshold, upsample
+from colocalization.maps import _histogram, cropped, min_max, otsu_threshold, upsample
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,23 @@ def test_upsampling_leaves_no_value_outside_of_the_map() -> None:
 
 def test_upsampling_to_a_single_pixel_is_the_mean() -> None:
     assert upsample(np.array([[0.0, 1.0], [0.0, 1.0]], np.float32), 1, 1)[0, 0] == pytest.approx(0.5)
+
+
+class TestCropped:
+    def test_the_whole_map_on_its_own_grid(self) -> None:
+        values = np.random.default_rng(0).random((5, 7)).astype(np.float32)
+        np.testing.assert_allclose(cropped(values, (0.0, 0.0, 1.0, 1.0), 7, 5), values, atol=1e-6)
+
+    def test_whole_cells(self) -> None:
+        values = np.arange(24, dtype=np.float32).reshape(4, 6)
+        np.testing.assert_allclose(cropped(values, (0.5, 0.25, 1.0, 0.75), 3, 2), values[1:3, 3:], atol=1e-5)
+
+    def test_a_slope_goes_on_between_the_cells(self) -> None:
+        values = np.tile(np.arange(8, dtype=np.float32), (4, 1))
+        # Columns 2 to 6 of 8 in 8 steps of half a column; a cell's value is that at its centre.
+        found = cropped(values, (0.25, 0.0, 0.75, 1.0), 8, 2)
+        np.testing.assert_allclose(found, np.tile(2 + (np.arange(8) + 0.5) / 2 - 0.5, (2, 1)), atol=1 / 32)
+
+    def test_beyond_the_outermost_centres_values_stay(self) -> None:
+        values = np.array([[0.0, 1.0]], np.float32)
+        np.testing.assert_allclose(cropped(values, (0.0, 0.0, 0.25, 1.0), 2, 1), [[0.0, 0.0]], atol=1e-6)
