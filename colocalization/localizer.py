@@ -5,11 +5,12 @@ A set is localized in four steps, which servers and batch jobs call one by one a
 `finish` goes from one picture's features to its boxes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from colocalization.results import ImageResult, Mode, SetResult
 from colocalization.transform import Region
 
 __all__ = ["DEFAULT_MODEL", "Effort", "ImageFeatures", "Localizer", "PreparedImage"]
+
+Result = TypeVar("Result")
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
@@ -60,10 +63,13 @@ class ImageFeatures:
     Attributes:
         attention: (h, w) float32.
         features: (C, h, w) float32.
+        looked_again: What the network has given for regions of the picture while the common object was estimated from
+            it, so that it need not run over them a second time.
     """
 
     attention: NDArray[np.float32]
     features: NDArray[np.float32]
+    looked_again: dict[Region, "ImageFeatures"] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Localizer:
@@ -133,12 +139,19 @@ class Localizer:
         """Take pictures through the network, all in one batch."""
         return self._run(np.stack([one.input for one in prepared]))
 
-    def fit(self, images: Sequence[DecodedImage], features: Sequence[ImageFeatures]) -> CommonObject | None:
+    def fit(
+        self,
+        images: Sequence[DecodedImage],
+        features: Sequence[ImageFeatures],
+        *,
+        pool: Executor | None = None,
+    ) -> CommonObject | None:
         """Estimate the common object of a set.
 
         Args:
             images: At least two pictures of the set; at most `set_sample_size` are meant to be given.
-            features: Their features, as `run` gave them.
+            features: Their features, as `run` gave them; they keep what second looks give.
+            pool: Threads to look at several pictures at once; the result is the same.
 
         Returns:
             The common object; None where the pictures have no foreground at all, for example because all are blank.
@@ -154,19 +167,29 @@ class Localizer:
         # Pictures without the common object would teach the second look other things.
         shown = [index for index, one in enumerate(features) if self._shows(first, one)]
         shown = shown if len(shown) > 1 else list(range(len(features)))
-        regions = [first.regions(features[index].features)[0] for index in shown]
-        again = [self._look_again(images[index], region) for index, region in zip(shown, regions, strict=True)]
-        second = fit_second_look([one.attention for one in again], [one.features for one in again])
+
+        def look_again(index: int) -> tuple[Region, ImageFeatures]:
+            region = first.regions(features[index].features)[0]
+            found = self._look_again(images[index], region)
+            features[index].looked_again[region] = found
+            return region, found
+
+        again = dict(zip(shown, _each(look_again, shown, pool), strict=True))
+        second = fit_second_look(
+            [one.attention for _, one in again.values()], [one.features for _, one in again.values()]
+        )
         if second is None:
             return None
-        shares = [
-            outline_shares(images[index].rgb, (region, second.map(one.features)), features[index].attention.shape)
-            for index, region, one in zip(shown, regions, again, strict=True)
-        ]
+
+        def outline(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            region, found = again[index]
+            look = region, second.map(found.features)
+            return outline_shares(images[index].rgb, look, features[index].attention.shape)
+
         outlined = fit_outlined(
             [features[index].features for index in shown],
-            [one.features for one in again],
-            shares,
+            [one.features for _, one in again.values()],
+            _each(outline, shown, pool),
             otherwise=(first.object, second.wide),
         )
         return CommonObject(first, outlined)
@@ -254,14 +277,20 @@ class Localizer:
         """The regions to find boxes in, most important first, and the map of each."""
         if self.effort == "fast":
             return [(WHOLE, common.outlined.map(features.features))]
-        return [
-            (region, common.outlined.map(features.features, region, self._look_again(image, region).features))
-            for region in common.first.regions(features.features, max_boxes)
-        ]
+        looks = []
+        for region in common.first.regions(features.features, max_boxes):
+            # Taken out: a result is asked for once, and memory falls as the pictures of a large set pass.
+            again = features.looked_again.pop(region, None) or self._look_again(image, region)
+            looks.append((region, common.outlined.map(features.features, region, again.features)))
+        return looks
 
     @staticmethod
     def _shows(first: FirstLook, features: ImageFeatures) -> bool:
         return first.prototype.confidence(first.prototype.similarity(features.features, first.object)) >= 0.5
+
+
+def _each(function: Callable[[int], Result], indices: Sequence[int], pool: Executor | None) -> list[Result]:
+    return list(map(function, indices) if pool is None else pool.map(function, indices))
 
 
 def _check_max_boxes(max_boxes: int) -> None:

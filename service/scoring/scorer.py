@@ -3,6 +3,7 @@
 import stat
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -173,7 +174,9 @@ class Scorer:
                 advance()
         if len(readable) < 2:
             return _Fitted(None, None, features)
-        return _Fitted(self._localizer.fit(images, list(features.values())), digest_files(readable), features)
+        with ThreadPoolExecutor(self._options.sizes.lanes, "fit") as pool:
+            common = self._localizer.fit(images, list(features.values()), pool=pool)
+        return _Fitted(common, digest_files(readable), features)
 
     def _stream(
         self,

@@ -4,6 +4,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -186,14 +187,28 @@ class TestDummy:
     def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
         localizer.localize([png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)])
-        # One a picture; the second look once to fit on, and once more to find the box.
-        assert dummy_engine.batch_sizes == [1] * (9 if effort == "full" else 6)
+        # One a picture, and the second look, which is fitted on and then used for the box.
+        assert dummy_engine.batch_sizes == [1] * 6
+
+    @pytest.mark.parametrize("effort", ["full", "fast"])
+    def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str) -> None:
+        localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
+        prepared = [localizer.prepare(png(square(160, 80, x, 20, x + 60, 60))) for x in (20, 40, 60)]
+        features = [localizer.run([one])[0] for one in prepared]
+        with ThreadPoolExecutor(2) as pool:
+            common = localizer.fit([one.image for one in prepared], features, pool=pool)
+        assert [len(one.looked_again) for one in features] == [1, 1, 1]
+        first = localizer.finish(prepared[0], features[0], common)
+        runs = len(dummy_engine.batch_sizes)
+        again = localizer.finish(prepared[0], features[0], common)
+        assert equal(first, again)
+        assert len(dummy_engine.batch_sizes) - runs == (1 if effort == "full" else 0)
 
     def test_large_sets_are_estimated_from_a_sample(self, dummy_engine: DummyEngine) -> None:
         localizer = Localizer(dummy_engine)
         localizer.set_sample_size = 4
         localizer.localize([png(square(64, 64, x, 16, x + 24, 40)) for x in range(0, 36, 4)])
-        assert len(dummy_engine.batch_sizes) == 9 + 4 + 9
+        assert len(dummy_engine.batch_sizes) == 9 + 4 + 5
 
     def test_fit_needs_a_set(self, dummy_localizer: Localizer) -> None:
         prepared = dummy_localizer.prepare(png(square(64, 64, 16, 16, 40, 40)))

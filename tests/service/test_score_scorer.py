@@ -69,16 +69,16 @@ def test_results_are_the_same_bytes_whatever_the_sizes(tmp_path: Path, pictures:
     assert len(contents) == 1
 
 
-def test_no_picture_gets_its_first_look_twice(
+def test_no_picture_gets_a_look_twice(
     dummy_engine: DummyEngine, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score(dummy_engine, pictures, pictures / "out", mode="common")
-    assert sum(dummy_engine.batch_sizes) == 7 + 7 + 7  # first looks; second looks to fit, and to find the boxes
+    assert sum(dummy_engine.batch_sizes) == 7 + 7  # second looks, which are fitted on, are used for the boxes
     # The same when the sample is smaller than the set.
     monkeypatch.setattr(Localizer, "set_sample_size", 3)
     dummy_engine.batch_sizes.clear()
     score(dummy_engine, pictures, pictures / "out", mode="common", resume=False)
-    assert sum(dummy_engine.batch_sizes) == 7 + 3 + 7
+    assert sum(dummy_engine.batch_sizes) == 7 + 3 + 4
 
 
 def test_every_run_of_the_network_has_a_whole_batch(dummy_engine: DummyEngine, pictures: Path) -> None:
@@ -92,9 +92,9 @@ def test_the_common_object_is_estimated_from_the_sample(
     fitted: list[int] = []
     fit = Localizer.fit
 
-    def spy(self: Localizer, images: list[DecodedImage], features: list[ImageFeatures]) -> object:
+    def spy(self: Localizer, images: list[DecodedImage], features: list[ImageFeatures], **more: object) -> object:
         fitted.append(len(features))
-        return fit(self, images, features)
+        return fit(self, images, features, **more)
 
     monkeypatch.setattr(Localizer, "fit", spy)
     monkeypatch.setattr(Localizer, "set_sample_size", 3)
