@@ -20,6 +20,7 @@ from colocalization.maps import cropped, upsample
 from colocalization.transform import Region
 
 __all__ = [
+    "LEAST_OUTLINED",
     "WHOLE",
     "CommonObject",
     "FirstLook",
@@ -33,6 +34,9 @@ __all__ = [
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 """The region that is the whole picture."""
+
+LEAST_OUTLINED = 8
+"""Pictures from which on a set's outlines are learnt from: the fewer there are, the more of it is their own errors."""
 
 _FIRST_ROUNDS = 1
 _TIGHT_ROUNDS, _WIDE_ROUNDS = 1, 4
@@ -156,11 +160,26 @@ class CommonObject:
 
     Attributes:
         first: The look at whole pictures: which part to look at again, and whether the object is there at all.
-        outlined: What tells the object's extent.
+        second: The look at the regions, from which the outlines were made.
+        outlined: What has been learnt from the outlines; None of a set of too few pictures.
     """
 
     first: FirstLook
-    outlined: OutlinedObject
+    second: SecondLook
+    outlined: OutlinedObject | None
+
+    def map(self, picture: NDArray[np.floating], region: Region, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Map of the object in a region of a picture.
+
+        Args:
+            picture: (C, h, w) feature map of the whole picture.
+            region: The region.
+            features: (C, h', w') feature map of the region.
+
+        Returns:
+            (h', w') float32 [0, 1]; cut at 0.5.
+        """
+        return self.second.map(features) if self.outlined is None else self.outlined.map(picture, region, features)
 
 
 def fit_first_look(

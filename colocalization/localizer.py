@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.common import (
+    LEAST_OUTLINED,
     WHOLE,
     CommonObject,
     FirstLook,
@@ -180,6 +181,8 @@ class Localizer:
         )
         if second is None:
             return None
+        if len(shown) < LEAST_OUTLINED:
+            return CommonObject(first, second, None)
 
         def outline(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             region, found = again[index]
@@ -192,7 +195,7 @@ class Localizer:
             _each(outline, shown, pool),
             otherwise=(first.object, second.wide),
         )
-        return CommonObject(first, outlined)
+        return CommonObject(first, second, outlined)
 
     def finish(
         self,
@@ -275,13 +278,13 @@ class Localizer:
 
     def _looks(self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int) -> list[Look]:
         """The regions to find boxes in, most important first, and the map of each."""
-        if self.effort == "fast":
+        if self.effort == "fast" and common.outlined is not None:
             return [(WHOLE, common.outlined.map(features.features))]
         looks = []
         for region in common.first.regions(features.features, max_boxes):
             # Taken out: a result is asked for once, and memory falls as the pictures of a large set pass.
             again = features.looked_again.pop(region, None) or self._look_again(image, region)
-            looks.append((region, common.outlined.map(features.features, region, again.features)))
+            looks.append((region, common.map(features.features, region, again.features)))
         return looks
 
     @staticmethod

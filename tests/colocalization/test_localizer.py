@@ -190,19 +190,21 @@ class TestDummy:
         # One a picture, and the second look, which is fitted on and then used for the box.
         assert dummy_engine.batch_sizes == [1] * 6
 
-    @pytest.mark.parametrize("effort", ["full", "fast"])
-    def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str) -> None:
+    @pytest.mark.parametrize(("effort", "pictures"), [("full", 3), ("full", 8), ("fast", 3), ("fast", 8)])
+    def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str, pictures: int) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
-        prepared = [localizer.prepare(png(square(160, 80, x, 20, x + 60, 60))) for x in (20, 40, 60)]
+        prepared = [localizer.prepare(png(square(160, 80, 10 * x, 20, 10 * x + 60, 60))) for x in range(pictures)]
         features = [localizer.run([one])[0] for one in prepared]
         with ThreadPoolExecutor(2) as pool:
             common = localizer.fit([one.image for one in prepared], features, pool=pool)
-        assert [len(one.looked_again) for one in features] == [1, 1, 1]
+        assert common is not None
+        assert (common.outlined is not None) == (pictures == 8)  # of fewer pictures outlines are not learnt from
+        assert [len(one.looked_again) for one in features] == [1] * pictures
         first = localizer.finish(prepared[0], features[0], common)
         runs = len(dummy_engine.batch_sizes)
         again = localizer.finish(prepared[0], features[0], common)
         assert equal(first, again)
-        assert len(dummy_engine.batch_sizes) - runs == (1 if effort == "full" else 0)
+        assert len(dummy_engine.batch_sizes) - runs == (0 if (effort, pictures) == ("fast", 8) else 1)
 
     def test_large_sets_are_estimated_from_a_sample(self, dummy_engine: DummyEngine) -> None:
         localizer = Localizer(dummy_engine)
