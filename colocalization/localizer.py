@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +29,14 @@ from colocalization.engine import Device, Engine, OnnxEngine
 from colocalization.errors import ImageError
 from colocalization.extent import Extent, Look, attention_extent, common_extent, outline_shares
 from colocalization.images import DecodedImage, ImageLimits, decode
-from colocalization.results import ImageResult, Mode, SetResult
+from colocalization.results import Effort, ImageResult, Mode, SetResult
 from colocalization.transform import Region
 
-__all__ = ["DEFAULT_MODEL", "Effort", "ImageFeatures", "Localizer", "PreparedImage"]
+__all__ = ["DEFAULT_MODEL", "ImageFeatures", "Localizer", "PreparedImage"]
 
 Result = TypeVar("Result")
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
-
-Effort = Literal["full", "fast"]
-"""`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: twice only at
-those that the common object is estimated from, for large sets half of the time and coarser boxes. Mode `attention`
-always looks once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
-from colocalization.localizer import Effort
+from colocalization.results import Effort
 from service.machine import usable_cores
 
 __all__ = ["CPU_PROVIDER", "LogFormat", "Settings"]

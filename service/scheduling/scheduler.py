@@ -43,12 +43,16 @@ class Scheduler:
         self._pool_wake, self._lane_wake = threading.Condition(lock), threading.Condition(lock)
         self._decode_queue: FairQueue[Job, Picture] = FairQueue()
         self._ready_queue: FairQueue[Job, Picture] = FairQueue()
-        self._finish_queue: FairQueue[Job, Picture | None] = FairQueue()  # None: estimate the common object
+        self._fit_queue: FairQueue[Job, None] = FairQueue()  # jobs whose common object is to be estimated
+        self._finish_queue: FairQueue[Job, Picture] = FairQueue()
         self._jobs: dict[Job, None] = {}
         self._large = threading.Lock()
         self._rate = RateMeter()
         self._pending = 0
         self._decoding = 0
+        self._fitting = 0
+        # A fit over a large set takes seconds: one thread is left for the pictures of others.
+        self._most_fitting = max(1, limits.pool_threads - 1)
         self._closed = False
         names = [
             *((f"lane-{i}", self._lane_loop) for i in range(limits.lanes)),
@@ -135,11 +139,13 @@ class Scheduler:
     def _next_task(self) -> Callable[[], None] | None:
         with self._lock:
             while not self._closed:
+                if self._fitting < self._most_fitting and (fit := self._fit_queue.pop()) is not None:
+                    fit[0].times.begin()
+                    self._fitting += 1
+                    return partial(self._fit, fit[0])
                 if (finish := self._finish_queue.pop()) is not None:
                     job, picture = finish
                     job.times.begin()
-                    if picture is None:
-                        return partial(self._fit, job)
                     job.working += 1
                     return partial(self._finish, job, picture)
                 ahead = len(self._ready_queue) + self._decoding
@@ -179,6 +185,14 @@ class Scheduler:
             self._lane_wake.notify()
 
     def _fit(self, job: Job) -> None:
+        try:
+            self._fit_common(job)
+        finally:
+            with self._lock:
+                self._fitting -= 1
+                self._pool_wake.notify()
+
+    def _fit_common(self, job: Job) -> None:
         started = time.monotonic()
         with self._lock:
             held = list(job.held)
@@ -308,7 +322,7 @@ class Scheduler:
         if job.undecoded == 0 and job.uninferred == 0 and job.held and job.common is None:
             if len(job.held) > 1:
                 job.held.sort(key=lambda picture: picture.index)
-                self._finish_queue.push(job, None)
+                self._fit_queue.push(job, None)
                 self._pool_wake.notify()
             else:
                 job.mode = "attention"
@@ -346,7 +360,7 @@ class Scheduler:
     def _close_job(self, job: Job) -> None:
         job.closed = True
         self._jobs.pop(job, None)
-        for queue in (self._decode_queue, self._ready_queue, self._finish_queue):
+        for queue in (self._decode_queue, self._ready_queue, self._fit_queue, self._finish_queue):
             queue.drop(job)
         job.held.clear()
         for _ in range(job.unanswered):

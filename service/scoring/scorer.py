@@ -139,6 +139,7 @@ class Scorer:
             "provider": self._localizer.engine.provider,
             "limits": asdict(self._localizer.limits),
             "mode": self._options.mode,
+            "effort": self._localizer.effort,
             "max_boxes": self._options.max_boxes,
         }
 

@@ -88,7 +88,18 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
     write_square(tmp_path / "set/a/x.jpg", 8, 8)
     write_square(tmp_path / "set/y.png", 8, 8)
     code, out, _ = run(
-        *("score", tmp_path / "set", "-o", tmp_path / "out", "--mode", "attention", "--model", "m.onnx"),
+        *(
+            "score",
+            tmp_path / "set",
+            "-o",
+            tmp_path / "out",
+            "--mode",
+            "attention",
+            "--effort",
+            "fast",
+            "--model",
+            "m.onnx",
+        ),
         *("--format", "csv", "--format", "coco", "--format", "yolo", "--format", "labelstudio", "--format", "jsonl"),
         *("--heatmaps", "--overlays", "--contact-sheet", "--label", "bird", "--max-boxes", 2, "--no-resume"),
         *("--device", "cpu", "--require-gpu", "--threads", 3, "--workers", 2, "--batch-size", 2, "--max-pixels", 5000),
@@ -96,7 +107,9 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
     assert code == 0
     limits = loaded_with.pop("limits")
     assert limits.max_pixels == 5000  # type: ignore[attr-defined]
-    assert loaded_with == {"model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 1}
+    assert loaded_with == {
+        "model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 1, "effort": "fast",
+    }  # fmt: skip
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert {path for path in written if not path.startswith(".colocalize")} == {
         *("predictions.jsonl", "predictions.csv", "coco.json", "labelstudio.json", "contact-sheet.jpg"),
@@ -205,6 +218,7 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["mixed", "--format", "yolo"], "YOLO would call the labels"),
         (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
         (["one", "--mode", "both"], "--mode"),
+        (["one", "--effort", "slow"], "--effort"),
         (["one", "--max-boxes", "0"], "--max-boxes"),
         (["one", "--batch-size", "0"], "--batch-size"),
     ],

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colocalization.images import DecodedImage
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
-from colocalization.results import Mode
+from colocalization.results import Effort, Mode
 from service.formats import FormatError
 from service.scoring.inputs import InputFile, discover
 from service.scoring.pipeline import PipelineSizes
@@ -32,10 +32,10 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def score(engine: DummyEngine, folder: Path, out: Path, **options: object) -> ScoreSummary:
+def score(engine: DummyEngine, folder: Path, out: Path, *, effort: Effort = "full", **options: object) -> ScoreSummary:
     options.setdefault("sizes", PipelineSizes(workers=2))
     files = discover([str(folder)], exclude=out).files
-    return Scorer(Localizer(engine), out, ScoreOptions(**options), Silent()).score(files)  # type: ignore[arg-type]
+    return Scorer(Localizer(engine, effort=effort), out, ScoreOptions(**options), Silent()).score(files)  # type: ignore[arg-type]
 
 
 def lines(out: Path) -> list[dict[str, object]]:
@@ -133,6 +133,21 @@ def test_a_second_run_takes_everything_over(dummy_engine: DummyEngine, pictures:
 def test_other_options_begin_anew(dummy_engine: DummyEngine, pictures: Path, change: dict[str, object]) -> None:
     score(dummy_engine, pictures, pictures / "out")
     assert score(dummy_engine, pictures, pictures / "out", **change).reused == 0
+
+
+def test_another_effort_begins_anew(dummy_engine: DummyEngine, pictures: Path) -> None:
+    score(dummy_engine, pictures, pictures / "out", mode="common", effort="fast")
+    assert score(dummy_engine, pictures, pictures / "out", mode="common", effort="fast").reused == 7
+    assert score(dummy_engine, pictures, pictures / "out", mode="common").reused == 0
+
+
+def test_little_effort_spares_second_looks_beyond_the_sample(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 8)
+    write_squares(tmp_path / "set", 12)
+    score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common", effort="fast")
+    assert sum(dummy_engine.batch_sizes) == 12 + 8
 
 
 def test_another_model_begins_anew(dummy_engine: DummyEngine, pictures: Path) -> None:

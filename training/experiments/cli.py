@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from PIL import Image
 
-from colocalization.localizer import Effort
+from colocalization.results import Effort
 from training.config import load_config
 from training.console import ConsoleProgress
 from training.datasets import open_dataset

@@ -12,7 +12,8 @@ import torch
 import typer
 
 from colocalization.errors import ColocalizeError
-from colocalization.localizer import DEFAULT_MODEL, Effort, Localizer
+from colocalization.localizer import DEFAULT_MODEL, Localizer
+from colocalization.results import Effort
 from training.checkpoint import Provenance
 from training.experiments.records import record_path, write_record
 from training.experiments.sets import EvaluationSet, Pictures, open_sets

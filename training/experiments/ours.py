@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.common import CommonObject, sample_indices
-from colocalization.localizer import Effort, Localizer
-from colocalization.results import ImageResult
+from colocalization.localizer import Localizer
+from colocalization.results import Effort, ImageResult
 from training.datasets import BoxTuple
 from training.experiments.observe import ObservedSet, prepare
 from training.experiments.peers.base import Found

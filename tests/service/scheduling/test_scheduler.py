@@ -124,6 +124,30 @@ def test_requests_share_batches(make, dummy_localizer: Localizer, dummy_engine: 
     assert dummy_engine.batch_sizes == [1, 8]
 
 
+def test_estimates_over_sets_leave_a_thread_for_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+    fit, gate, fitting = dummy_localizer.fit, Gate(), []
+
+    def slow_fit(images: list, features: list) -> object:
+        fitting.append(len(images))
+        gate(1)
+        return fit(images, features)
+
+    dummy_localizer.fit = slow_fit
+    scheduler = make(pool_threads=2)
+    sets = [job(dummy_localizer, [jpeg] * 2, "common") for _ in range(3)]
+    for one in sets:
+        scheduler.submit(one)
+    assert gate.entered.wait(5)
+    small = job(dummy_localizer, [jpeg])
+    scheduler.submit(small)
+    small.done.result(10)
+    assert fitting == [2]
+    gate.open.set()
+    for one in sets:
+        one.done.result(10)
+    assert fitting == [2, 2, 2]
+
+
 def test_idle_service_does_not_wait_for_more_pictures(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
     scheduler = make(batch_wait=1.0, pool_threads=1)
     started = time.monotonic()
