@@ -4,7 +4,8 @@
 
 Writes docs/records/service-faults.json. Four clients send single pictures one after the other, each on a connection of
 its own, while the fault happens. A request is `lost` where it was sent after the fault, or to a process that was not
-killed, and got no answer; what the killed process was working on is counted by itself.
+killed, and got no answer; what the killed process was working on is counted by itself. `refused` are answers 429, where
+strangers have filled the queue.
 """
 
 import argparse
@@ -67,12 +68,16 @@ class Load:
         await asyncio.gather(*self._tasks)
 
     def told(self, fault: float, *, killed: bool = False) -> Told:
-        """Counts: answered, lost, and where a process was killed what it held and what was not accepted."""
-        bad = [(sent, outcome) for sent, outcome in self.outcomes if outcome.status != 200]
+        """Counts: answered, refused, lost, and where a process was killed what it held and what was not accepted."""
+        refused = sum(outcome.status == 429 for _, outcome in self.outcomes)
+        bad = [(sent, outcome) for sent, outcome in self.outcomes if outcome.status not in (200, 429)]
         held = [one for one in bad if killed and one[0] <= fault and one[1].status == 0]
         # Not accepted: there was no one to connect to, or the new process said that it is not ready (503).
         away = [one for one in bad if killed and (one[1].error == "ConnectionRefusedError" or one[1].status == 503)]
-        counts: Told = {"answered": len(self.outcomes) - len(bad), "lost": len(bad) - len(held) - len(away)}
+        counts: Told = {
+            "answered": len(self.outcomes) - len(bad) - refused, "refused": refused,
+            "lost": len(bad) - len(held) - len(away),
+        }  # fmt: skip
         return counts | ({"held_by_the_killed": len(held), "not_accepted": len(away)} if killed else {})
 
 

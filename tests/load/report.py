@@ -207,7 +207,7 @@ def _faults(record: Record) -> Iterator[str]:
     yield (
         f"{record['settings']['clients']} clients send single pictures, each on a connection of its own, while it "
         f"happens; {record['settings']['strangers']} strangers where there are any. Not accepted: there was no one to "
-        "connect to, or a process said that it was not ready yet."
+        "connect to, or a process said that it was not ready yet. Refused (429): strangers had filled the queue."
     )
     yield ""
     rows: list[list[object]] = []
@@ -217,11 +217,11 @@ def _faults(record: Record) -> Iterator[str]:
             "seconds_to_nothing_left": "nothing left of it",
         }  # fmt: skip
         rows.append([
-            told["what"].rstrip("."), told["answered"], told["lost"], told.get("held_by_the_killed", ""),
-            told.get("not_accepted", ""),
+            told["what"].rstrip("."), told["answered"], told["refused"], told["lost"],
+            told.get("held_by_the_killed", ""), told.get("not_accepted", ""),
             *(f"{text} after {told[key]} s" for key, text in after.items() if key in told),
         ])  # fmt: skip
-    head = ["fault", "answered", "lost", "held by the killed process", "not accepted", ""]
+    head = ["fault", "answered", "refused", "lost", "held by the killed process", "not accepted", ""]
     yield from _table(head, rows)
 
 
