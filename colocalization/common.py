@@ -114,7 +114,7 @@ class SecondLook:
         Returns:
             (h, w) float32 [0, 1]; cut at 0.5.
         """
-        return np.asarray((_bounded(self.tight, features) + _bounded(self.wide, features)) / 2, dtype=np.float32)
+        return np.asarray((self.tight.bounded_map(features) + self.wide.bounded_map(features)) / 2, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +143,10 @@ class OutlinedObject:
             (h', w') float32 [0, 1], without a second look (h, w); cut at 0.5.
         """
         rows, columns = (picture if features is None else features).shape[1:]
-        around = cropped(_bounded(self.whole, picture), (region.x0, region.y0, region.x1, region.y1), columns, rows)
+        around = cropped(self.whole.bounded_map(picture), (region.x0, region.y0, region.x1, region.y1), columns, rows)
         if features is None:
             return around
-        return np.asarray((around + _bounded(self.region, features)) / 2, dtype=np.float32)
-
-
-def _bounded(found: Discriminant, features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """A discriminant's map in [0, 1], from half-way below the background to half-way above the foreground."""
-    return np.clip((found.map(features) + np.float32(0.5)) / 2, 0, 1)
+        return np.asarray((around + self.region.bounded_map(features)) / 2, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

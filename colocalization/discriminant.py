@@ -92,6 +92,17 @@ class Discriminant:
         scores = (descriptors(features) @ self.direction - self.background) / (self.foreground - self.background)
         return np.asarray(scores.reshape(features.shape[1:]), dtype=np.float32)
 
+    def bounded_map(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The map from half-way below the background to half-way above the foreground, which holds nearly all scores.
+
+        Args:
+            features: (C, h, w) feature map.
+
+        Returns:
+            (h, w) float32 [0, 1]: 0.25 at the mean of the background, 0.75 at that of the foreground.
+        """
+        return np.clip((self.map(features) + np.float32(0.5)) / 2, 0, 1)
+
 
 def representer_direction(features: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
     """Direction of representer point selection (Song et al., ICCV 2023) over a set.
@@ -193,8 +204,7 @@ def fit_discriminant(
 
     def mapped(index: int) -> NDArray[np.float32]:
         assert result is not None  # noqa: S101  (only used once there is one, for the type checker)
-        # From half-way below the background to half-way above the foreground, so that [0, 1] holds nearly all scores.
-        return np.clip((result.map(features[index]) + 0.5) / 2, 0, 1)
+        return result.bounded_map(features[index])
 
     current: Callable[[int], NDArray[np.float32]] = started
     for _ in range(rounds):

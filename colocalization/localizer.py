@@ -171,9 +171,8 @@ class Localizer:
             return region, found
 
         again = dict(zip(shown, _each(look_again, shown, pool), strict=True))
-        second = fit_second_look(
-            [one.attention for _, one in again.values()], [one.features for _, one in again.values()]
-        )
+        regions = [found.features for _, found in again.values()]
+        second = fit_second_look([found.attention for _, found in again.values()], regions)
         if second is None:
             return None
         if len(shown) < LEAST_OUTLINED:
@@ -186,7 +185,7 @@ class Localizer:
 
         outlined = fit_outlined(
             [features[index].features for index in shown],
-            [one.features for _, one in again.values()],
+            regions,
             _each(outline, shown, pool),
             otherwise=(first.object, second.wide),
         )

@@ -13,8 +13,8 @@ __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
 
 Effort = Literal["full", "fast"]
 """`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: twice only at
-those that the common object is estimated from, for large sets half of the time and coarser boxes. Mode `attention`
-always looks once."""
+those that the common object is estimated from, for large sets about two thirds of the time and coarser boxes. Mode
+`attention` always looks once."""
 
 Mode = Literal["attention", "common"]
 """`attention`: each picture by its own attention map. `common`: by what the pictures of the set have in common."""

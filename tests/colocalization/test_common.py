@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from colocalization.common import (
+    WHOLE,
     CommonObject,
     FirstLook,
     OutlinedObject,
@@ -101,10 +102,9 @@ class TestOutlinedObject:
 def test_a_common_object_without_outlines_has_the_second_looks_map() -> None:
     second, outlined = SecondLook(ALONG, ALONG), OutlinedObject(ALONG, TestOutlinedObject.across)
     picture, detail = cells(np.zeros((2, 2))), cells(np.ones((2, 2)))
-    whole = Region(0.0, 0.0, 1.0, 1.0)
     first = FirstLook(ALONG, NOTHING)
-    assert CommonObject(first, second, None).map(picture, whole, detail) == pytest.approx(0.75)
-    assert CommonObject(first, second, outlined).map(picture, whole, detail) == pytest.approx(0.25)
+    assert CommonObject(first, second, None).map(picture, WHOLE, detail) == pytest.approx(0.75)
+    assert CommonObject(first, second, outlined).map(picture, WHOLE, detail) == pytest.approx(0.25)
 
 
 class TestFitOutlined:

@@ -57,6 +57,12 @@ def test_map_is_0_at_the_background_and_1_at_the_foreground() -> None:
     np.testing.assert_allclose(found.map(features), [[1.5, 0.0, -0.5]], atol=1e-6)
 
 
+def test_bounded_map_holds_the_classes_at_its_quarters() -> None:
+    found = Discriminant(np.array([2.0, 0.0], np.float32), background=0.5, foreground=1.5)
+    features = np.array([[[1.0, 0.25, 0.0]], [[0.0, np.sqrt(1 - 0.25**2), 1.0]]])  # scores 1.5, 0 and -0.5
+    np.testing.assert_allclose(found.bounded_map(features), [[1.0, 0.25, 0.0]], atol=1e-6)
+
+
 class TestRepresenter:
     def test_by_hand(self) -> None:
         # Cells (3, 0) and (0, 1): v = (1.5, 0.5), u = (0.5, 0.5), |v| / |u| = sqrt(5).

@@ -88,18 +88,8 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
     write_square(tmp_path / "set/a/x.jpg", 8, 8)
     write_square(tmp_path / "set/y.png", 8, 8)
     code, out, _ = run(
-        *(
-            "score",
-            tmp_path / "set",
-            "-o",
-            tmp_path / "out",
-            "--mode",
-            "attention",
-            "--effort",
-            "fast",
-            "--model",
-            "m.onnx",
-        ),
+        *("score", tmp_path / "set", "-o", tmp_path / "out", "--mode", "attention", "--model", "m.onnx"),
+        *("--effort", "fast"),
         *("--format", "csv", "--format", "coco", "--format", "yolo", "--format", "labelstudio", "--format", "jsonl"),
         *("--heatmaps", "--overlays", "--contact-sheet", "--label", "bird", "--max-boxes", 2, "--no-resume"),
         *("--device", "cpu", "--require-gpu", "--threads", 3, "--workers", 2, "--batch-size", 2, "--max-pixels", 5000),
