@@ -38,18 +38,21 @@ def measure_folder(
 ) -> dict[str, Any]:
     """Score folders of JPEG files of 640 x 480 in both modes, each between two measurements of the bare network.
 
+    The bare network is measured in two ways: one session, one run after the other, each in a thread for every core, as
+    it comes; and as `score` runs it, a run on each core, side by side, which is faster.
+
     Args:
         pictures: Photographs, repeated under new names.
         counts: Numbers of pictures.
-        cores: Runs of the bare network side by side, as many as `score` uses.
+        cores: Cores of the machine.
         seconds: Length of each measurement of the bare network.
         note: Is told how it goes.
         modes: Modes of `score`.
 
     Returns:
-        For each mode and number what `score_folder` tells, `pictures_per_second`, `bare_per_second`, the mean of before
-        and after, and `share`: of the bare network's pictures a second; in mode `common` of half of it, since there
-        each picture takes two runs.
+        For each mode and number what `score_folder` tells, `pictures_per_second`, and for `one session` and
+        `side by side` in `bare_per_second` the mean of before and after and in `share` the share of it; in mode
+        `common` of half of it, since there each picture takes two runs.
     """
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
@@ -64,20 +67,26 @@ def measure_folder(
             folder.mkdir()
             for index in range(count):
                 link(sources[index % len(sources)], folder / f"{index:06d}.jpg")
-            before = bare_rate(cores, seconds)
+            before = _bare_rates(cores, seconds)
             told: dict[str, Any] = score_folder(folder, out, count, "--mode", mode, "--device", "cpu")
-            bare = (before + bare_rate(cores, seconds)) / 2
-            rate = count / told["wall_seconds"]
-            told |= {"pictures_per_second": round(rate, 2), "bare_per_second": round(bare, 2)}
-            told["share"] = round(rate / bare * (2 if mode == "common" else 1), 3)
+            after = _bare_rates(cores, seconds)
+            rate, runs = count / told["wall_seconds"], 2 if mode == "common" else 1
+            bare = {name: (before[name] + after[name]) / 2 for name in before}
+            told["pictures_per_second"] = round(rate, 2)
+            told["bare_per_second"] = {name: round(one, 2) for name, one in bare.items()}
+            told["share"] = {name: round(rate / one * runs, 3) for name, one in bare.items()}
             results.setdefault(mode, {})[str(count)] = told
             note(f"{mode}, {count} pictures: {told}")
     return results
 
 
-def bare_rate(lanes: int, seconds: float) -> float:
-    """Pictures a second of the network alone, in so many runs of one picture side by side, each on one thread."""
-    engine = _default_engine(threads=1)
+def _bare_rates(cores: int, seconds: float) -> dict[str, float]:
+    return {"one session": _bare_rate(1, cores, seconds), "side by side": _bare_rate(cores, 1, seconds)}
+
+
+def _bare_rate(lanes: int, threads: int, seconds: float) -> float:
+    """Pictures a second of the network alone, in so many runs of one picture side by side, each in so many threads."""
+    engine = _default_engine(threads)
     side = engine.metadata.input_size
     image = np.random.default_rng(0).standard_normal((1, 3, side, side), dtype=np.float32)
     end = time.perf_counter() + seconds

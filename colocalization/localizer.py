@@ -133,7 +133,8 @@ class Localizer:
 
     def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
         """Take pictures through the network, all in one batch."""
-        return self._run(np.stack([one.input for one in prepared]))
+        # A batch of one needs no copy.
+        return self._run(prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared]))
 
     def fit(
         self,

@@ -116,12 +116,13 @@ class InputTransform:
             rgb = np.asarray(Image.fromarray(rgb).reduce((across, down)))
         side = (self.size, self.size)
         resized = cv2.resize(rgb, side, interpolation=cv2.INTER_LINEAR)
-        std = np.asarray(self.std, dtype=np.float32)
-        scale = np.float32(1 / 255) / std
-        shift = np.asarray(self.mean, dtype=np.float32) / std
-        # Channel by channel into place: a tenth of the time of normalising pixels and turning the array afterwards.
         normalised = np.empty((3, *side), dtype=np.float32)
-        for index in range(3):
-            np.multiply(resized[..., index], scale[index], out=normalised[index])
-            normalised[index] -= shift[index]
+        for channel, table, out in zip(cv2.split(resized), self._tables(), normalised, strict=True):
+            cv2.LUT(channel, table, out)
         return normalised
+
+    def _tables(self) -> NDArray[np.float32]:
+        """(3, 256) float32: what each of a channel's values becomes; looked up, not computed for every pixel."""
+        std = np.asarray(self.std, dtype=np.float32)[:, None]
+        mean = np.asarray(self.mean, dtype=np.float32)[:, None]
+        return np.asarray(np.arange(256, dtype=np.float32) * (np.float32(1 / 255) / std) - mean / std)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from colocalization.errors import ImageError
 from colocalization.images import DecodedImage, ImageLimits, decode
@@ -352,6 +353,31 @@ class TestWorkingSize:
         jpeg, exact = (np.array(one.boxes[0].as_tuple()) for one in results)
         # One pixel at the working size is 16 of the original; the boxes must not differ by one.
         assert np.abs(jpeg - exact).max() < 16
+
+    @pytest.mark.parametrize(
+        ("size", "scaled"),
+        [
+            ((400, 300), (100, 75)),
+            ((399, 300), (200, 150)),
+            ((300, 99), (150, 50)),
+            ((199, 99), (199, 99)),
+            ((999, 2), (500, 1)),
+        ],
+    )
+    def test_draft_takes_the_smallest_scale_that_reaches_the_working_size(
+        self, size: tuple[int, int], scaled: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded: list[tuple[int, int]] = []
+        load = JpegImageFile.load
+
+        def spy(image: JpegImageFile) -> object:
+            loaded.append(image.size)
+            return load(image)
+
+        monkeypatch.setattr(JpegImageFile, "load", spy)
+        found = decode(encoded(Image.new("RGB", size), "JPEG"), ImageLimits(working_side=100))
+        assert loaded[0] == scaled
+        assert (found.width, found.height) == size
 
     @pytest.mark.parametrize("side", [64, 128, 1024])
     def test_draft_and_full_decoding_agree_at_the_corners(self, side: int) -> None:
