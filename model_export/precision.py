@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from model_export.errors import ExportError
+from model_export.graph_builder import GraphBuilder
 
 __all__ = ["halve", "quantize"]
 
@@ -21,7 +23,8 @@ _FLOAT_AT_START = 3
 and what they lose is lost to all the others."""
 
 _FLOAT_AT_END = 1
-"""The same at the end. With 256 values alone the features of a pixel would be full of ties, which PTAP has to sort."""
+"""The results of the last convolution, and what follows it, stay in float32 as well. With 256 values alone the features
+of a pixel would be full of ties, which PTAP has to sort. It can still be calculated in integers, see `_in_integers`."""
 
 
 def halve(backbone: onnx.ModelProto) -> onnx.ModelProto:
@@ -61,7 +64,59 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
             op_types_to_quantize=["Conv", "Add", "Clip", "Relu"],
             nodes_to_exclude=_float_nodes(onnx.load(inferred).graph),
         )
-        return onnx.load(quantized)
+        return _in_integers(onnx.load(quantized))
+
+
+def _in_integers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Calculate the last convolution, if it is one of 1 x 1, as a product of 8-bit integers with a float32 result.
+
+    y = s_x s_w sum((x - z) w) + b: what it reads is 8-bit already, its weights become so, each channel of its own scale
+    s_w; the sums are 32-bit integers. Other convolutions are left as they are.
+    """
+    graph = model.graph
+    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    convolution = [node for node in graph.node if node.op_type == "Conv"][-1]
+    source = next((node for node in graph.node if convolution.input[0] in node.output), None)
+    weights, bias = (constants.get(name) for name in (*convolution.input[1:], "")[:2])
+    attributes = {one.name: helper.get_attribute_value(one) for one in convolution.attribute}
+    if (
+        source is None or source.op_type != "DequantizeLinear" or weights is None or weights.shape[2:] != (1, 1)
+        or attributes.get("group", 1) != 1 or set(attributes.get("strides", [1])) != {1}
+        or any(attributes.get("pads", [0]))
+    ):  # fmt: skip
+        return model
+    quantized, scale, zero = source.input
+    matrix = weights[:, :, 0, 0]
+    steps = np.maximum(np.abs(matrix).max(axis=1), np.finfo(np.float32).tiny) / 127
+    builder = GraphBuilder("last")
+    rows = builder.add("Transpose", quantized, perm=[0, 2, 3, 1])  # (N, h, w, C)
+    integers = builder.constant(np.rint(matrix / steps[:, None]).T.astype(np.int8))
+    sums = builder.add("Cast", builder.add("MatMulInteger", rows, integers, zero), to=onnx.TensorProto.FLOAT)
+    values = builder.add("Mul", sums, builder.constant((constants[scale] * steps).astype(np.float32)))
+    if bias is not None:
+        values = builder.add("Add", values, builder.constant(bias))
+    builder.add("Transpose", values, output=convolution.output[0], perm=[0, 3, 1, 2])
+    at = list(graph.node).index(convolution)
+    nodes = [*graph.node[:at], *builder.nodes, *graph.node[at + 1 :]]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(builder.constants)
+    _drop_unused(graph)
+    return model
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove the nodes and constants that nothing reads any more."""
+    outputs = {one.name for one in graph.output}
+    while True:
+        read = outputs.union(*(node.input for node in graph.node))
+        unread = [node for node in graph.node if not read.intersection(node.output)]
+        if not unread:
+            break
+        for node in unread:
+            graph.node.remove(node)
+    for one in [one for one in graph.initializer if one.name not in read]:
+        graph.initializer.remove(one)
 
 
 class _Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types

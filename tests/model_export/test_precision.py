@@ -1,15 +1,18 @@
 """Export in half precision and in 8-bit integers."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from colocalization.engine import OnnxEngine
 from colocalization.images import decode
+from model_export import precision
 from model_export.errors import ExportError
 from model_export.graph import build_model, describe
 from model_export.parity import TOLERANCES, check_parity
@@ -64,6 +67,55 @@ def test_the_first_and_the_last_convolutions_stay_float() -> None:
     float_ones = [constants.get(node.input[1]) == TensorProto.FLOAT for node in convolutions]
     assert float_ones[:3] == [True] * 3
     assert sum(float_ones) == 4  # the order of the last ones, side by side in a residual block, is the tool's
+
+
+def chain(kernel: int, stride: int, groups: int, *, bias: bool) -> onnx.ModelProto:
+    """Four convolutions from `image` to 8 channels, and a last one of this kind to `features`."""
+    random = np.random.default_rng(0)
+    kinds = [(8, 3, 1, 1), *[(8, 8, 1, 1)] * 3, (16, 8 // groups, kernel, kernel)]
+    names = ["image", "a", "b", "c", "d", "features"]
+    nodes, constants = [], []
+    for index, (shape, (source, result)) in enumerate(zip(kinds, pairwise(names), strict=True)):
+        weights = random.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        weights *= random.uniform(0.01, 1, (shape[0], 1, 1, 1))  # channels of scales of their own
+        constants.append(numpy_helper.from_array(weights.astype(np.float32), f"w{index}"))
+        inputs = [source, f"w{index}"]
+        if bias:
+            constants.append(numpy_helper.from_array(random.standard_normal(shape[0]).astype(np.float32), f"b{index}"))
+            inputs.append(f"b{index}")
+        last = {"group": groups, "strides": [stride, stride]} if result == "features" else {}
+        nodes.append(helper.make_node("Conv", inputs, [result], name=f"conv{index}", **last))
+    value = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, SIZE, SIZE])
+    out = helper.make_tensor_value_info("features", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "chain", [value], [out], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def features(model: onnx.ModelProto) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["features"], {"image": np.stack(inputs())})[0])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_last_convolution_of_one_by_one_is_a_product_of_integers(
+    monkeypatch: pytest.MonkeyPatch, *, bias: bool
+) -> None:
+    model = quantize(chain(1, 1, 1, bias=bias), inputs())
+    found = Counter(node.op_type for node in model.graph.node)
+    assert (found["MatMulInteger"], found["Conv"]) == (1, 4)
+    onnx.checker.check_model(model, full_check=True)
+    monkeypatch.setattr(precision, "_in_integers", lambda unchanged: unchanged)
+    exact = features(quantize(chain(1, 1, 1, bias=bias), inputs()))
+    error = np.abs(features(model) - exact)
+    # Each channel within the steps of 8 bits of its own weights: one scale for all would drown the small channels.
+    assert (error.max(axis=(0, 2, 3)) < 0.03 * np.abs(exact).max(axis=(0, 2, 3))).all()
+    assert error.max() > 0
+
+
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (1, 2, 1), (1, 1, 2)])
+def test_any_other_last_convolution_stays_as_it_is(kernel: int, stride: int, groups: int) -> None:
+    found = Counter(node.op_type for node in quantize(chain(kernel, stride, groups, bias=True), inputs()).graph.node)
+    assert (found["MatMulInteger"], found["Conv"]) == (0, 5)
 
 
 def test_nothing_to_calibrate_on() -> None:
