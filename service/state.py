@@ -10,6 +10,7 @@ from pathlib import Path
 from colocalization.errors import ColocalizeError
 from colocalization.localizer import Localizer
 from service.budget import ByteBudget
+from service.memory import MemoryTrimmer
 from service.metrics import Metrics, resident_bytes
 from service.model_slot import ModelSlot
 from service.scheduling.interface import SchedulerLimits
@@ -21,6 +22,7 @@ __all__ = ["LoadLocalizer", "Service"]
 LoadLocalizer = Callable[[], Localizer]
 
 _TICK_SECONDS = 1.0
+_TRIM_SECONDS = 10.0
 _HUNG = 70  # EX_SOFTWARE of sysexits.h
 _logger = logging.getLogger(__name__)
 
@@ -100,6 +102,7 @@ class Service:
         if not self.slot.warm:
             self._keep(asyncio.create_task(asyncio.to_thread(self.warm_up)))
         self._keep(asyncio.create_task(self._tick()))
+        self._keep(asyncio.create_task(_trim()))
 
     async def stop(self) -> None:
         """Stop threads and tasks."""
@@ -154,3 +157,11 @@ class Service:
             self.metrics.buffered_bytes.set(self.budget.held)
             self.metrics.resident.set(resident_bytes())
             await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _trim() -> None:
+    """Give memory back from time to time."""
+    trimmer = MemoryTrimmer()
+    while True:
+        await asyncio.sleep(_TRIM_SECONDS)
+        await asyncio.to_thread(trimmer)

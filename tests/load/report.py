@@ -184,7 +184,9 @@ def _soak(record: Record) -> Iterator[str]:
     yield (
         f"{record['settings']['seconds']:g} s at {record['settings']['images_per_s']:g} pictures/s: resident memory "
         f"grew by {100 * results['growth_after_first_minute']:.1f} % after the first minute, to "
-        f"{samples[-1]['mib']} MiB; open files, connections among them, {min(files)} to {max(files)}, threads "
+        f"{samples[-1]['mib']} MiB (from one sample to another; the median of the last minute is "
+        f"{100 * results['growth_of_medians']:.1f} % above that of the second); "
+        f"open files, connections among them, {min(files)} to {max(files)}, threads "
         f"{min(threads)} to {max(threads)}; "
         f"{results['load']['other_errors']} errors."
     )
