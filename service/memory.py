@@ -12,7 +12,7 @@ from service.metrics import resident_bytes
 
 __all__ = ["MemoryTrimmer", "trim_heap"]
 
-_WORTH_IT = 16 * 2**20
+_WORTH_IT = 4 * 2**20
 
 
 def _find_malloc_trim() -> Callable[[int], int] | None:

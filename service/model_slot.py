@@ -31,7 +31,8 @@ def warm_up(localizer: Localizer, max_batch: int, lanes: int) -> None:
     prepared = PreparedImage(DecodedImage(pixels, 64, 64), localizer.engine.metadata.transform()(pixels))
     with ThreadPoolExecutor(lanes) as pool:
         for size in sorted({1, max_batch}):
-            features, *_ = pool.map(localizer.run, [[prepared] * size] * lanes)
+            # Several times: which runs meet is chance, and the network should take its memory now, not under load.
+            features, *_ = pool.map(localizer.run, [[prepared] * size] * (3 * lanes - 2))
     common = localizer.fit([prepared.image] * 2, [features[0], features[-1]])
     for looked_for in (None, common):
         localizer.finish(prepared, features[0], looked_for)

@@ -27,17 +27,17 @@ def test_trims_only_what_has_grown() -> None:
     process = Process(300 * MIB)
     trimmer = MemoryTrimmer(lambda: process.resident, process.trim)
     trimmer()
-    process.resident = 310 * MIB
+    process.resident = 303 * MIB
     trimmer()
     assert process.trims == 0
     process.resident, process.floor = 400 * MIB, 350 * MIB
     trimmer()
     assert process.trims == 1
     trimmer()  # what is left is in use
-    process.resident = 360 * MIB
+    process.resident = 353 * MIB
     trimmer()
     assert process.trims == 1
-    process.resident = 370 * MIB
+    process.resident = 354 * MIB
     trimmer()
     assert process.trims == 2
 
