@@ -137,7 +137,17 @@ class OnnxEngine:
         Returns:
             Attention maps and features of the N pictures.
         """
-        attention, features = self._session.run(["attention", "features"], {"image": images})
+        channels, cells = self._metadata.channels, self._metadata.map_size
+        attention = np.empty((len(images), cells, cells), dtype=np.float32)
+        features = np.empty((len(images), channels, cells, cells), dtype=np.float32)
+        # Into memory of our own: what ONNX Runtime allocates itself lies in its arena, which never shrinks, and would
+        # grow with all the features that are ever held at one time.
+        binding = self._session.io_binding()
+        binding.bind_cpu_input("image", np.ascontiguousarray(images))
+        for name, values in (("attention", attention), ("features", features)):
+            binding.bind_output(name, "cpu", 0, np.float32, values.shape, values.ctypes.data)
+        self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
         return NetworkOutput(attention, features)
 
 

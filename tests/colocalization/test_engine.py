@@ -205,3 +205,27 @@ class TestProviders:
         monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
         with pytest.raises(ProviderError, match=r"install 'colocalize\[cpu\]' or 'colocalize\[gpu\]'"):
             OnnxEngine(network)
+
+
+def test_outputs_are_memory_of_their_own(network: Path) -> None:
+    # Views of ONNX Runtime's arena would keep it as large as all features that were ever held.
+    engine = OnnxEngine(network, device="cpu")
+    side = engine.metadata.input_size
+    random = np.random.default_rng(0)
+    first, second = (random.standard_normal((2, 3, side, side), dtype=np.float32) for _ in range(2))
+    before = engine.run(first)
+    kept = before.features.copy(), before.attention.copy()
+    after = engine.run(second)
+    assert before.features.flags.owndata
+    assert before.attention.flags.owndata
+    assert np.array_equal(before.features, kept[0])
+    assert np.array_equal(before.attention, kept[1])
+    assert not np.array_equal(after.features, kept[0])
+
+
+def test_an_input_may_be_a_view(network: Path) -> None:
+    engine = OnnxEngine(network, device="cpu")
+    side = engine.metadata.input_size
+    images = np.random.default_rng(0).standard_normal((2, 3, side, side), dtype=np.float32)
+    mirrored = images[..., ::-1]
+    assert np.array_equal(engine.run(mirrored).features, engine.run(mirrored.copy()).features)
