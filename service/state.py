@@ -22,7 +22,7 @@ __all__ = ["LoadLocalizer", "Service"]
 LoadLocalizer = Callable[[], Localizer]
 
 _TICK_SECONDS = 1.0
-_TRIM_SECONDS = 10.0
+_TRIM_SECONDS = 2.0
 _HUNG = 70  # EX_SOFTWARE of sysexits.h
 _logger = logging.getLogger(__name__)
 
