@@ -6,13 +6,13 @@ the C library is another one, nothing is done.
 """
 
 import ctypes
+import time
 from collections.abc import Callable
-
-from service.metrics import resident_bytes
 
 __all__ = ["MemoryTrimmer", "trim_heap"]
 
-_WORTH_IT = 4 * 2**20
+_WORK_SECONDS = 0.05
+"""Processor time that tells work, a picture's at least, from an idle process's ticking."""
 
 
 def _find_malloc_trim() -> Callable[[int], int] | None:
@@ -32,22 +32,24 @@ def trim_heap() -> None:
 
 
 class MemoryTrimmer:
-    """Trims the heap when the process has grown since the last time, so that an idle one is left alone."""
+    """Trims the heap if the process has worked since the last time, so that an idle one is left alone."""
 
-    def __init__(self, resident: Callable[[], int] = resident_bytes, trim: Callable[[], None] = trim_heap) -> None:
+    def __init__(
+        self, cpu_seconds: Callable[[], float] = time.process_time, trim: Callable[[], None] = trim_heap
+    ) -> None:
         """Begin with the process as it is.
 
         Args:
-            resident: Gives the process's resident memory, in bytes.
+            cpu_seconds: Gives the processor time that the process has used so far.
             trim: Gives free memory back.
         """
-        self._resident = resident
+        self._cpu_seconds = cpu_seconds
         self._trim = trim
-        self._least = resident()
+        self._before = cpu_seconds()
 
     def __call__(self) -> None:
-        """Trim if it is worth it."""
-        if self._resident() - self._least < _WORTH_IT:
-            return
-        self._trim()
-        self._least = self._resident()
+        """Trim if there was work. Resident memory would not tell: what is free but not given back counts to it."""
+        now = self._cpu_seconds()
+        if now - self._before >= _WORK_SECONDS:
+            self._trim()
+        self._before = now

@@ -11,41 +11,15 @@ from service.memory import MemoryTrimmer
 MIB = 2**20
 
 
-class Process:
-    """A process whose resident memory is what the test says, and falls to `floor` when it is trimmed."""
-
-    def __init__(self, resident: int) -> None:
-        self.resident = self.floor = resident
-        self.trims = 0
-
-    def trim(self) -> None:
-        self.trims += 1
-        self.resident = self.floor
-
-
-def test_trims_only_what_has_grown() -> None:
-    process = Process(300 * MIB)
-    trimmer = MemoryTrimmer(lambda: process.resident, process.trim)
-    trimmer()
-    process.resident = 303 * MIB
-    trimmer()
-    assert process.trims == 0
-    process.resident, process.floor = 400 * MIB, 350 * MIB
-    trimmer()
-    assert process.trims == 1
-    trimmer()  # what is left is in use
-    process.resident = 353 * MIB
-    trimmer()
-    assert process.trims == 1
-    process.resident = 354 * MIB
-    trimmer()
-    assert process.trims == 2
-
-
-def test_without_a_figure_nothing_is_trimmed() -> None:
-    process = Process(0)
-    MemoryTrimmer(lambda: process.resident, process.trim)()
-    assert process.trims == 0
+def test_trims_only_after_work() -> None:
+    used = iter([1.0, 1.01, 1.5, 1.501, 1.56, 1.56])
+    trims: list[int] = []
+    trimmer = MemoryTrimmer(lambda: next(used), lambda: trims.append(1))
+    counts = []
+    for _ in range(5):
+        trimmer()
+        counts.append(len(trims))
+    assert counts == [0, 1, 1, 2, 2]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library's own way, glibc")
