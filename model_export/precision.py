@@ -77,24 +77,24 @@ def _in_integers(model: onnx.ModelProto) -> onnx.ModelProto:
     constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     convolution = [node for node in graph.node if node.op_type == "Conv"][-1]
     source = next((node for node in graph.node if convolution.input[0] in node.output), None)
-    weights, bias = (constants.get(name) for name in (*convolution.input[1:], "")[:2])
+    weights, *biases = convolution.input[1:]
     attributes = {one.name: helper.get_attribute_value(one) for one in convolution.attribute}
     if (
-        source is None or source.op_type != "DequantizeLinear" or weights is None or weights.shape[2:] != (1, 1)
-        or attributes.get("group", 1) != 1 or set(attributes.get("strides", [1])) != {1}
-        or any(attributes.get("pads", [0]))
+        source is None or source.op_type != "DequantizeLinear" or not constants.keys() >= {weights, *biases}
+        or constants[weights].shape[2:] != (1, 1) or attributes.get("group", 1) != 1
+        or set(attributes.get("strides", [1])) != {1} or any(attributes.get("pads", [0]))
     ):  # fmt: skip
         return model
     quantized, scale, zero = source.input
-    matrix = weights[:, :, 0, 0]
+    matrix = constants[weights][:, :, 0, 0]
     steps = np.maximum(np.abs(matrix).max(axis=1), np.finfo(np.float32).tiny) / 127
     builder = GraphBuilder("last")
     rows = builder.add("Transpose", quantized, perm=[0, 2, 3, 1])  # (N, h, w, C)
     integers = builder.constant(np.rint(matrix / steps[:, None]).T.astype(np.int8))
     sums = builder.add("Cast", builder.add("MatMulInteger", rows, integers, zero), to=onnx.TensorProto.FLOAT)
     values = builder.add("Mul", sums, builder.constant((constants[scale] * steps).astype(np.float32)))
-    if bias is not None:
-        values = builder.add("Add", values, builder.constant(bias))
+    for bias in biases:  # one, or none
+        values = builder.add("Add", values, bias)
     builder.add("Transpose", values, output=convolution.output[0], perm=[0, 3, 1, 2])
     at = list(graph.node).index(convolution)
     nodes = [*graph.node[:at], *builder.nodes, *graph.node[at + 1 :]]
