@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from service import memory
+from service import memory, state
 from service.memory import MemoryTrimmer
+from tests.service.conftest import Start, wait_until
 
 MIB = 2**20
 
@@ -44,3 +45,11 @@ print(before - resident_bytes())
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_malloc_trim", None)
     memory.trim_heap()
+
+
+def test_a_running_service_trims_again_and_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    trims: list[int] = []
+    monkeypatch.setattr(state, "_TRIM_SECONDS", 0.01)
+    monkeypatch.setattr(state, "MemoryTrimmer", lambda: lambda: trims.append(1))
+    with start():
+        wait_until(lambda: len(trims) > 2)
