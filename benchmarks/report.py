@@ -159,14 +159,14 @@ def _folder(record: Record) -> Iterator[str]:
         "a GrabCut, of half of it."
     )
     yield ""
-    rows = [
-        [mode, count, one["pictures_per_second"], *(both for bare in one["bare_per_second"] for both in
-         (one["bare_per_second"][bare], one["share"][bare])),
-         round(1e3 / one["pictures_per_second"], 1), one.get("peak_memory_mb", "")]
-        for mode, counts in record["results"].items()
-        for count, one in counts.items()
-    ]  # fmt: skip
-    head = ["one session, /s", "share", "side by side, /s", "share"]
+    ways = ("one session", "side by side")
+    rows: list[list[object]] = []
+    for mode, counts in record["results"].items():
+        for count, one in counts.items():
+            bare = [one[kind][way] for way in ways for kind in ("bare_per_second", "share")]
+            rate = one["pictures_per_second"]
+            rows.append([mode, count, rate, *bare, round(1e3 / rate, 1), one.get("peak_memory_mb", "")])
+    head = [title for way in ways for title in (f"{way}, /s", "share")]
     yield from _table(["mode", "pictures", "pictures/s", *head, "ms a picture", "peak memory, MB"], rows)
 
 

@@ -113,7 +113,8 @@ def _plot_open_loop(steps: list[Record]) -> str:
         right.plot(offered, [step["latency_ms"].get(quantile, float("nan")) for step in steps], "o-", label=quantile)
     right.set(xlabel="offered pictures/s", ylabel="latency of accepted requests, ms", ylim=(0, None))
     right.legend()
-    figure.savefig(RECORDS / "service-open-loop.svg", metadata={"Date": None})
+    with mpl.rc_context({"svg.hashsalt": "service-open-loop"}):  # the same records give the same file
+        figure.savefig(RECORDS / "service-open-loop.svg", metadata={"Date": None})
     plt.close(figure)
     return "![Goodput and latency over the offered load](records/service-open-loop.svg)"
 
