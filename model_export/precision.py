@@ -13,6 +13,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+from model_export.bias_correction import correct_biases, input_means, mean_shift, round_weights
 from model_export.errors import ExportError
 from model_export.graph_builder import GraphBuilder
 
@@ -38,7 +39,8 @@ def halve(backbone: onnx.ModelProto) -> onnx.ModelProto:
 def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> onnx.ModelProto:
     """Quantise convolutions to 8-bit integers: weights for each channel, activations by what they are on pictures.
 
-    Static quantisation in ONNX's QDQ form (Jacob et al., CVPR 2018), by ONNX Runtime's own tool.
+    Static quantisation in ONNX's QDQ form (Jacob et al., CVPR 2018), by ONNX Runtime's own tool, of a network whose
+    biases make up for the rounding of its weights, see `bias_correction`.
 
     Args:
         backbone: Model with the input `image`.
@@ -53,6 +55,12 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
         exported, inferred, quantized = (Path(folder) / f"{name}.onnx" for name in ("exported", "inferred", "int8"))
         onnx.save(backbone, exported)
         quant_pre_process(exported, inferred, skip_symbolic_shape=True)
+        model = onnx.load(inferred)
+        kept = _float_nodes(model.graph)
+        convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+        means = input_means(model, convolutions, images)
+        correct_biases(model, {name: mean for name, mean in means.items() if name not in kept})
+        onnx.save(model, inferred)
         quantize_static(
             inferred,
             quantized,
@@ -62,18 +70,20 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             op_types_to_quantize=["Conv", "Add", "Clip", "Relu"],
-            nodes_to_exclude=_float_nodes(onnx.load(inferred).graph),
+            nodes_to_exclude=kept,
         )
-        return _in_integers(onnx.load(quantized))
+        model = onnx.load(quantized)
+        _in_integers(model.graph, means[convolutions[-1]])
+        _drop_unused(model.graph)
+        return model
 
 
-def _in_integers(model: onnx.ModelProto) -> onnx.ModelProto:
+def _in_integers(graph: onnx.GraphProto, mean: NDArray[np.float64]) -> None:
     """Calculate the last convolution, if it is one of 1 x 1, as a product of 8-bit integers with a float32 result.
 
     y = s_x s_w sum((x - z) w) + b: what it reads is 8-bit already, its weights become so, each channel of its own scale
-    s_w; the sums are 32-bit integers. Other convolutions are left as they are.
+    s_w; the sums are 32-bit integers. Other convolutions are left as they are. `mean` is that of each channel it reads.
     """
-    graph = model.graph
     constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     convolution = [node for node in graph.node if node.op_type == "Conv"][-1]
     source = next((node for node in graph.node if convolution.input[0] in node.output), None)
@@ -84,25 +94,22 @@ def _in_integers(model: onnx.ModelProto) -> onnx.ModelProto:
         or constants[weights].shape[2:] != (1, 1) or attributes.get("group", 1) != 1
         or set(attributes.get("strides", [1])) != {1} or any(attributes.get("pads", [0]))
     ):  # fmt: skip
-        return model
+        return
     quantized, scale, zero = source.input
-    matrix = constants[weights][:, :, 0, 0]
-    steps = np.maximum(np.abs(matrix).max(axis=1), np.finfo(np.float32).tiny) / 127
+    rounded, steps = round_weights(constants[weights])
+    offset = sum((constants[bias] for bias in biases), -mean_shift(constants[weights], mean))
     builder = GraphBuilder("last")
     rows = builder.add("Transpose", quantized, perm=[0, 2, 3, 1])  # (N, h, w, C)
-    integers = builder.constant(np.rint(matrix / steps[:, None]).T.astype(np.int8))
+    integers = builder.constant(np.ascontiguousarray(rounded[:, :, 0, 0].T))
     sums = builder.add("Cast", builder.add("MatMulInteger", rows, integers, zero), to=onnx.TensorProto.FLOAT)
     values = builder.add("Mul", sums, builder.constant((constants[scale] * steps).astype(np.float32)))
-    for bias in biases:  # one, or none
-        values = builder.add("Add", values, bias)
+    values = builder.add("Add", values, builder.constant(offset))
     builder.add("Transpose", values, output=convolution.output[0], perm=[0, 3, 1, 2])
     at = list(graph.node).index(convolution)
     nodes = [*graph.node[:at], *builder.nodes, *graph.node[at + 1 :]]
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(builder.constants)
-    _drop_unused(graph)
-    return model
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

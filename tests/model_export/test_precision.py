@@ -8,11 +8,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from colocalization.engine import OnnxEngine
 from colocalization.images import decode
 from model_export import precision
+from model_export.bias_correction import mean_shift, round_weights
 from model_export.errors import ExportError
 from model_export.graph import build_model, describe
 from model_export.parity import TOLERANCES, check_parity
@@ -104,12 +106,44 @@ def test_a_last_convolution_of_one_by_one_is_a_product_of_integers(
     found = Counter(node.op_type for node in model.graph.node)
     assert (found["MatMulInteger"], found["Conv"]) == (1, 4)
     onnx.checker.check_model(model, full_check=True)
-    monkeypatch.setattr(precision, "_in_integers", lambda unchanged: unchanged)
+    monkeypatch.setattr(precision, "_in_integers", lambda *_: None)
     exact = features(quantize(chain(1, 1, 1, bias=bias), inputs()))
     error = np.abs(features(model) - exact)
     # Each channel within the steps of 8 bits of its own weights: one scale for all would drown the small channels.
     assert (error.max(axis=(0, 2, 3)) < 0.03 * np.abs(exact).max(axis=(0, 2, 3))).all()
     assert error.max() > 0
+
+
+def means_of(model: onnx.ModelProto) -> np.ndarray:
+    return np.asarray(features(model).mean(axis=(0, 2, 3), dtype=np.float64))
+
+
+@pytest.mark.parametrize(("kernel", "groups", "bias"), [(1, 2, False), (1, 1, True)])
+def test_biases_keep_the_means_where_weights_are_rounded(
+    monkeypatch: pytest.MonkeyPatch, kernel: int, groups: int, *, bias: bool
+) -> None:
+    exact = chain(kernel, 1, groups, bias=bias)
+    corrected = means_of(quantize(exact, inputs()))
+    monkeypatch.setattr(precision, "correct_biases", lambda *_: None)
+    monkeypatch.setattr(precision, "mean_shift", lambda weights, _: np.zeros(len(weights), np.float32))
+    plain = means_of(quantize(exact, inputs()))
+    spread = features(exact).std(axis=(0, 2, 3))
+    error, before = (np.sqrt(np.mean(((one - means_of(exact)) / spread) ** 2)) for one in (corrected, plain))
+    assert error < 0.5 * before
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_the_shift_of_the_mean_is_that_of_a_convolution_with_rounded_weights(groups: int) -> None:
+    random = np.random.default_rng(0)
+    weights = random.standard_normal((8, 4 // groups, 3, 3)).astype(np.float32)
+    flat = random.uniform(0, 5, 4)
+    integers, steps = round_weights(weights)
+    assert np.abs(integers).reshape(8, -1).max(axis=1).tolist() == [127] * 8
+    rounded = integers * steps.astype(np.float64)[:, None, None, None]
+    picture = torch.from_numpy(flat).expand(1, 3, 3, 4).permute(0, 3, 1, 2)  # the same everywhere: its mean is all
+    both = [torch.conv2d(picture, torch.from_numpy(one).double(), groups=groups) for one in (rounded, weights)]
+    expected = (both[0] - both[1]).numpy()[0, :, 0, 0]
+    np.testing.assert_allclose(mean_shift(weights, flat), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (1, 2, 1), (1, 1, 2)])
