@@ -20,6 +20,9 @@ __all__ = ["BATCHES", "measure_equality", "measure_pooling"]
 
 BATCHES = (1, 16)
 
+_SESSIONS = 10
+"""How often all sessions of a case are made anew: where one's memory comes to lie moves its time by a percent."""
+
 
 def measure_pooling(
     pictures: list[Path],
@@ -34,7 +37,7 @@ def measure_pooling(
 
     Args:
         pictures: Photographs, at least the largest batch.
-        rounds: Rounds of each comparison.
+        rounds: Rounds of each comparison, shared out among sessions that are made anew.
         threads: Threads of the network; 0: one for each core.
         note: Is told how it goes.
         only: Parts of the names of the cases to measure; empty: all.
@@ -46,12 +49,19 @@ def measure_pooling(
         models, features = pooling_models(case, images)
         results[case.name] = {"features": features, "batches": {}}
         for batch in batches:
-            calls = {name: _call(content, images, batch, threads) for name, content in models.items()}
-            times = interleave(calls, rounds, seldom=("product", "gated", "topk"), every=rounds // 20 or 1)
-            told = {name: ratio(times, name, "mean") for name in models if name != "mean"}
+            block = -(-rounds // _SESSIONS)
+            times: dict[str, list[float]] = {name: [] for name in models}
+            for _ in range(_SESSIONS):
+                calls = {name: _call(content, images, batch, threads) for name, content in models.items()}
+                for name, some in interleave(calls, block, seldom=_SELDOM, every=-(-block // 2)).items():
+                    times[name] += some
+            told = {name: ratio(times, name, "mean", block=block) for name in models if name != "mean"}
             results[case.name]["batches"][str(batch)] = {"threads": threads, "poolings": told}
             note(f"{case.name}, batch {batch}: " + ", ".join(f"{name} {one['ratio']}" for name, one in told.items()))
     return results
+
+
+_SELDOM = ("product", "gated", "topk")
 
 
 def _call(content: bytes, images: NDArray[np.float32], batch: int, threads: int) -> Callable[[], object]:
@@ -68,6 +78,7 @@ def _call(content: bytes, images: NDArray[np.float32], batch: int, threads: int)
 def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as in use, and not into the next turn
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 

@@ -48,8 +48,17 @@ def interleave(
     return times
 
 
-def ratio(times: Times, name: str, base: str, draws: int = 2000) -> dict[str, float | int | list[float]]:
+def ratio(
+    times: Times, name: str, base: str, *, block: int = 1, draws: int = 2000
+) -> dict[str, float | int | list[float]]:
     """Median of one call's time over another's in the same round, with a 95 % bootstrap interval over the rounds.
+
+    Args:
+        times: What `interleave` gives; several of one length may be joined.
+        name: The one call.
+        base: The other.
+        block: Rounds in a row that have something in common, such as their sessions, and are drawn together.
+        draws: Bootstrap samples.
 
     Returns:
         `ratio`, `interval` (two values), `rounds`, and the medians in milliseconds, `ms` and `base_ms`.
@@ -57,8 +66,9 @@ def ratio(times: Times, name: str, base: str, draws: int = 2000) -> dict[str, fl
     above, below = np.asarray(times[name]), np.asarray(times[base])
     both = ~(np.isnan(above) | np.isnan(below))
     ratios = above[both] / below[both]
-    drawn = np.random.default_rng(0).choice(ratios, (draws, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), (2.5, 97.5))
+    blocks = (above / below).reshape(-1, block)  # NaN for rounds without a part
+    drawn = blocks[np.random.default_rng(0).integers(len(blocks), size=(draws, len(blocks)))].reshape(draws, -1)
+    low, high = np.nanpercentile(np.nanmedian(drawn, axis=1), (2.5, 97.5))
     return {
         "ratio": round(float(np.median(ratios)), 5),
         "interval": [round(float(low), 5), round(float(high), 5)],

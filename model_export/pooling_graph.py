@@ -16,6 +16,9 @@ from training.pooling import AttentionPooling, top_count
 
 __all__ = ["append_pooling"]
 
+_POSITIVE = 127
+"""What a positive channel counts, see `_most_positive`."""
+
 _REACH = 1.0
 """How far, in standard deviations, the search for a pixel's threshold looks to either side of where it begins."""
 
@@ -53,7 +56,7 @@ def append_pooling(
     elif kind == "channel":
         _channelwise_topk_mean(graph, flat, gate, k, channels, result)
     elif nonnegative:
-        few = graph.add("LessOrEqual", _most_positive(graph, flat, channels), graph.number(k))
+        few = graph.add("LessOrEqual", _most_positive(graph, flat, channels), graph.number(k * _POSITIVE))
         then, otherwise = graph.branch("sum"), graph.branch("search")
         _weighted_sum(then, flat, gate, channels, k, f"{result}_sum")
         _pixelwise_topk_mean(otherwise, _weighted(otherwise, flat, gate), k, channels, f"{result}_search")
@@ -90,20 +93,27 @@ def _row(graph: GraphBuilder, channels: int, value: float) -> str:
     return graph.constant(np.full((1, channels), value, np.float32))
 
 
-def _count(graph: GraphBuilder, mask: str, channels: int) -> str:
-    """How many channels of a (N, C, P) bool are true, (N, 1, P) float32.
-
-    As 8-bit integers they are a quarter of the bytes to read, and exact.
-    """
+def _channel_sum(graph: GraphBuilder, values: str, channels: int) -> str:
+    """Sum over the channels of (N, C, P) int8, (N, 1, P) float32: a quarter of the bytes to read, and exact."""
     ones = graph.constant(np.ones((1, channels), np.uint8))
-    counts = graph.add("MatMulInteger", ones, graph.add("Cast", mask, to=TensorProto.INT8))
-    return graph.add("Cast", counts, to=TensorProto.FLOAT)
+    return graph.add("Cast", graph.add("MatMulInteger", ones, values), to=TensorProto.FLOAT)
+
+
+def _count(graph: GraphBuilder, mask: str, channels: int) -> str:
+    """How many channels of a (N, C, P) bool are true, (N, 1, P) float32."""
+    return _channel_sum(graph, graph.add("Cast", mask, to=TensorProto.INT8), channels)
 
 
 def _most_positive(graph: GraphBuilder, flat: str, channels: int) -> str:
-    """The largest number of positive channels that a pixel has, of features that are not negative."""
-    counts = _count(graph, graph.add("Cast", flat, to=TensorProto.BOOL), channels)
-    return graph.add("ReduceMax", counts, keepdims=0)
+    """The largest number of positive channels that a pixel has, times 127, of features that are not negative.
+
+    In 8-bit integers with the smallest normal number as their step every value from 2e-36 on is 127. ONNX Runtime
+    shares this one pass out between threads, which it does not for a `Cast` to bool. Smaller values count less: where
+    they alone exceed the k channels the sum is taken all the same, and 2e-36 (C - k) / k is the most that it is off.
+    """
+    step = graph.number(float(np.finfo(np.float32).tiny))
+    signs = graph.add("QuantizeLinear", flat, step, graph.constant(np.zeros((), np.int8)))
+    return graph.add("ReduceMax", _channel_sum(graph, signs, channels), keepdims=0)
 
 
 def _pixelwise_topk_mean(graph: GraphBuilder, weighted: str, k: int, channels: int, output: str) -> None:

@@ -60,6 +60,7 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
         convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
         means = input_means(model, convolutions, images)
         correct_biases(model, {name: mean for name, mean in means.items() if name not in kept})
+        _drop_unused(model.graph)
         onnx.save(model, inferred)
         quantize_static(
             inferred,

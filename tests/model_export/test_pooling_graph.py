@@ -236,6 +236,17 @@ def test_features_are_summed_only_where_no_pixel_has_more_than_k_positive_ones()
     assert found.tolist() == [[[4, 0], [0, 0]], [[4, 0], [0, 6.5]]]
 
 
+@pytest.mark.parametrize("scale", [2e-36, 1e-38, 1e-40])
+def test_positive_features_close_to_the_smallest_number_are_off_by_what_is_stated_at_most(scale: float) -> None:
+    features = make("positive", (2, 10, CELLS, CELLS), 0) * np.float32(scale)
+    found = run_graph(features, AttentionPooling("ptap", 0.3, gate=False), nonnegative=True)
+    expected = np.sort(features.astype(np.float64), axis=1)[:, -3:].mean(axis=1)
+    rounding = np.finfo(np.float32).tiny
+    assert (np.abs(found - expected) <= 2e-36 * 7 / 3 + rounding).all()
+    if scale > 1e-36:  # all count
+        assert (np.abs(found - expected) <= 1e-6 * features.max() + rounding).all()
+
+
 @pytest.mark.parametrize("kind", get_args(Pooling))
 def test_names_are_unique_and_carry_the_prefix(kind: Pooling) -> None:
     graph = GraphBuilder("pooling")
