@@ -7,10 +7,13 @@ Writes docs/records/service-comparison.json: throughput of each in a closed loop
 each in an open loop at 0.7 times the throughput of the slowest. One server runs at a time. Each peer is measured as it
 comes, one worker with all threads, and with a worker for each core, a thread each. The bare network, in lanes as the
 service runs it, says what a server that costs nothing would reach.
+
+With `--model FILE`, all of them serve that file, and the record is service-comparison-PRECISION.json.
 """
 
 import argparse
 import asyncio
+from pathlib import Path
 
 import numpy as np
 
@@ -48,21 +51,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds of the closed loop")
     parser.add_argument("--peers-batch", type=int, default=2, help="largest batch of the peers")
+    parser.add_argument("--model", type=Path, help="model file for all of them; the one in the box if left out")
     options = parser.parse_args()
     settings = Settings()
+    model: Path | None = options.model and options.model.resolve()
+    chosen = {} if model is None else {"model": model}
     cores, batch, python = settings.threads_alone(), options.peers_batch, options.peers_python
     commands = {
-        "colocalize": colocalize_server(device="cpu"),
-        "litserve": litserve_server(python, 1, cores, batch),
-        "bentoml": bentoml_server(python, 1, cores, batch),
-        f"litserve, {cores} workers": litserve_server(python, cores, 1, batch),
-        f"bentoml, {cores} workers": bentoml_server(python, cores, 1, batch),
+        "colocalize": colocalize_server(device="cpu", **chosen),
+        "litserve": litserve_server(python, 1, cores, batch, model),
+        "bentoml": bentoml_server(python, 1, cores, batch, model),
+        f"litserve, {cores} workers": litserve_server(python, cores, 1, batch, model),
+        f"bentoml, {cores} workers": bentoml_server(python, cores, 1, batch, model),
     }
     pictures = photographs()
     requests = {name: [encode_request(_PATHS[name.split(",")[0]], [one]) for one in pictures] for name in commands}
     closed: dict[str, list[dict[str, object]]] = {name: [] for name in commands}
     memory: dict[str, float] = {}
-    network = Localizer.load(device="cpu", threads=settings.network_threads())
+    network = Localizer.load(model, device="cpu", threads=settings.network_threads())
     bare_rates: list[float] = []
     for _ in range(options.rounds):
         bare_rates.append(bare(network, 1, settings.lane_count(CPU_PROVIDER), options.seconds / 2))
@@ -84,8 +90,12 @@ def main() -> None:
         "bare_images_per_s": bare_rates, "closed_loop": closed, "images_per_s": rates, "open_loop_rate": rate,
         "open_loop": opened, "mib": memory,
     }  # fmt: skip
-    told = {"seconds": options.seconds, "rounds": options.rounds, "threads": cores, "batch": batch}
-    print(write_record("service-comparison", told, results))  # noqa: T201
+    precision = network.engine.metadata.precision
+    told = {
+        "seconds": options.seconds, "rounds": options.rounds, "threads": cores, "batch": batch, "precision": precision,
+    }  # fmt: skip
+    kind = "service-comparison" if model is None else f"service-comparison-{precision}"
+    print(write_record(kind, told, results))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ def _plot_open_loop(steps: list[Record]) -> str:
 def _comparison(record: Record) -> Iterator[str]:
     results = record["results"]
     ours, bare = results["images_per_s"]["colocalize"], statistics.median(results["bare_images_per_s"])
-    yield "### Against LitServe and BentoML"
+    precision = record["settings"].get("precision", "fp32")
+    yield "### Against LitServe and BentoML" + ("" if precision == "fp32" else f", with the {precision} model")
     yield ""
     yield (
         "Same model file, pictures, pre- and postprocessing; single pictures, attention mode. Each peer once as it "
@@ -231,6 +232,7 @@ def _faults(record: Record) -> Iterator[str]:
 _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-throughput": _throughput,
     "service-comparison": _comparison,
+    "service-comparison-int8": _comparison,
     "service-footprint": _footprint,
     "service-sigterms": _sigterms,
     "service-faults": _faults,

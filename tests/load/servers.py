@@ -67,25 +67,31 @@ def _status(pid: int, name: str) -> int:
     return int(text.split(f"{name}:")[1].split()[0])
 
 
-def colocalize_server(**settings: object) -> tuple[list[str], dict[str, str], str]:
+Start = tuple[list[str], dict[str, str], str]
+"""Command, environment variables, and the path that answers once it is ready."""
+
+
+def colocalize_server(**settings: object) -> Start:
     """Command, variables and probe of this project's service."""
     code = "from service.server import run; from service.settings import Settings; run(Settings())"
     variables = {f"COLOCALIZE_{name.upper()}": str(value) for name, value in settings.items()}
     return [sys.executable, "-c", code], {"COLOCALIZE_LOG_LEVEL": "warning", **variables}, "/readyz"
 
 
-def litserve_server(python: str, workers: int, threads: int, batch: int) -> tuple[list[str], dict[str, str], str]:
+def _peer(workers: int, threads: int, batch: int, model: Path | None) -> dict[str, str]:
+    chosen = {} if model is None else {"PEER_MODEL": str(model)}
+    return {"PEER_WORKERS": str(workers), "PEER_THREADS": str(threads), "PEER_BATCH": str(batch), **chosen}
+
+
+def litserve_server(python: str, workers: int, threads: int, batch: int, model: Path | None) -> Start:
     """Command, variables and probe of the same localizer behind LitServe."""
-    variables = {"PEER_WORKERS": str(workers), "PEER_THREADS": str(threads), "PEER_BATCH": str(batch)}
+    variables = _peer(workers, threads, batch, model)
     return [python, "-m", "tests.load.peers.litserve_app"], variables, "/health"
 
 
-def bentoml_server(python: str, workers: int, threads: int, batch: int) -> tuple[list[str], dict[str, str], str]:
+def bentoml_server(python: str, workers: int, threads: int, batch: int, model: Path | None) -> Start:
     """Command, variables and probe of the same localizer behind BentoML."""
-    variables = {
-        "PEER_WORKERS": str(workers), "PEER_THREADS": str(threads), "PEER_BATCH": str(batch),
-        "BENTOML_DO_NOT_TRACK": "true",
-    }  # fmt: skip
+    variables = {**_peer(workers, threads, batch, model), "BENTOML_DO_NOT_TRACK": "true"}
     command = [
         python,
         "-m",

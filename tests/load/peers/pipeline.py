@@ -10,11 +10,12 @@ __all__ = ["BATCH", "THREADS", "WORKERS", "load", "localize"]
 WORKERS = int(os.environ.get("PEER_WORKERS", "1"))
 THREADS = int(os.environ.get("PEER_THREADS", "0"))
 BATCH = int(os.environ.get("PEER_BATCH", "2"))
+_MODEL = os.environ.get("PEER_MODEL")
 
 
 def load() -> Localizer:
-    """The localizer with the model in the box."""
-    return Localizer.load(device="cpu", threads=THREADS)
+    """The localizer with the model file that is compared on, or the one in the box."""
+    return Localizer.load(_MODEL, device="cpu", threads=THREADS)
 
 
 def localize(localizer: Localizer, pictures: Sequence[bytes]) -> list[dict[str, object]]:
