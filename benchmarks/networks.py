@@ -14,7 +14,7 @@ from colocalization.images import decode
 from colocalization.transform import InputTransform
 from model_export.graph import ATTENTION, FEATURES, assemble, describe, export_backbone, is_nonnegative
 from model_export.graph_builder import GraphBuilder
-from model_export.pooling_graph import append_pooling
+from model_export.pooling_graph import append_pooling, count_above, mean_from_threshold
 from model_export.source import NetworkSource
 from training.backbones import Backbone, create_backbone
 from training.network import ColocalizationNet
@@ -85,8 +85,9 @@ def pooling_models(case: Case, images: NDArray[np.float32]) -> tuple[dict[str, b
     Returns:
         Serialised models by name: `mean` is ReduceMean over the channels, as torch exports it, `product` the same mean
         as a matrix product, `ptap` and `gated` what `colocalize export` writes without and with a gate, `topk` a plain
-        TopK over the channels; and of the features the shares that are `positive` and `negative`, and
-        `most_positive`, the largest share of positive channels that a pixel has.
+        TopK over the channels, `given` the sum and the count that prove a PTAP whose thresholds are known beforehand;
+        and of the features the shares that are `positive` and `negative`, and `most_positive`, the largest share of
+        positive channels that a pixel has.
     """
     torch.manual_seed(0)
     network, features = _network(case, torch.from_numpy(images))
@@ -124,12 +125,23 @@ def pooling_models(case: Case, images: NDArray[np.float32]) -> tuple[dict[str, b
         largest = graph.add("TopK", FEATURES, graph.axes(top_count(_SHARE, channels)), axis=1, largest=1, sorted=0)
         graph.add("ReduceMean", largest, graph.axes(1), output=ATTENTION, keepdims=0)
 
+    def given(graph: GraphBuilder) -> None:
+        k, side = top_count(_SHARE, channels), metadata.map_size
+        flat = graph.add("Reshape", FEATURES, graph.axes(0, channels, side * side))
+        # Of one picture: other values would take as long.
+        threshold = graph.constant(features[0].flatten(1).topk(k + 1, dim=0).values[-1].numpy().reshape(1, 1, -1))
+        found = graph.add("Equal", count_above(graph, flat, threshold, channels), graph.number(k))
+        mean = mean_from_threshold(graph, flat, threshold, k, channels)
+        result = graph.add("Where", found, mean, graph.number(float("nan")))
+        graph.add("Reshape", result, graph.axes(0, side, side), output=ATTENTION)
+
     models = {
         "mean": export(mean),
         "product": ours(None),
         "ptap": ours(AttentionPooling("ptap", _SHARE, gate=False)),
         "gated": ours(AttentionPooling("ptap", _SHARE, gate=True)),
         "topk": export(topk),
+        "given": export(given),
     }
     return models, found
 

@@ -61,7 +61,7 @@ def measure_pooling(
     return results
 
 
-_SELDOM = ("product", "gated", "topk")
+_SELDOM = ("product", "gated", "topk", "given")
 
 
 def _call(content: bytes, images: NDArray[np.float32], batch: int, threads: int) -> Callable[[], object]:

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from model_export.graph_builder import GraphBuilder
 from training.pooling import AttentionPooling, top_count
 
-__all__ = ["append_pooling"]
+__all__ = ["append_pooling", "count_above", "mean_from_threshold"]
 
 _POSITIVE = 127
 """What a positive channel counts, see `_most_positive`."""
@@ -66,6 +66,42 @@ def append_pooling(
     graph.add("Reshape", result, graph.axes(0, cells, cells), output=output)
 
 
+def count_above(graph: GraphBuilder, values: str, threshold: str, channels: int) -> str:
+    """Append the count of the channels that exceed a threshold at each pixel.
+
+    Args:
+        graph: The graph to append to.
+        values: Name of the features, (N, C, P) float32.
+        threshold: Name of the thresholds, (N, 1, P) float32.
+        channels: Number of channels C.
+
+    Returns:
+        Name of the counts, (N, 1, P) float32.
+    """
+    mask = graph.add("Greater", values, threshold)
+    return _channel_sum(graph, graph.add("Cast", mask, to=TensorProto.INT8), channels)
+
+
+def mean_from_threshold(graph: GraphBuilder, values: str, threshold: str, k: int, channels: int) -> str:
+    """Append (k t + sum(relu(x - t))) / k, which is the mean of the k largest where k values exceed t.
+
+    Elsewhere it is larger: over t it is convex, and least at the k-th value.
+
+    Args:
+        graph: The graph to append to.
+        values: Name of the features x, (N, C, P) float32.
+        threshold: Name of the thresholds t, (N, 1, P) float32.
+        k: Number of channels to average.
+        channels: Number of channels C.
+
+    Returns:
+        Name of the result, (N, 1, P) float32.
+    """
+    excess = graph.add("Relu", graph.add("Sub", values, threshold))
+    # Divided by k before it is summed, so that it cannot overflow.
+    return graph.add("Add", graph.add("MatMul", _row(graph, channels, 1 / k), excess), threshold)
+
+
 def _gate(graph: GraphBuilder, pooling: AttentionPooling, flat: str) -> str:
     """The gate, sigmoid(conv1d(GAP(F))), (N, 1, C); the reconstruction of `training.pooling.ChannelGate`."""
     assert pooling.gate is not None  # noqa: S101  (the caller's case, for the type checker)
@@ -97,11 +133,6 @@ def _channel_sum(graph: GraphBuilder, values: str, channels: int) -> str:
     """Sum over the channels of (N, C, P) int8, (N, 1, P) float32: a quarter of the bytes to read, and exact."""
     ones = graph.constant(np.ones((1, channels), np.uint8))
     return graph.add("Cast", graph.add("MatMulInteger", ones, values), to=TensorProto.FLOAT)
-
-
-def _count(graph: GraphBuilder, mask: str, channels: int) -> str:
-    """How many channels of a (N, C, P) bool are true, (N, 1, P) float32."""
-    return _channel_sum(graph, graph.add("Cast", mask, to=TensorProto.INT8), channels)
 
 
 def _most_positive(graph: GraphBuilder, flat: str, channels: int) -> str:
@@ -142,15 +173,13 @@ def _pixelwise_topk_mean(graph: GraphBuilder, weighted: str, k: int, channels: i
                 "Div", graph.add("Sub", target, above_high), graph.add("Sub", above_low, above_high)
             )  # 0, and the threshold stays as it is, once k values exceed it
             threshold = graph.add("Sub", high, graph.add("Mul", graph.add("Sub", high, low), share))
-        above = _count(graph, graph.add("Greater", weighted, threshold), channels)
+        above = count_above(graph, weighted, threshold, channels)
         too_many = graph.add("Greater", above, target)
         low = graph.add("Where", too_many, threshold, low)
         above_low = graph.add("Where", too_many, above, above_low)
         high = graph.add("Where", too_many, high, threshold)
         above_high = graph.add("Where", too_many, above_high, above)
-    # Divided by k before it is summed, so that it cannot overflow.
-    excess = graph.add("Relu", graph.add("Sub", weighted, high))
-    searched = graph.add("Add", graph.add("MatMul", _row(graph, channels, 1 / k), excess), high)
+    searched = mean_from_threshold(graph, weighted, high, k, channels)
     finite = graph.add("Equal", graph.add("Sub", searched, searched), graph.number(0))
     found = graph.add("And", graph.add("Equal", above_high, target), finite)
     _sort_the_rest(graph, weighted, found, searched, k, output)
