@@ -7,7 +7,7 @@ A set is localized in four steps, which servers and batch jobs call one by one a
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -50,6 +50,10 @@ class PreparedImage:
 
     image: DecodedImage
     input: NDArray[np.float32]
+
+    def without_input(self) -> "PreparedImage":
+        """The picture alone, once the network has run: all that `Localizer.finish` needs, in less memory."""
+        return replace(self, input=np.zeros(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Localizer:
         features: Sequence[ImageFeatures],
         *,
         pool: Executor | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> CommonObject | None:
         """Estimate the common object of a set.
 
@@ -149,6 +154,7 @@ class Localizer:
             images: At least two pictures of the set; at most `set_sample_size` are meant to be given.
             features: Their features, as `run` gave them; they keep what second looks give.
             pool: Threads to look at several pictures at once; the result is the same.
+            check: Called before each step of a picture; what it raises ends the estimate.
 
         Returns:
             The common object; None where the pictures have no foreground at all, for example because all are blank.
@@ -166,6 +172,7 @@ class Localizer:
         shown = shown if len(shown) > 1 else list(range(len(features)))
 
         def look_again(index: int) -> tuple[Region, ImageFeatures]:
+            check()
             region = first.regions(features[index].features)[0]
             found = self._look_again(images[index], region)
             features[index].looked_again[region] = found
@@ -180,6 +187,7 @@ class Localizer:
             return CommonObject(first, second, None)
 
         def outline(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            check()
             region, found = again[index]
             look = region, second.map(found.features)
             return outline_shares(images[index].rgb, look, features[index].attention.shape)

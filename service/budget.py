@@ -1,4 +1,4 @@
-"""A bound on the bytes of request bodies held at one time."""
+"""A bound on the bytes of requests and answers held at one time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,12 @@ __all__ = ["ByteBudget", "Reservation"]
 
 
 class ByteBudget:
-    """Counts the bytes held for all uploads of a worker; used on the event loop's thread only.
+    """Counts the bytes held for all uploads, and all answers on their way, of a worker.
+
+    Used on the event loop's thread only.
 
     Attributes:
-        limit: Most bytes held at one time.
+        limit: Most bytes held at one time; only what `Reservation.hold` takes may go beyond.
         held: Bytes held now.
     """
 
@@ -52,7 +54,13 @@ class Reservation:
         self._held += count
         return True
 
-    def give_back(self) -> None:
-        """Give all bytes back."""
-        self._budget.held -= self._held
-        self._held = 0
+    def hold(self, count: int) -> None:
+        """Count bytes that are here already, whatever the limit: they leave less to `take`."""
+        self._budget.held += count
+        self._held += count
+
+    def give_back(self, count: int | None = None) -> None:
+        """Give so many bytes back; all where no number is given."""
+        count = self._held if count is None else count
+        self._budget.held -= count
+        self._held -= count

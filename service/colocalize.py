@@ -40,7 +40,14 @@ async def answer(request: Request, service: Service) -> Response:
     _check_room(service, closing=not _has_small_body(request.headers))
     with service.budget.reservation() as reservation:
         limits = _upload_limits(service)
-        upload = await read_upload(Headers(scope=request.scope), request.receive, limits, reservation, PARAMETER_NAMES)
+        upload = await read_upload(
+            Headers(scope=request.scope),
+            request.receive,
+            limits,
+            reservation,
+            PARAMETER_NAMES,
+            service.scheduler.seconds_left,
+        )
         received = time.monotonic()
         service.metrics.upload_bytes.inc(upload.size)
         request.state.upload_bytes, request.state.images = upload.size, len(upload.images)
@@ -58,6 +65,7 @@ async def answer(request: Request, service: Service) -> Response:
         media_type="application/json",
         headers={"cache-control": "no-store"},
         send_timeout=service.settings.send_timeout,
+        budget=service.budget,
     )
 
 

@@ -49,8 +49,8 @@ class Metrics:
         )  # fmt: skip
         self.upload_bytes = Counter("colocalize_upload_bytes", "Bytes of request bodies read.", registry=registry)
         self.buffered_bytes = Gauge(
-            "colocalize_buffered_bytes", "Bytes of request bodies held now.", multiprocess_mode="livesum",
-            registry=registry,
+            "colocalize_buffered_bytes", "Bytes of requests, and of answers not yet read, held now.",
+            multiprocess_mode="livesum", registry=registry,
         )  # fmt: skip
         self.images = Counter(
             "colocalize_images", "Pictures by result: ok, an error's code, or dropped.", ("code",), registry=registry

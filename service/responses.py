@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from service.budget import ByteBudget, Reservation
 
 __all__ = ["LingeringResponse", "PiecesResponse"]
 
@@ -18,10 +21,19 @@ _logger = logging.getLogger(__name__)
 
 
 class PiecesResponse(Response):
-    """An answer whose body is sent piece by piece, and given up when the client takes too long to read it."""
+    """An answer whose body is sent piece by piece, and given up when the client takes too long to read it.
+
+    Each piece is let go once it is sent.
+    """
 
     def __init__(
-        self, pieces: Sequence[bytes], *, media_type: str, headers: Mapping[str, str], send_timeout: float
+        self,
+        pieces: Sequence[bytes],
+        *,
+        media_type: str,
+        headers: Mapping[str, str],
+        send_timeout: float,
+        budget: ByteBudget,
     ) -> None:
         """Prepare the answer.
 
@@ -30,23 +42,32 @@ class PiecesResponse(Response):
             media_type: Its content type.
             headers: More headers.
             send_timeout: Seconds in which the client must have taken all of it.
+            budget: Where the bytes are counted that the client has not taken yet.
         """
-        length = sum(len(piece) for piece in pieces)
-        self._pieces = pieces if length > _SMALL_PIECE else [b"".join(pieces)]
+        self._length = sum(len(piece) for piece in pieces)
+        self._pieces = deque(pieces if self._length > _SMALL_PIECE else [b"".join(pieces)])
         self._timeout = send_timeout
-        super().__init__(None, 200, {**headers, "content-length": str(length)}, media_type)
+        self._budget = budget
+        super().__init__(None, 200, {**headers, "content-length": str(self._length)}, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the answer."""
         try:
-            async with asyncio.timeout(self._timeout):
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                for piece in self._pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            with self._budget.reservation() as reservation:
+                reservation.hold(self._length)
+                await self._send(send, reservation)
         except TimeoutError:
             # Returning before the body is complete makes the server cut the connection.
             _logger.warning("the client did not take its answer within %g seconds", self._timeout)
+
+    async def _send(self, send: Send, reservation: Reservation) -> None:
+        async with asyncio.timeout(self._timeout):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while self._pieces:
+                piece = self._pieces.popleft()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                reservation.give_back(len(piece))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class LingeringResponse(Response):

@@ -71,7 +71,9 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(32 * _MIB, ge=1, description="Largest encoded picture.")
     max_request_bytes: int = Field(128 * _MIB, ge=1, description="Largest request body.")
     max_buffered_bytes: int = Field(
-        512 * _MIB, ge=1, description="Most bytes of request bodies held at one time, over all requests of a worker."
+        512 * _MIB,
+        ge=1,
+        description="Most bytes of requests held at one time in a worker; answers that are not read yet count too.",
     )
     max_pixels: int = Field(ImageLimits().max_pixels, ge=1, description="Most pixels (width x height) of a picture.")
     max_frames: int = Field(ImageLimits().max_frames, ge=1, description="Most frames or pages of a picture.")

@@ -80,6 +80,7 @@ async def read_upload(
     limits: UploadLimits,
     reservation: Reservation,
     allowed_fields: frozenset[str],
+    retry_after: Callable[[], int],
 ) -> Upload:
     """Read a request's body.
 
@@ -89,6 +90,7 @@ async def read_upload(
         limits: What the request may send.
         reservation: Where the bytes of the body are accounted for.
         allowed_fields: Names of form fields besides the pictures.
+        retry_after: Seconds until there may be room again, asked where the body does not fit in.
 
     Raises:
         Problem: A limit is hit (413, 429), the body is of another type (415), malformed (400), too slow (408), or has
@@ -103,7 +105,7 @@ async def read_upload(
     )
     try:
         async with asyncio.timeout(limits.timeout):
-            await _feed(parser, collector.upload, receive, limits, reservation)
+            await _feed(parser, collector.upload, receive, limits, reservation, retry_after)
     except TimeoutError:
         raise Problem(
             "upload_timeout",
@@ -119,7 +121,12 @@ async def read_upload(
 
 
 async def _feed(
-    parser: MultipartParser, upload: Upload, receive: Receive, limits: UploadLimits, reservation: Reservation
+    parser: MultipartParser,
+    upload: Upload,
+    receive: Receive,
+    limits: UploadLimits,
+    reservation: Reservation,
+    retry_after: Callable[[], int],
 ) -> None:
     more = True
     while more:
@@ -133,7 +140,10 @@ async def _feed(
             raise _too_large(f"more than {limits.max_request_bytes} bytes", limits)
         if not reservation.take(len(chunk)):
             raise Problem(
-                "overloaded", "The uploads under way fill the memory set aside for them.", retry_after=1, close=True
+                "overloaded",
+                "The uploads under way, and the answers that clients have not read yet, fill the memory for them.",
+                retry_after=retry_after(),
+                close=True,
             )
         parser.write(chunk)
 

@@ -36,6 +36,11 @@ class FairQueue(Generic[OwnerT, ItemT]):
         self._lines.setdefault(owner, deque()).append(item)
         self._length += 1
 
+    def put_back(self, owner: OwnerT, item: ItemT) -> None:
+        """Put an item that was taken at the front of its owner's line again."""
+        self._lines.setdefault(owner, deque()).appendleft(item)
+        self._length += 1
+
     def pop(self, accept: Callable[[OwnerT], bool] | None = None) -> tuple[OwnerT, ItemT] | None:
         """Take the first item of the owner whose turn it is.
 

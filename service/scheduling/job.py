@@ -103,6 +103,7 @@ class Job:
         self.uninferred = 0
         self.working = 0
         self.held: list[Picture] = []
+        self.next_is_large = False
         self.common: CommonObject | None = None
         self.closed = False
         self.accepted_at = time.monotonic()

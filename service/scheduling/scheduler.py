@@ -13,13 +13,11 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from itertools import groupby
 
 from colocalization.common import CommonObject, sample_indices
 from colocalization.errors import ImageError
-from colocalization.localizer import Localizer
 from service.scheduling.decoding import LARGE_PIXELS, header_pixels
 from service.scheduling.fair_queue import FairQueue
 from service.scheduling.interface import InferenceFailed, Monitor, Overloaded, SchedulerLimits, Stopped
@@ -46,7 +44,7 @@ class Scheduler:
         self._fit_queue: FairQueue[Job, None] = FairQueue()  # jobs whose common object is to be estimated
         self._finish_queue: FairQueue[Job, Picture] = FairQueue()
         self._jobs: dict[Job, None] = {}
-        self._large = threading.Lock()
+        self._large_decoding = False  # large pictures are decoded one at a time
         self._rate = RateMeter()
         self._pending = 0
         self._decoding = 0
@@ -81,6 +79,11 @@ class Scheduler:
             first = next(iter(self._jobs), None)
             return 0.0 if first is None else time.monotonic() - first.accepted_at
 
+    def seconds_left(self) -> int:
+        """Seconds that what is accepted will take, by the measured rate; at least 1."""
+        with self._lock:
+            return max(1, math.ceil(self._rate.seconds_for(self._pending) or 0.0))
+
     def check(self, images: int) -> None:
         """Raise `Overloaded` where a job of so many pictures would not be accepted now."""
         with self._lock:
@@ -102,6 +105,8 @@ class Scheduler:
             if self._closed:
                 raise Stopped("the scheduler is closed")
             self.check(job.unanswered)
+            for error in job.errors:
+                self._monitor.image(error.code)
             if job.unanswered == 0:
                 job.done.set_result(None)
                 return
@@ -140,16 +145,18 @@ class Scheduler:
         with self._lock:
             while not self._closed:
                 if self._fitting < self._most_fitting and (fit := self._fit_queue.pop()) is not None:
-                    fit[0].times.begin()
+                    job = fit[0]
+                    job.times.begin()
+                    job.working += len(job.held)
                     self._fitting += 1
-                    return partial(self._fit, fit[0])
+                    return partial(self._fit, job, list(job.held))
                 if (finish := self._finish_queue.pop()) is not None:
                     job, picture = finish
                     job.times.begin()
                     job.working += 1
                     return partial(self._finish, job, picture)
                 ahead = len(self._ready_queue) + self._decoding
-                if ahead < self._most_ahead and (decode := self._decode_queue.pop()) is not None:
+                if ahead < self._most_ahead and (decode := self._decode_queue.pop(self._may_decode)) is not None:
                     job, picture = decode
                     job.times.begin()
                     job.working += 1
@@ -158,13 +165,18 @@ class Scheduler:
                 self._pool_wake.wait()
             return None
 
+    def _may_decode(self, job: Job) -> bool:
+        return not (job.next_is_large and self._large_decoding)
+
     def _decode(self, job: Job, picture: Picture) -> None:
         started = time.monotonic()
+        large = header_pixels(picture.source or b"") > LARGE_PIXELS
+        if large and not self._begin_large(job, picture):
+            return
         source, picture.source = picture.source or b"", None
         error: ImageError | None = None
         try:
-            with self._large if header_pixels(source) > LARGE_PIXELS else nullcontext():
-                picture.prepared = job.localizer.prepare(source)
+            picture.prepared = job.localizer.prepare(source)
         except ImageError as caught:
             error = caught
         except Exception:
@@ -173,6 +185,9 @@ class Scheduler:
             error = ImageError("undecodable", "the picture could not be decoded")
         with self._lock:
             self._decoding -= 1
+            if large:
+                self._large_decoding = False
+                self._pool_wake.notify()
             if self._stop_working(job, "decode", started):
                 job.undecoded -= 1
                 if error is not None:
@@ -184,33 +199,51 @@ class Scheduler:
                 self._advance(job)
             self._lane_wake.notify()
 
-    def _fit(self, job: Job) -> None:
-        try:
-            self._fit_common(job)
-        finally:
-            with self._lock:
-                self._fitting -= 1
-                self._pool_wake.notify()
+    def _begin_large(self, job: Job, picture: Picture) -> bool:
+        """Take the turn of decoding a large picture; False, and the picture waits, where another has it.
 
-    def _fit_common(self, job: Job) -> None:
+        Its thread goes on with what else there is: waiting for the turn it would be missing to small pictures.
+        """
+        with self._lock:
+            job.next_is_large = self._large_decoding
+            if not self._large_decoding:
+                self._large_decoding = True
+                return True
+            self._decoding -= 1
+            job.working -= 1
+            job.times.end("decode", 0.0)
+            if job.closed:
+                self._change_pending(-1)
+            else:
+                self._decode_queue.put_back(job, picture)
+            return False
+
+    def _fit(self, job: Job, held: list[Picture]) -> None:
         started = time.monotonic()
-        with self._lock:
-            held = list(job.held)
-        if not held:  # the job was dropped meanwhile
-            return
+        common: CommonObject | None = None
+        failure: Exception | None = None
         try:
-            common = _common_object(job.localizer, held)
+            common = _common_object(job, held)
+        except _Dropped:
+            pass
         except Exception as caught:
-            self._fail_unexpectedly(job, caught)
-            return
+            failure = caught
+        elapsed = time.monotonic() - started
         with self._lock:
-            self._monitor.stage("postprocess", time.monotonic() - started)
-            job.times.end("postprocess", time.monotonic() - started)
-            if not job.closed:
+            self._fitting -= 1
+            self._pool_wake.notify()
+            self._monitor.stage("postprocess", elapsed)
+            job.times.end("postprocess", elapsed)
+            job.working -= len(held)
+            if job.closed:
+                self._change_pending(-len(held))
+            elif failure is None:
                 job.common = common
                 if common is None:  # the pictures have nothing in common
                     job.mode = "attention"
                 self._queue_finish(job)
+        if failure is not None:
+            self._fail_unexpectedly(job, failure)
 
     def _finish(self, job: Job, picture: Picture) -> None:
         started = time.monotonic()
@@ -288,6 +321,8 @@ class Scheduler:
             for job in {job for job, _ in batch}:
                 job.times.inference += time.monotonic() - started
             for job, picture in batch:
+                if picture.prepared is not None:
+                    picture.prepared = picture.prepared.without_input()
                 if self._stop_working(job, "inference", started):
                     job.uninferred -= 1
                     self._inferred(job, picture)
@@ -354,7 +389,8 @@ class Scheduler:
     def _answered(self, job: Job, code: str) -> None:
         job.unanswered -= 1
         self._monitor.image(code)
-        self._rate.finished()
+        if code == "ok":  # the network did not run on the others, which take next to no time
+            self._rate.finished()
         self._change_pending(-1)
 
     def _close_job(self, job: Job) -> None:
@@ -386,7 +422,15 @@ class Scheduler:
             self._fail(job, failure)
 
 
-def _common_object(localizer: Localizer, held: list[Picture]) -> CommonObject | None:
+class _Dropped(Exception):  # noqa: N818 -- a state, not a fault
+    """Nobody waits for the job any more."""
+
+
+def _common_object(job: Job, held: list[Picture]) -> CommonObject | None:
+    def check() -> None:
+        if job.closed:
+            raise _Dropped
+
     known = [(p.prepared.image, p.features) for p in held if p.prepared is not None and p.features is not None]
-    sample = [known[index] for index in sample_indices(len(known), localizer.set_sample_size)]
-    return localizer.fit([image for image, _ in sample], [features for _, features in sample])
+    sample = [known[index] for index in sample_indices(len(known), job.localizer.set_sample_size)]
+    return job.localizer.fit([image for image, _ in sample], [features for _, features in sample], check=check)

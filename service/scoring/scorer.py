@@ -5,10 +5,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from colocalization._version import __version__
 from colocalization.common import CommonObject, sample_indices
@@ -287,7 +285,7 @@ class Scorer:
 def _without_input(picture: _Picture) -> _Picture:
     """Keep the pixels, which the second look is cut from, without the network's input, which has done its work."""
     if picture.prepared is not None:
-        picture.prepared = replace(picture.prepared, input=np.zeros(0, dtype=np.float32))
+        picture.prepared = picture.prepared.without_input()
     return picture
 
 

@@ -122,6 +122,22 @@ def test_client_that_does_not_read_its_answer_is_cut(service: Running) -> None:
         wait_for(lambda: any("did not take its answer" in str(entry["message"]) for entry in service.log()), timeout=20)
 
 
+def test_answers_that_are_not_read_take_the_room_of_uploads() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), dtype=np.uint8)
+    data = body(encode(noise), 3)  # 3 overlays of some 2 MB each
+    with running(max_request_bytes=2**22, max_buffered_bytes=2**22, send_timeout=3) as service, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", service.port))
+        slow.sendall(head(len(data)) + data)
+        wait_for(lambda: total(service, "colocalize_buffered_bytes") > 2**21)
+        wait_for(lambda: total(service, "colocalize_pending_images ") == 0)
+        refused = service.post(encode(noise))
+        assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        wait_for(lambda: total(service, "colocalize_buffered_bytes") == 0, timeout=10)  # it is cut
+        assert service.post(encode(noise)).status_code == 200
+
+
 def test_413_reaches_a_client_that_is_still_sending(service: Running) -> None:
     size = 2**28  # twice the limit, stated in the header
     with connect(service) as connection:

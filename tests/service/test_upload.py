@@ -46,7 +46,9 @@ def read(
 
         given = {"content-type": content_type} if content_type is not None else {}
         with ByteBudget(budget).reservation() as reservation:
-            return await read_upload({**given, **(headers or {})}, receive, limits, reservation, frozenset({"mode"}))
+            return await read_upload(
+                {**given, **(headers or {})}, receive, limits, reservation, frozenset({"mode"}), lambda: 7
+            )
 
     return asyncio.run(run())
 
@@ -119,7 +121,7 @@ def test_truncated_body() -> None:
         return {"type": "http.request", "body": BODY[:-9], "more_body": False}
 
     with ByteBudget(10_000).reservation() as reservation, pytest.raises(Problem, match="before its closing boundary"):
-        asyncio.run(read_upload({"content-type": TYPE}, receive, LIMITS, reservation, frozenset({"mode"})))
+        asyncio.run(read_upload({"content-type": TYPE}, receive, LIMITS, reservation, frozenset({"mode"}), lambda: 7))
 
 
 def test_slow_body() -> None:
@@ -134,7 +136,7 @@ def test_client_that_leaves() -> None:
 
 def test_no_memory_left_for_uploads() -> None:
     problem = refused(BODY[:50], BODY[50:], budget=60)
-    assert (problem.code, problem.retry_after) == ("overloaded", 1)
+    assert (problem.code, problem.retry_after) == ("overloaded", 7)
 
 
 def test_memory_is_given_back_in_the_end() -> None:

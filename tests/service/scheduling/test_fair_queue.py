@@ -31,6 +31,16 @@ def test_owner_that_is_passed_over_keeps_its_place() -> None:
     assert queue.pop() == ("a", 1)
 
 
+def test_what_is_put_back_is_first_of_its_line_again() -> None:
+    queue = filled()
+    assert queue.pop() == ("a", 1)
+    queue.put_back("a", 1)
+    assert len(queue) == 6
+    assert [queue.pop() for _ in range(6)] == [("b", 4), ("c", 5), ("a", 1), ("b", 6), ("a", 2), ("a", 3)]
+    queue.put_back("a", 3)
+    assert [queue.pop(), queue.pop()] == [("a", 3), None]
+
+
 def test_dropping_an_owner() -> None:
     queue = filled()
     assert (queue.drop("a"), queue.drop("a"), len(queue)) == (3, 0, 3)

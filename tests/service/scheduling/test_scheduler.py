@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from colocalization.errors import ImageError
-from colocalization.localizer import Localizer
+from colocalization.localizer import Localizer, PreparedImage
+from service.scheduling import scheduler as scheduler_module
 from service.scheduling.interface import InferenceFailed, Overloaded, SchedulerLimits, Stopped
 from service.scheduling.job import Job
 from service.scheduling.scheduler import Scheduler
@@ -97,7 +98,7 @@ def test_set_larger_than_a_batch_is_split_and_joined(
     dummy_localizer.effort = "fast"  # a second look at what it learns from alone, one run for each of 20 pictures
     seen: list[int] = []
     fit = dummy_localizer.fit
-    dummy_localizer.fit = lambda images, features: (seen.append(len(images)), fit(images, features))[1]
+    dummy_localizer.fit = lambda images, features, check: (seen.append(len(images)), fit(images, features))[1]
     one = job(dummy_localizer, [jpeg] * 20, "common")
     make(max_batch=8).submit(one)
     one.done.result(10)
@@ -127,7 +128,7 @@ def test_requests_share_batches(make, dummy_localizer: Localizer, dummy_engine: 
 def test_estimates_over_sets_leave_a_thread_for_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
     fit, gate, fitting = dummy_localizer.fit, Gate(), []
 
-    def slow_fit(images: list, features: list) -> object:
+    def slow_fit(images: list, features: list, check: Callable[[], None]) -> object:
         fitting.append(len(images))
         gate(1)
         return fit(images, features)
@@ -146,6 +147,61 @@ def test_estimates_over_sets_leave_a_thread_for_others(make, dummy_localizer: Lo
     for one in sets:
         one.done.result(10)
     assert fitting == [2, 2, 2]
+
+
+def test_dropped_set_is_estimated_no_further_and_counts_until_then(
+    make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
+) -> None:
+    gate = Gate()
+    scheduler = make(pool_threads=2)
+    dropped = job(dummy_localizer, [jpeg] * 6, "common")
+    dummy_engine.before_run = lambda _: gate(1) if scheduler._fitting else None
+    scheduler.submit(dropped)
+    assert gate.entered.wait(5)
+    runs = len(dummy_engine.batch_sizes)
+    scheduler.cancel(dropped)
+    assert scheduler.pending == 6
+    gate.open.set()
+    wait_until(lambda: scheduler.pending == 0)
+    assert len(dummy_engine.batch_sizes) == runs + 1  # the look that it was dropped at
+    assert scheduler._fitting == 0
+
+
+def test_large_pictures_that_wait_for_their_turn_leave_the_threads_to_small_ones(
+    make, monkeypatch: pytest.MonkeyPatch, dummy_engine: DummyEngine, jpeg: bytes
+) -> None:
+    large = encode(np.full((80, 80, 3), 255, np.uint8))
+    monkeypatch.setattr(scheduler_module, "LARGE_PIXELS", 70 * 70)
+    gate, most, now = Gate(), [], []
+
+    class Slow(Localizer):
+        def prepare(self, source: bytes) -> PreparedImage:
+            if source != large:
+                return super().prepare(source)
+            now.append(1)
+            most.append(len(now))
+            gate(1)
+            now.pop()
+            return super().prepare(source)
+
+    localizer = Slow(dummy_engine)
+    scheduler = make(pool_threads=2)
+    waiting = [job(localizer, [large] * 3 + [jpeg]), *(job(localizer, [large]) for _ in range(3))]
+    for one in waiting:
+        scheduler.submit(one)
+    assert gate.entered.wait(5)
+    for _ in range(2):
+        small = job(localizer, [jpeg])
+        scheduler.submit(small)
+        small.done.result(5)
+    dropped = waiting.pop()
+    scheduler.cancel(dropped)
+    gate.open.set()
+    for one in waiting:
+        one.done.result(10)
+        assert one.answers == [str(index).encode() for index in range(len(one.answers))]
+    assert most == [1] * 5  # one at a time
+    assert scheduler.pending == 0
 
 
 def test_idle_service_does_not_wait_for_more_pictures(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
@@ -174,7 +230,9 @@ def test_small_request_overtakes_a_huge_one(
 def test_only_the_jobs_that_make_the_network_fail_fail(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, mode: str
 ) -> None:
-    dummy_localizer.fit = lambda images, features: None  # a second look at the white square would be white itself
+    dummy_localizer.fit = lambda images, features, check: (
+        None
+    )  # a second look at the white square would be white itself
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make()
@@ -219,7 +277,7 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
     make, dummy_localizer: Localizer, jpeg: bytes
 ) -> None:
-    dummy_localizer.fit = lambda images, features: None
+    dummy_localizer.fit = lambda images, features, check: None
     one = job(dummy_localizer, [jpeg] * 3, "common")
     make().submit(one)
     one.done.result(10)
@@ -246,6 +304,18 @@ def test_bound_is_in_pictures_and_retry_after_comes_from_the_rate(
     waiting.done.result(10)
 
 
+def test_pictures_that_cannot_be_read_do_not_make_the_rate_look_better(
+    make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
+) -> None:
+    dummy_engine.delay_s = 0.02
+    scheduler = make(max_batch=1)
+    for sources in ([jpeg] * 10, [b"no picture"] * 60):
+        one = job(dummy_localizer, sources)
+        scheduler.submit(one)
+        one.done.result(10)
+    assert scheduler.rate < 50
+
+
 def test_what_cannot_be_answered_in_time_is_not_accepted(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
 ) -> None:
@@ -262,6 +332,30 @@ def test_what_cannot_be_answered_in_time_is_not_accepted(
     assert caught.value.retry_after == 3
     gate.open.set()
     waiting.done.result(10)
+
+
+def test_pictures_refused_before_they_came_are_counted(
+    make, recorder: Recorder, dummy_localizer: Localizer, jpeg: bytes
+) -> None:
+    too_large = ImageError("file_too_large", "9 bytes, at most 8 are allowed")
+    for sources in ([jpeg, too_large], [too_large]):
+        one = job(dummy_localizer, sources)
+        make().submit(one)
+        one.done.result(10)
+    assert sorted(recorder.codes) == ["file_too_large", "file_too_large", "ok"]
+
+
+def test_inputs_are_let_go_once_the_network_has_run(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+    sizes: list[int] = []
+    finish = dummy_localizer.finish
+    dummy_localizer.finish = lambda prepared, *rest, **more: (
+        sizes.append(prepared.input.size),
+        finish(prepared, *rest, **more),
+    )[1]
+    one = job(dummy_localizer, [jpeg] * 3, "common")
+    make().submit(one)
+    one.done.result(10)
+    assert sizes == [0, 0, 0]
 
 
 def test_cancelled_job_is_dropped_wherever_it_is(
