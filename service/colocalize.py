@@ -53,11 +53,12 @@ async def answer(request: Request, service: Service) -> Response:
         request.state.upload_bytes, request.state.images = upload.size, len(upload.images)
         parameters = read_parameters(request.query_params, upload.fields, service.settings.max_boxes)
         job = _job(upload, parameters, service)
+        names = [image.name for image in upload.images]
         # From here on only the job holds the encoded pictures, and lets each go once it is decoded.
         del upload
         await _run(job, request.receive, service)
     if len(job.errors) == len(job.answers):
-        raise _nothing_readable(job.errors)
+        raise _nothing_readable([(names[index], error) for index, error in sorted(job.errors.items())])
     spent = timing(job.times, time.monotonic() - received)
     request.state.timings = spent.model_dump()
     return PiecesResponse(
@@ -154,14 +155,14 @@ def _overloaded(overloaded: Overloaded, service: Service, *, closing: bool) -> P
     )
 
 
-def _nothing_readable(errors: Sequence[ImageError]) -> Problem:
-    told = [{"code": error.code, "message": error.message} for error in errors[:_MOST_ERRORS_TOLD]]
-    if all(error.code == "file_too_large" for error in errors):
-        return Problem(
-            "image_too_large", f"Every picture is too large; the first has {errors[0].message}.", {"errors": told}
-        )
+def _nothing_readable(errors: Sequence[tuple[str, ImageError]]) -> Problem:
+    """The problem of a request of which no picture can be read, from their names and errors in the order sent."""
+    told = [{"name": name, "code": error.code, "message": error.message} for name, error in errors[:_MOST_ERRORS_TOLD]]
+    first = errors[0][1].message
+    if all(error.code == "file_too_large" for _, error in errors):
+        return Problem("image_too_large", f"Every picture is too large; the first has {first}.", {"errors": told})
     return Problem(
         "no_readable_image",
-        f"None of the {len(errors)} pictures could be read; the first: {errors[0].message}.",
+        f"None of the {len(errors)} pictures could be read; the first: {first}.",
         {"errors": told},
     )

@@ -30,7 +30,15 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
     ),
     "image_too_large": (
         "Every picture is too large; the first has 40000000 bytes, at most 33554432 are allowed.",
-        {"errors": [{"code": "file_too_large", "message": "40000000 bytes, at most 33554432 are allowed"}]},
+        {
+            "errors": [
+                {
+                    "name": "bird.jpg",
+                    "code": "file_too_large",
+                    "message": "40000000 bytes, at most 33554432 are allowed",
+                }
+            ]
+        },
     ),
     "too_many_images": (
         "The request has more than the 64 pictures allowed.",
@@ -44,7 +52,7 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
     "no_images": ("Send at least one picture in the form field `images`.", {}),
     "no_readable_image": (
         "None of the 1 pictures could be read; the first: the file has 0 bytes.",
-        {"errors": [{"code": "empty_file", "message": "the file has 0 bytes"}]},
+        {"errors": [{"name": "bird.jpg", "code": "empty_file", "message": "the file has 0 bytes"}]},
     ),
     "overloaded": (
         "128 pictures are waiting for an answer; at most 128 may, and none for too long.",

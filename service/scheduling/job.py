@@ -72,7 +72,7 @@ class Job:
         max_boxes: Most boxes in a picture.
         render: Writes one picture's part of the answer.
         answers: The parts of the answer, in the order of the pictures.
-        errors: The errors of the pictures that could not be read.
+        errors: The errors of the pictures that could not be read, by their index.
         times: Where the time went.
         done: Gives None when all answers are there, or raises.
     """
@@ -91,7 +91,7 @@ class Job:
         self.max_boxes = max_boxes
         self.render = render
         self.answers: list[bytes] = [b""] * len(sources)
-        self.errors: list[ImageError] = []
+        self.errors: dict[int, ImageError] = {}
         self.times = StageTimes()
         self.done: Future[None] = Future()
         self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
@@ -110,5 +110,5 @@ class Job:
 
     def refuse(self, index: int, error: ImageError) -> None:
         """Answer one picture with an error."""
-        self.errors.append(error)
+        self.errors[index] = error
         self.answers[index] = self.render(index, ImageResult.failed(error), None)

@@ -105,7 +105,7 @@ class Scheduler:
             if self._closed:
                 raise Stopped("the scheduler is closed")
             self.check(job.unanswered)
-            for error in job.errors:
+            for error in job.errors.values():
                 self._monitor.image(error.code)
             if job.unanswered == 0:
                 job.done.set_result(None)

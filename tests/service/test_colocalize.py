@@ -109,7 +109,9 @@ def test_set_without_a_picture(client: TestClient) -> None:
 def test_set_without_a_readable_picture(client: TestClient) -> None:
     answer = client.post("/colocalize", files=images(b"", b"no picture"))
     assert (answer.status_code, answer.json()["code"]) == (422, "no_readable_image")
-    assert [error["code"] for error in answer.json()["errors"]] == ["empty_file", "unsupported_format"]
+    errors = answer.json()["errors"]
+    assert [error["code"] for error in errors] == ["empty_file", "unsupported_format"]
+    assert [error["name"] for error in errors] == ["0.jpg", "1.jpg"]
 
 
 def test_too_large_picture_spares_its_set_and_is_413_by_itself(start: Start, jpeg: bytes) -> None:

@@ -89,7 +89,7 @@ def test_answers_are_in_the_order_of_the_pictures(make, dummy_localizer: Localiz
     make().submit(one)
     one.done.result(10)
     assert one.answers == [str(i).encode() for i in range(20)] + [b"error", b"21"]
-    assert [error.code for error in one.errors] == ["empty_file"]
+    assert {index: error.code for index, error in one.errors.items()} == {20: "empty_file"}
 
 
 def test_set_larger_than_a_batch_is_split_and_joined(
@@ -271,7 +271,7 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
     one = job(dummy_localizer, [jpeg, b"magic"])
     make().submit(one)
     one.done.result(10)
-    assert (one.answers, one.errors[0].code) == ([b"0", b"error"], "undecodable")
+    assert (one.answers, one.errors[1].code) == ([b"0", b"error"], "undecodable")
 
 
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
