@@ -7,6 +7,7 @@ cannot open, or opens but cannot decode, becomes an `ImageError` with a code.
 import io
 import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,18 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from colocalization.errors import ImageError, ImageErrorCode
+from colocalization.tiff import check_directories
 
-__all__ = ["ALLOWED_FORMATS", "DecodedImage", "ImageLimits", "decode"]
+__all__ = ["ALLOWED_FORMATS", "MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "decode", "harden_pillow"]
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are tried, by Pillow's names. JPEG includes MPO, which phones and stereo cameras write as .jpg."""
+
+MAX_PNG_TEXT_BYTES = 4 * 2**20
+"""Most bytes of a PNG's texts once decompressed, where `harden_pillow` was called; Pillow by itself allows 64 MiB."""
 
 _TRANSPARENT_SHOWS = (128, 128, 128)
 """What lies behind transparent pixels: mid-grey, the network's zero, so that it is no content of its own."""
@@ -90,6 +95,21 @@ class DecodedImage:
         return np.array_equal(values[3:], values[:-3])  # every pixel is as the one before it
 
 
+def harden_pillow() -> None:
+    """Make Pillow fit for pictures from strangers, in the whole process: for programs to call once, not for libraries.
+
+    Filters of warnings belong to the process; setting them around each decoding would not be safe among threads.
+
+    - Sizes that are most likely an attack are an error of their picture, where Pillow only warns.
+    - What else Pillow warns of, such as damaged EXIF data, it can live with, and so can we. None of it is printed: one
+      file could bring a hundred thousand warnings, each of which Python would print and remember.
+    - Texts in a PNG, which nobody reads here, may not be decompressed without end.
+    """
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT_BYTES
+
+
 def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
     """Decode the first frame of a picture to upright 8-bit RGB.
 
@@ -119,6 +139,8 @@ def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = N
             raise ImageError("not_readable", f"cannot read {source.name!r}: {error.strerror}") from error
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     _check_bytes(stream, limits)
+    check_directories(stream, limits.max_frames)
+    stream.seek(0)
     try:
         with Image.open(stream, formats=ALLOWED_FORMATS) as image:
             return _decode_opened(image, limits)

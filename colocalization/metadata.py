@@ -1,9 +1,10 @@
 """What a model file says about itself: read from the ONNX file's own metadata, so that it cannot get lost."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Literal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from colocalization.errors import ModelError
 from colocalization.transform import InputTransform
@@ -58,6 +59,13 @@ class ModelMetadata:
     licence: str
     training_data: str
 
+    def __post_init__(self) -> None:
+        if not 0 < self.k <= 1:
+            raise ValueError(f"k must be in (0, 1], got {self.k}")
+        for name in ("channels", "map_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
     def to_json(self) -> str:
         """The metadata as the JSON text stored in the model file."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -67,7 +75,8 @@ class ModelMetadata:
         """Read the metadata out of an ONNX file's properties.
 
         Raises:
-            ModelError: The metadata is missing, is not JSON, or lacks or misstates an entry.
+            ModelError: The metadata is missing, is not JSON, or lacks an entry, or an entry is of another type
+                or out of range.
         """
         if METADATA_KEY not in properties:
             raise ModelError(
@@ -75,19 +84,57 @@ class ModelMetadata:
             )
         try:
             values = json.loads(properties[METADATA_KEY])
-            names = {field.name for field in fields(cls)}
+            kinds = get_type_hints(cls)
             if not isinstance(values, dict):
                 raise ModelError(f"the model's metadata is not a JSON object but {values!r}")
-            if missing := sorted(names - values.keys()):
+            if missing := sorted(kinds.keys() - values.keys()):
                 raise ModelError(f"the model's metadata lacks {', '.join(missing)}")
-            values = {name: values[name] for name in names}
-            values["mean"], values["std"] = tuple(values["mean"]), tuple(values["std"])
-            metadata = cls(**values)
-            metadata.transform()  # checks size, mean, std and resize
-        except (TypeError, ValueError) as error:
+            metadata = cls(**{name: _checked(name, values[name], kind) for name, kind in kinds.items()})
+            metadata.transform()  # checks the ranges of size, mean and std
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"the model's metadata is damaged: {error}") from error
         return metadata
 
     def transform(self) -> InputTransform:
         """The transform from a picture to this network's input."""
         return InputTransform(self.input_size, self.mean, self.std, self.resize)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)  # half a pair
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number; `bool` is an `int` only to Python."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+_KINDS: Mapping[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+    str: ("text", _is_text, str),
+    bool: ("true or false", lambda value: isinstance(value, bool), bool),
+    int: ("a whole number", lambda value: _is_number(value) and isinstance(value, int), int),
+    float: ("a number", _is_number, float),
+    tuple[float, float, float]: (
+        "a list of three numbers",
+        lambda value: isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)),
+        lambda value: tuple(map(float, value)),
+    ),
+}
+"""What an entry of each type is called, how it is told in JSON, and how it is made."""
+
+
+def _checked(name: str, value: object, kind: Any) -> Any:
+    """One entry of the file as its type: what is let in here goes into every answer.
+
+    Raises:
+        ValueError: The entry is of another type, or none of the words allowed.
+    """
+    if get_origin(kind) is Literal:
+        words = get_args(kind)
+        if value not in words:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, got {value!r:.80}")
+        return value
+    allowed, fits, made = _KINDS[kind]
+    if not fits(value):
+        raise ValueError(f"{name} must be {allowed}, got {value!r:.80}")
+    return made(value)

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import textwrap
 from datetime import UTC, datetime
 
 from service.middleware.request_id import REQUEST_ID
@@ -38,7 +39,11 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line of text: time, level, message, and the record's extra members as `name=value`."""
+    """One line of text: time, level, message, and the record's extra members as `name=value`.
+
+    What clients send, such as paths, cannot make up lines or members: control characters are escaped, values with
+    spaces are quoted, and the lines of a traceback are indented.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
@@ -48,7 +53,21 @@ class TextFormatter(logging.Formatter):
         members = _extra(record)
         if (request_id := REQUEST_ID.get()) is not None:
             members["request_id"] = request_id
-        return " ".join([super().format(record), *(f"{name}={value}" for name, value in members.items())])
+        record.asctime = self.formatTime(record, self.datefmt)
+        record.message = _printable(record.getMessage())
+        shown = (f"{name}={_shown(str(value))}" for name, value in members.items())
+        line = " ".join([self.formatMessage(record), *shown])
+        if record.exc_info:
+            line += "\n" + textwrap.indent(self.formatException(record.exc_info), "    ")
+        return line
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text.rstrip("\n"))
+
+
+def _shown(value: str) -> str:
+    return value if value.isprintable() and " " not in value else repr(value)
 
 
 def configure_logging(style: LogFormat, level: str) -> None:

@@ -1,5 +1,6 @@
 """The parameters of a request, from its query and its form fields."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -31,6 +32,9 @@ class Parameters(BaseModel):
 
 PARAMETER_NAMES = frozenset(Parameters.model_fields)
 
+_MAX_QUERY_ITEMS = 16
+_MAX_NAME_TOLD = 80
+
 
 def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: int) -> Parameters:
     """Read and check the parameters; where one is in both places, the form field counts.
@@ -41,17 +45,15 @@ def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: in
         max_boxes: Largest `max_boxes` allowed.
 
     Raises:
-        Problem: A parameter is unknown, repeated or out of range (`invalid_parameter`, 422).
+        Problem: A parameter is unknown, repeated or out of range, or there are too many (`invalid_parameter`, 422).
     """
-    repeated = sorted({name for name, _ in query.multi_items() if len(query.getlist(name)) > 1})
-    if repeated:
-        raise Problem("invalid_parameter", f"The query gives {', '.join(repeated)!r} more than once.")
+    _check_query(query)
     try:
         parameters = Parameters.model_validate({**query, **fields})
     except ValidationError as error:
         errors = [
-            {"parameter": ".".join(map(str, entry["loc"]))[:80], "message": entry["msg"]}
-            for entry in error.errors(include_url=False, include_context=False, include_input=False)[:16]
+            {"parameter": ".".join(map(str, entry["loc"]))[:_MAX_NAME_TOLD], "message": entry["msg"]}
+            for entry in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         told = "; ".join(f"{entry['parameter']}: {entry['message']}" for entry in errors)
         raise Problem("invalid_parameter", f"{told}.", {"errors": errors}) from error
@@ -62,3 +64,16 @@ def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: in
             {"limit": {"name": "max_boxes", "value": max_boxes}},
         )
     return parameters
+
+
+def _check_query(query: QueryParams) -> None:
+    items = query.multi_items()
+    if len(items) > _MAX_QUERY_ITEMS:
+        raise Problem(
+            "invalid_parameter",
+            f"The query has {len(items)} items; at most {_MAX_QUERY_ITEMS} are allowed.",
+            {"limit": {"name": "query_items", "value": _MAX_QUERY_ITEMS}},
+        )
+    repeated = sorted(name[:_MAX_NAME_TOLD] for name, times in Counter(name for name, _ in items).items() if times > 1)
+    if repeated:
+        raise Problem("invalid_parameter", f"The query gives {', '.join(repeated)!r} more than once.")

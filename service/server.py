@@ -6,14 +6,13 @@ import os
 import signal
 import socket
 import sys
-import warnings
 from pathlib import Path
 from types import FrameType
 
 import cv2
 import uvicorn
-from PIL import Image
 
+from colocalization.images import harden_pillow
 from service.app import create_app
 from service.logs import configure_logging
 from service.protocol import timed_protocol
@@ -92,8 +91,7 @@ def serve(
         ValueError: An API key is not well-formed.
     """
     cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
-    # Pillow only warns about some pictures that are most likely attacks; here they are errors of their picture.
-    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    harden_pillow()
     app = create_app(settings, load, shared_metrics=shared_metrics)
     service: Service = app.state.service
     engine = service.slot.current.engine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 
 from colocalization.engine import Device
-from colocalization.images import ImageLimits
+from colocalization.images import ImageLimits, harden_pillow
 from colocalization.results import Effort, Mode
 from service.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
 from service.formats import DEFAULT_LABEL, Format
@@ -159,6 +159,7 @@ def score(
         from service.scoring.summary import summary_table
 
         cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
+        harden_pillow()
         limits = ImageLimits(max_pixels=max_pixels)
         cores = threads or usable_cores()
         lanes = min(cores, _MOST_LANES)

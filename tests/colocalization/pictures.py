@@ -59,3 +59,18 @@ def png_header(width: int, height: int, *, data: bytes = b"") -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def tiff(*directories: list[tuple[int, int, int, int]], tail: bytes = b"") -> bytes:
+    """A TIFF of 8 x 8 black pixels in each directory, with more entries (tag, type, count, value) as given."""
+    base = [
+        *[(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)],
+        *[(277, 3, 1, 1), (278, 3, 1, 8), (279, 4, 1, 64)],
+    ]
+    content = b"II*\0" + struct.pack("<I", 8 + 64) + bytes(64)
+    for index, more in enumerate(directories):
+        entries = sorted([entry for entry in base if entry[0] not in {tag for tag, *_ in more}] + more)
+        end = len(content) + 2 + 12 * len(entries) + 4
+        content += struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        content += struct.pack("<I", end if index + 1 < len(directories) else 0)
+    return content + tail

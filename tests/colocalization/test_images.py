@@ -1,16 +1,20 @@
 """Decoding: every mode and orientation, damage, and limits, on pictures whose pixels are known."""
 
 import io
+import struct
 import tracemalloc
+import warnings
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
 
 from colocalization.errors import ImageError
-from colocalization.images import DecodedImage, ImageLimits, decode
+from colocalization.images import MAX_PNG_TEXT_BYTES, DecodedImage, ImageLimits, decode, harden_pillow
 from colocalization.localizer import Localizer
 from tests.colocalization.pictures import (
     BLUE,
@@ -24,6 +28,7 @@ from tests.colocalization.pictures import (
     png,
     png_header,
     square,
+    tiff,
 )
 
 ORIENTATION = 0x0112
@@ -332,6 +337,65 @@ class TestLimits:
     def test_limits_below_one(self, name: str) -> None:
         with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
             ImageLimits(**{name: 0})
+
+
+class TestHardened:
+    """Pillow as programs set it up."""
+
+    @pytest.fixture(autouse=True)
+    def hardened(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setattr(PngImagePlugin, "MAX_TEXT_MEMORY", PngImagePlugin.MAX_TEXT_MEMORY)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            harden_pillow()
+            yield
+
+    def test_warnings_are_neither_printed_nor_remembered(self, capsys: pytest.CaptureFixture[str]) -> None:
+        # Each of the entries makes Pillow warn that it is longer than the file.
+        content = tiff([(1000 + index, 7, 2**24 + index, 8) for index in range(5_000)])
+        before = len(getattr(TiffImagePlugin, "__warningregistry__", {}))
+        assert decode(content).rgb.shape == (8, 8, 3)
+        assert capsys.readouterr().err == ""
+        assert len(getattr(TiffImagePlugin, "__warningregistry__", {})) <= before + 1
+
+    @pytest.mark.parametrize("kept", [6, 8, 14, 16, 20])
+    def test_damaged_exif_leaves_the_picture(self, kept: int) -> None:
+        exif = with_orientation(6).tobytes()[:kept]
+        found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=exif))
+        assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
+
+    def test_sizes_that_are_most_likely_an_attack_are_errors(self) -> None:
+        assert code_of(png_header(10_000, 10_000), ImageLimits(max_pixels=10**9)) == "image_too_large"
+
+    def test_warnings_of_others_stay(self) -> None:
+        with pytest.warns(UserWarning, match="mine"):
+            warnings.warn("mine", stacklevel=1)
+
+    def test_texts_of_a_png_have_a_limit(self) -> None:
+        # 64 KB that Pillow alone would make 63 MB of.
+        content = with_texts(63)
+        assert len(content) < 100_000
+        tracemalloc.start()
+        assert code_of(content) == "undecodable"
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 4 * MAX_PNG_TEXT_BYTES
+        assert decode(with_texts(3)).rgb.shape == (8, 8, 3)
+
+    def test_large_colour_profile_and_comments_are_no_matter(self) -> None:
+        picture = Image.fromarray(corners())
+        content = encoded(
+            picture, "JPEG", icc_profile=bytes(3_000_000), comment=b"a" * 60_000, exif=with_orientation(1)
+        )
+        assert corner_colours(decode(content).rgb) == [RED, GREEN, BLUE, WHITE]
+
+
+def with_texts(megabytes: int) -> bytes:
+    """A PNG with compressed texts of 1 MiB each."""
+    content = encoded(Image.new("RGB", (8, 8)))
+    text = b"zTXta\0\0" + zlib.compress(bytes(2**20 - 1), 9)
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    return content[:33] + chunk * megabytes + content[33:]
 
 
 class TestWorkingSize:

@@ -56,6 +56,14 @@ def test_every_metric_and_label_that_is_named_exists(known: dict[str, set[str]],
             assert {label.strip() for label in grouped.split(",")} <= all_labels | FROM_OUTSIDE, expression
 
 
+def test_shares_of_requests_are_shares_of_the_same_requests() -> None:
+    # Probes are answered with 503 by design, and would make up any share of what clients asked for.
+    shares = [expression for expression in expressions("alerts.yml") if "requests_total" in expression]
+    assert len(shares) >= 2
+    for expression in shares:
+        assert re.findall(r"requests_total\{path=\"([^\"]*)\"", expression) == ["/colocalize"] * 2, expression
+
+
 def test_dashboard_is_the_one_that_its_script_writes() -> None:
     made = runpy.run_path(str(DEPLOY / "grafana" / "make_dashboard.py"))["dashboard"]()
     assert json.loads(DASHBOARD.read_text()) == made
