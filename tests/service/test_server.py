@@ -41,6 +41,32 @@ def test_second_signal_does_not_wait_for_the_network(jpeg: bytes, tmp_path: Path
             answer.get()
 
 
+def test_first_run_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
+    hang = tmp_path / "hang"
+    hang.touch()
+    with running(wait=False, DUMMY_HANG=hang, drain_timeout=1) as service:
+        wait_for(lambda: is_listening(service))
+        service.send(signal.SIGTERM)
+        assert service.process.wait(5) == 0
+
+
+def test_reload_that_hangs_does_not_keep_the_process(tmp_path: Path, jpeg: bytes) -> None:
+    hang = tmp_path / "hang"
+    with running(DUMMY_HANG=hang, reload=True, drain_timeout=1) as service:
+        hang.touch()
+        service.send(signal.SIGHUP)
+        wait_for(lambda: total(service, "colocalize_inference_running_seconds") > 0)
+        service.send(signal.SIGTERM)
+        assert service.process.wait(5) == 0
+
+
+def is_listening(service: Running) -> bool:
+    try:
+        return service.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def test_ready_fails_but_requests_are_served_in_the_drain_delay(jpeg: bytes) -> None:
     with running(drain_delay=1.5) as service:
         service.send(signal.SIGTERM)
