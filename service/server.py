@@ -14,6 +14,7 @@ import cv2
 import uvicorn
 from PIL import Image
 
+from colocalization.errors import ModelError
 from service.app import create_app
 from service.logs import configure_logging
 from service.protocol import timed_protocol
@@ -88,7 +89,8 @@ def serve(
         shared_metrics: Folder in which several workers keep their metrics.
 
     Raises:
-        ColocalizeError: The model or its execution provider cannot be used.
+        ColocalizeError: The model or its execution provider cannot be used; with several workers, also where the first
+            run fails.
         ValueError: An API key is not well-formed.
     """
     cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
@@ -114,7 +116,7 @@ def serve(
     )
     if settings.workers > 1:
         # Until it is able to answer, the other workers are to take the connections of the common port.
-        service.warm_up()
+        _warm_up_or_raise(service)
     config = uvicorn.Config(
         app,
         http=timed_protocol(settings.header_timeout),
@@ -130,6 +132,14 @@ def serve(
     server = DrainingServer(config, service)
     server.run(sockets=[listener])
     _logger.info("stopped")
+
+
+def _warm_up_or_raise(service: Service) -> None:
+    try:
+        service.warm_up()
+    except Exception as error:
+        _logger.exception("the model failed its first run")
+        raise ModelError(f"the model failed its first run: {type(error).__name__}: {error}") from error
 
 
 class DrainingServer(uvicorn.Server):

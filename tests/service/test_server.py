@@ -186,6 +186,24 @@ def test_workers_that_cannot_start_end_the_service(tmp_path: Path) -> None:
         assert "cannot start: cannot read the model" in service.log_path.read_text()
 
 
+def test_workers_whose_first_run_fails_end_the_service(tmp_path: Path) -> None:
+    fail = tmp_path / "fail"
+    fail.touch()
+    with running(wait=False, workers=2, DUMMY_FAIL=fail) as service:
+        assert service.process.wait(20) == 1
+        assert "cannot start: the model failed its first run: RuntimeError: out of memory" in service.log_path.read_text()
+
+
+def test_replacement_whose_first_run_fails_takes_no_connections(tmp_path: Path) -> None:
+    fail = tmp_path / "fail"
+    with running(workers=2, DUMMY_FAIL=fail) as service:
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        fail.touch()
+        os.kill(children(service)[0], signal.SIGKILL)
+        wait_for(lambda: any("trying again" in str(entry["message"]) for entry in service.log()))
+        assert {service.get("/readyz").status_code for _ in range(20)} == {200}
+
+
 def test_address_in_use_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
