@@ -2,7 +2,8 @@
 
 DUMMY_DELAY is the time of a run of the network in seconds; runs hang while the file DUMMY_HANG exists, and
 fail while DUMMY_FAIL does. The model file, where one is set, is read as the dummy's SHA-256, so that reloading can be watched; `corrupt` is refused. With
-DUMMY_CLOCK the wall clock jumps at every look at it, by hours and days, back and forth.
+DUMMY_CLOCK the wall clock jumps at every look at it, by hours and days, back and forth. DUMMY_RETRY_PAUSE is the pause
+in seconds before a worker that cannot start is tried again.
 """
 
 import itertools
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from colocalization.errors import ModelError
 from colocalization.localizer import Localizer
+from service import supervisor
 from service.server import run
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
@@ -49,4 +51,6 @@ def _exists(variable: str) -> bool:
 if __name__ == "__main__":
     from tests.service.dummy_server import load as importable_load
 
+    if "DUMMY_RETRY_PAUSE" in os.environ:
+        supervisor._RETRY_PAUSE = float(os.environ["DUMMY_RETRY_PAUSE"])
     run(Settings(), importable_load)

@@ -109,11 +109,11 @@ def test_reload_is_off_by_default(tmp_path: Path) -> None:
         assert sha256(service) == "1" * 64
 
 
-def wait_for(true, timeout: float = 10.0) -> None:
+def wait_for(true, timeout: float = 10.0, step: float = 0.05) -> None:
     until = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(step)
 
 
 def children(service: Running) -> list[int]:
@@ -167,6 +167,28 @@ def test_worker_that_cannot_be_replaced_yet_is_tried_again(tmp_path: Path, jpeg:
         wait_for(lambda: total(service, "colocalize_ready_workers") == 2, timeout=20)
         service.send(signal.SIGTERM)
         assert service.process.wait(10) == 0
+
+
+def test_sigterm_while_a_worker_is_to_be_tried_again_loses_nothing(tmp_path: Path, jpeg: bytes) -> None:
+    model = tmp_path / "model"
+    model.write_text("1" * 64)
+    with running(workers=2, model=model, DUMMY_DELAY="0.2", lanes=1, DUMMY_RETRY_PAUSE="2") as service:
+        wait_for(lambda: total(service, "colocalize_ready_workers") == 2)
+        model.unlink()
+        os.kill(children(service)[0], signal.SIGKILL)
+        wait_for(lambda: any("trying again" in str(entry["message"]) for entry in service.log()))
+        answer = in_background(service.post, jpeg, 10, mode="attention")
+        wait_for(lambda: total(service, "colocalize_pending_images ") > 0)
+        service.send(signal.SIGTERM)
+        assert answer.get().status_code == 200  # later than the other would have been tried again
+        assert service.process.wait(5) == 0
+
+
+def test_sigterm_while_workers_are_started_reaches_all() -> None:
+    with running(wait=False, workers=6) as service:
+        wait_for(lambda: len(children(service)) > 0, step=0.001)
+        service.send(signal.SIGTERM)
+        assert service.process.wait(5) == 0
 
 
 def test_worker_answers_only_once_it_is_able(jpeg: bytes) -> None:
