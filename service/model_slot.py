@@ -71,7 +71,8 @@ def _run_side_by_side(localizer: Localizer, batch: list[PreparedImage], lanes: i
         return [localizer.run(batch) for _ in range(lane, runs, lanes)]
 
     shares = [in_daemon(partial(run_share, lane), f"first-run-{lane}") for lane in range(lanes)]
-    return [share.result() for share in shares][0][0]
+    features, *_ = [features for share in shares for features in share.result()]
+    return features
 
 
 class ModelSlot:
