@@ -111,7 +111,12 @@ class Supervisor:
         reports, child_reports = self._context.Pipe(duplex=False)
         arguments = (index, self._settings, self._listener, self._load, self._metrics_folder, child_reports)
         process = self._context.Process(target=_work, args=arguments, name=f"worker-{index}")
-        process.start()
+        # A worker starts with SIGHUP blocked, so that it does not die of one before it has a handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         child_reports.close()
         worker = self._workers[index] = _Worker(index, process, reports, time.monotonic(), replaces)
         _logger.info("worker started", extra={"worker": index, "worker_pid": process.pid})

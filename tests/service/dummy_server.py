@@ -1,9 +1,9 @@
 """The service over the dummy engine as a process: `python -m tests.service.dummy_server`, settings from COLOCALIZE_*.
 
-DUMMY_DELAY is the time of a run of the network in seconds; runs hang while the file DUMMY_HANG exists, and
-fail while DUMMY_FAIL does. The model file, where one is set, is read as the dummy's SHA-256, so that reloading can be watched; `corrupt` is refused. With
-DUMMY_CLOCK the wall clock jumps at every look at it, by hours and days, back and forth. DUMMY_RETRY_PAUSE is the pause
-in seconds before a worker that cannot start is tried again.
+DUMMY_DELAY is the time of a run of the network in seconds; runs hang while the file DUMMY_HANG exists, and fail while
+DUMMY_FAIL does. The model file, where one is set, is read as the dummy's SHA-256, so that reloading can be watched;
+`corrupt` is refused. With DUMMY_CLOCK the wall clock jumps at every look at it, by hours and days, back and forth.
+DUMMY_RETRY_PAUSE is the pause in seconds before a worker that cannot start is tried again.
 """
 
 import itertools

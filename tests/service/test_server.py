@@ -4,7 +4,10 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -107,6 +110,66 @@ def test_reload_is_off_by_default(tmp_path: Path) -> None:
         service.send(signal.SIGHUP)
         time.sleep(0.3)
         assert sha256(service) == "1" * 64
+
+
+@contextmanager
+def loading(model: Path, **settings: object) -> Iterator[tuple[Running, IO[str]]]:
+    """A service that is in the middle of loading its model, and gets it from what is written to the stream."""
+    os.mkfifo(model)
+    with running(wait=False, model=model, **settings) as service, open_once_read(model) as pipe:
+        yield service, pipe
+
+
+def open_once_read(pipe: Path) -> IO[str]:
+    opened = []
+
+    def is_read() -> bool:
+        with suppress(OSError):
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    wait_for(is_read, step=0.01)
+    return os.fdopen(opened[0], "w")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_while_the_model_is_loaded_ends_the_process(tmp_path: Path, number: int) -> None:
+    # By a handler: the first process of a container has no default action.
+    with loading(tmp_path / "model") as (service, _):
+        service.send(number)
+        assert service.process.wait(2) == 128 + number
+
+
+def test_sighup_while_the_model_is_loaded_loads_it_again(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    with loading(model, reload=True) as (service, pipe):
+        model.unlink()
+        model.write_text("2" * 64)
+        service.send(signal.SIGHUP)
+        pipe.write("1" * 64)
+        pipe.close()
+        service.wait_ready()
+        wait_for(lambda: sha256(service) == "2" * 64)
+
+
+def test_sighup_while_the_model_is_loaded_is_ignored_where_reload_is_off(tmp_path: Path) -> None:
+    with loading(tmp_path / "model") as (service, pipe):
+        service.send(signal.SIGHUP)
+        pipe.write("1" * 64)
+        pipe.close()
+        service.wait_ready()
+        assert sha256(service) == "1" * 64
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_sighup_while_workers_are_started_kills_none(reload: bool) -> None:
+    with running(wait=False, workers=2, reload=reload) as service:
+        wait_for(lambda: len(children(service)) == 2, step=0.005)
+        for _ in range(10):
+            service.send(signal.SIGHUP)
+            time.sleep(0.1)
+        wait_for(lambda: is_listening(service) and total(service, "colocalize_ready_workers") == 2)
+        assert len(children(service)) == 2
 
 
 def wait_for(true, timeout: float = 10.0, step: float = 0.05) -> None:
@@ -213,7 +276,8 @@ def test_workers_whose_first_run_fails_end_the_service(tmp_path: Path) -> None:
     fail.touch()
     with running(wait=False, workers=2, DUMMY_FAIL=fail) as service:
         assert service.process.wait(20) == 1
-        assert "cannot start: the model failed its first run: RuntimeError: out of memory" in service.log_path.read_text()
+        reason = "cannot start: the model failed its first run: RuntimeError: out of memory"
+        assert reason in service.log_path.read_text()
 
 
 def test_replacement_whose_first_run_fails_takes_no_connections(tmp_path: Path) -> None:
