@@ -108,10 +108,13 @@ class ModelSlot:
         warm_up(self.current, self.max_batch, self.lanes.count)
         self.warm = True
 
-    def reload(self) -> None:
+    def reload(self) -> Localizer:
         """Load the model again, run it once, and only then put it in place of the old one; blocks.
 
         Requests that are under way finish with the old one.
+
+        Returns:
+            The one that was replaced; with several reloads in a row, that of the reload before.
 
         Raises:
             Exception: Whatever loading or the first run raises; the old model stays.
@@ -119,8 +122,9 @@ class ModelSlot:
         with self._reloading:
             fresh = self._in_lanes(self._load())
             warm_up(fresh, self.max_batch, self.lanes.count)
-            self.current = fresh
+            old, self.current = self.current, fresh
         _logger.info("model reloaded", extra={"sha256": fresh.engine.sha256, "provider": fresh.engine.provider})
+        return old
 
     def _in_lanes(self, localizer: Localizer) -> Localizer:
         """An old model and its successor share the lanes, as they share the device."""

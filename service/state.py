@@ -136,9 +136,8 @@ class Service:
             _logger.exception("the model failed its first run; the service will not become ready")
 
     async def _reload(self) -> None:
-        old = self.slot.current.engine
         try:
-            await asyncio.wrap_future(in_daemon(self.slot.reload, "reload"))
+            old = await asyncio.wrap_future(in_daemon(self.slot.reload, "reload"))
         except ColocalizeError as error:
             self.metrics.reloads.labels("refused").inc()
             _logger.error("the new model is refused, the old one stays: %s", error)
@@ -147,8 +146,8 @@ class Service:
             _logger.exception("the new model failed its first run, the old one stays")
         else:
             self.metrics.reloads.labels("ok").inc()
-            self.metrics.model(old, in_use=False)
-            self.metrics.model(self.slot.current.engine, in_use=True)
+            self.metrics.model(old.engine, in_use=False)
+            self.metrics.model(self.slot.current.engine, in_use=True)  # by now it may be that of a later reload
 
     async def _tick(self) -> None:
         """Keep those metrics current that change while nothing happens."""

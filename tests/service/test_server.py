@@ -102,6 +102,21 @@ def test_reload_takes_the_new_model_and_refuses_a_bad_one(tmp_path: Path, jpeg: 
         assert any("the model is corrupt" in str(entry["message"]) for entry in service.log())
 
 
+def test_metrics_name_one_model_after_reloads_in_a_row(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.write_text("1" * 64)
+    with running(model=model, reload=True, DUMMY_DELAY="0.1", lanes=1) as service:
+        for sign in "23":
+            model.write_text(sign * 64)
+            service.send(signal.SIGHUP)
+            time.sleep(0.1)  # the first is still being run
+        wait_for(lambda: 'colocalize_model_reloads_total{result="ok"} 2.0' in service.get("/metrics").text)
+        lines = service.get("/metrics").text.splitlines()
+        in_use = [line for line in lines if line.startswith("colocalize_model_info{") and line.endswith(" 1.0")]
+        assert len(in_use) == 1
+        assert f'sha256="{"3" * 64}"' in in_use[0]
+
+
 def test_reload_is_off_by_default(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.write_text("1" * 64)
