@@ -6,12 +6,15 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import cv2
 import uvicorn
 
+from colocalization.errors import ModelError
 from colocalization.images import harden_pillow
 from service.app import create_app
 from service.logs import configure_logging
@@ -31,8 +34,8 @@ _logger = logging.getLogger(__name__)
 def run(settings: Settings, load: LoadLocalizer | None = None) -> None:
     """Serve until a signal says to stop.
 
-    SIGTERM or SIGINT: finish what was accepted, then leave; a second one leaves at once. SIGHUP, where `reload` is
-    set: load the model again.
+    SIGTERM or SIGINT: finish what was accepted, then leave; a second one, or one before anything can be accepted,
+    leaves at once. SIGHUP, where `reload` is set: load the model again.
 
     Args:
         settings: The settings.
@@ -44,11 +47,38 @@ def run(settings: Settings, load: LoadLocalizer | None = None) -> None:
         ValueError: An API key is not well-formed.
     """
     configure_logging(settings.log_format, settings.log_level)
-    with bind(settings.host, settings.port) as listener:
+    with _early_signals(), bind(settings.host, settings.port) as listener:
         if settings.workers == 1:
             serve(settings, listener, load=load)
         else:
             Supervisor(settings, listener, load).run()
+
+
+@contextmanager
+def _early_signals() -> Iterator[None]:
+    """Until the server or the supervisor takes the signals over: leave at SIGTERM and SIGINT, outlive SIGHUP.
+
+    The first process of a container has no default action: without a handler, SIGTERM would do nothing.
+    """
+    handlers: dict[int, Callable[[int, FrameType | None], None] | signal.Handlers] = {
+        signal.SIGTERM: _leave_at_once,
+        signal.SIGINT: _leave_at_once,
+    }
+    if hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = signal.SIG_IGN  # there is no model yet that would have to be loaded again
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_at_once(number: int, _: FrameType | None) -> None:
+    try:
+        sys.stderr.flush()
+    finally:  # also where the log's disk is full
+        os._exit(128 + number)  # threads may be in the middle of a run of the network, and are not waited for
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -87,9 +117,11 @@ def serve(
         shared_metrics: Folder in which several workers keep their metrics.
 
     Raises:
-        ColocalizeError: The model or its execution provider cannot be used.
+        ColocalizeError: The model or its execution provider cannot be used; with several workers, also where the first
+            run fails.
         ValueError: An API key is not well-formed.
     """
+    early_reload = _EarlyReload()
     cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
     harden_pillow()
     app = create_app(settings, load, shared_metrics=shared_metrics)
@@ -112,7 +144,7 @@ def serve(
     )
     if settings.workers > 1:
         # Until it is able to answer, the other workers are to take the connections of the common port.
-        service.warm_up()
+        _warm_up_or_raise(service)
     config = uvicorn.Config(
         app,
         http=timed_protocol(settings.header_timeout),
@@ -125,9 +157,34 @@ def serve(
         timeout_keep_alive=max(1, round(settings.keep_alive_timeout)),
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
     )
-    server = DrainingServer(config, service)
+    server = DrainingServer(config, service, early_reload)
     server.run(sockets=[listener])
     _logger.info("stopped")
+
+
+def _warm_up_or_raise(service: Service) -> None:
+    try:
+        service.warm_up()
+    except Exception as error:
+        _logger.exception("the model failed its first run")
+        raise ModelError(f"the model failed its first run: {type(error).__name__}: {error}") from error
+
+
+class _EarlyReload:
+    """Remembers a SIGHUP that comes while the model is loaded, which may have been read before it was changed.
+
+    Attributes:
+        asked: Whether one came.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._remember)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # the supervisor starts workers with it blocked
+
+    def _remember(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
 
 
 class DrainingServer(uvicorn.Server):
@@ -139,15 +196,15 @@ class DrainingServer(uvicorn.Server):
     3. A second signal, at any time: the process ends at once.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, early_reload: _EarlyReload) -> None:
         super().__init__(config)
         self._service = service
+        self._early_reload = early_reload
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT."""
         if self._service.draining:
-            sys.stderr.flush()
-            os._exit(128 + sig)  # threads may be in the middle of a run of the network, and are not waited for
+            _leave_at_once(sig, frame)
         self._service.draining = True
         _logger.info("draining", extra={"signal": signal.Signals(sig).name})
 
@@ -158,6 +215,8 @@ class DrainingServer(uvicorn.Server):
             reload = self._service.settings.reload
             handler = self._service.request_reload if reload else _ignore_reload
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, handler)
+            if self._early_reload.asked:
+                handler()
 
     async def on_tick(self, counter: int) -> bool:
         """Leave the main loop once draining."""

@@ -12,7 +12,7 @@ from colocalization.localizer import Localizer
 from service.budget import ByteBudget
 from service.memory import MemoryTrimmer
 from service.metrics import Metrics, resident_bytes
-from service.model_slot import ModelSlot
+from service.model_slot import ModelSlot, in_daemon
 from service.scheduling.interface import SchedulerLimits
 from service.scheduling.scheduler import Scheduler
 from service.settings import Settings
@@ -100,7 +100,7 @@ class Service:
         )
         self._scheduler = Scheduler(limits, self.metrics)
         if not self.slot.warm:
-            self._keep(asyncio.create_task(asyncio.to_thread(self.warm_up)))
+            self._keep(asyncio.create_task(self._warm_up()))
         self._keep(asyncio.create_task(self._tick()))
         self._keep(asyncio.create_task(_trim()))
 
@@ -113,13 +113,13 @@ class Service:
         await asyncio.to_thread(self.scheduler.close)
 
     def warm_up(self) -> None:
-        """Run the model for the first time; where that fails the log says so, and the service does not become ready."""
-        try:
-            self.slot.warm_up()
-        except Exception:
-            _logger.exception("the model failed its first run; the service will not become ready")
-        else:
-            _logger.info("ready", extra={"model": self.slot.current.engine.metadata.name})
+        """Run the model for the first time; blocks.
+
+        Raises:
+            Exception: Whatever the first run raises.
+        """
+        self.slot.warm_up()
+        _logger.info("ready", extra={"model": self.slot.current.engine.metadata.name})
 
     def request_reload(self) -> None:
         """Load the model again in the background; to be called in the event loop."""
@@ -129,10 +129,15 @@ class Service:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _reload(self) -> None:
-        old = self.slot.current.engine
+    async def _warm_up(self) -> None:
         try:
-            await asyncio.to_thread(self.slot.reload)
+            await asyncio.wrap_future(in_daemon(self.warm_up, "first-run"))
+        except Exception:
+            _logger.exception("the model failed its first run; the service will not become ready")
+
+    async def _reload(self) -> None:
+        try:
+            old = await asyncio.wrap_future(in_daemon(self.slot.reload, "reload"))
         except ColocalizeError as error:
             self.metrics.reloads.labels("refused").inc()
             _logger.error("the new model is refused, the old one stays: %s", error)
@@ -141,8 +146,8 @@ class Service:
             _logger.exception("the new model failed its first run, the old one stays")
         else:
             self.metrics.reloads.labels("ok").inc()
-            self.metrics.model(old, in_use=False)
-            self.metrics.model(self.slot.current.engine, in_use=True)
+            self.metrics.model(old.engine, in_use=False)
+            self.metrics.model(self.slot.current.engine, in_use=True)  # by now it may be that of a later reload
 
     async def _tick(self) -> None:
         """Keep those metrics current that change while nothing happens."""

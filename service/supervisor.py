@@ -4,6 +4,7 @@ All workers accept from one listening socket, so a connection that waits while i
 """
 
 import logging
+import math
 import multiprocessing
 import os
 import shutil
@@ -12,6 +13,7 @@ import socket
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -47,6 +49,19 @@ class _Worker:
     reports: Connection
     started_at: float
     replaces: bool
+    told_to_leave: bool = False
+
+    def tell_to_leave(self) -> None:
+        """Send SIGTERM, once: a worker takes a second one as an order to drop what it has accepted."""
+        if not self.told_to_leave:
+            self.told_to_leave = True
+            self.send(signal.SIGTERM)
+
+    def send(self, number: int) -> None:
+        """Send a signal where the worker still runs."""
+        if self.process.is_alive() and self.process.pid is not None:
+            with suppress(ProcessLookupError):  # a handler may come between its death and our knowing of it
+                os.kill(self.process.pid, number)
 
 
 class Supervisor:
@@ -65,7 +80,8 @@ class Supervisor:
         self._load = load
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, _Worker] = {}
-        self._stopping = threading.Event()
+        self._due: dict[int, float] = {}  # when a worker that died is started again
+        self._stopping = False
         self._metrics_folder = Path()
 
     def run(self) -> None:
@@ -81,7 +97,8 @@ class Supervisor:
         before = {number: signal.signal(number, handler) for number, handler in handled.items()}
         try:
             for index in range(self._settings.workers):
-                self._start(index)
+                if not self._stopping:
+                    self._start(index)
             self._watch()
         finally:
             self._kill_all()
@@ -94,16 +111,29 @@ class Supervisor:
         reports, child_reports = self._context.Pipe(duplex=False)
         arguments = (index, self._settings, self._listener, self._load, self._metrics_folder, child_reports)
         process = self._context.Process(target=_work, args=arguments, name=f"worker-{index}")
-        process.start()
+        # A worker starts with SIGHUP blocked, so that it does not die of one before it has a handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         child_reports.close()
-        self._workers[index] = _Worker(index, process, reports, time.monotonic(), replaces)
+        worker = self._workers[index] = _Worker(index, process, reports, time.monotonic(), replaces)
         _logger.info("worker started", extra={"worker": index, "worker_pid": process.pid})
+        if self._stopping:  # the signal came meanwhile, and may not have reached it
+            worker.tell_to_leave()
 
     def _watch(self) -> None:
-        while self._workers:
-            wait([worker.process.sentinel for worker in self._workers.values()], timeout=_POLL_SECONDS)
+        while self._workers or (self._due and not self._stopping):
+            until_due = min(self._due.values(), default=math.inf) - time.monotonic()
+            sentinels = [worker.process.sentinel for worker in self._workers.values()]
+            wait(sentinels, timeout=max(0.0, min(_POLL_SECONDS, until_due)))
             for worker in [worker for worker in self._workers.values() if not worker.process.is_alive()]:
                 self._bury(worker)
+            for index in [index for index, due in self._due.items() if due <= time.monotonic()]:
+                del self._due[index]
+                if not self._stopping:
+                    self._start(index, replaces=True)
 
     def _bury(self, worker: _Worker) -> None:
         del self._workers[worker.index]
@@ -111,7 +141,7 @@ class Supervisor:
         mark_process_dead(worker.process.pid, str(self._metrics_folder))  # type: ignore[no-untyped-call]
         refusal = _received(worker.reports)
         worker.reports.close()
-        if self._stopping.is_set():
+        if self._stopping:
             return
         if refusal is not None and not worker.replaces:
             raise WorkerError(f"worker {worker.index} cannot start: {refusal}")
@@ -121,27 +151,19 @@ class Supervisor:
             extra={"worker": worker.index, "exit_code": worker.process.exitcode, "reason": refusal},
         )
         # A worker that dies over and over must not keep the machine busy with its starts.
-        pause = _RESTART_PAUSE if refusal is None else _RETRY_PAUSE
-        time.sleep(max(0.0, pause - (time.monotonic() - worker.started_at)))
-        if not self._stopping.is_set():
-            self._start(worker.index, replaces=True)
-        if self._stopping.is_set():  # the signal came while it was started, and did not reach it
-            self._send(signal.SIGTERM)
+        self._due[worker.index] = worker.started_at + (_RESTART_PAUSE if refusal is None else _RETRY_PAUSE)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
-        if self._stopping.is_set():
+        if self._stopping:
             self._kill_all()
             os._exit(128 + number)
-        self._stopping.set()
-        self._send(signal.SIGTERM)
+        self._stopping = True
+        for worker in list(self._workers.values()):
+            worker.tell_to_leave()
 
     def _forward(self, number: int, _: FrameType | None) -> None:
-        self._send(number)
-
-    def _send(self, number: int) -> None:
         for worker in list(self._workers.values()):
-            if worker.process.is_alive() and worker.process.pid is not None:
-                os.kill(worker.process.pid, number)
+            worker.send(number)
 
     def _kill_all(self) -> None:
         for worker in list(self._workers.values()):

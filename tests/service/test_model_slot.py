@@ -45,8 +45,28 @@ def test_old_model_stays_where_the_new_one_cannot_be_loaded_or_run() -> None:
         with pytest.raises(expected):
             slot.reload()
         assert slot.current is first
-    slot.reload()
+    assert slot.reload() is first
     assert slot.current is not first
+
+
+def test_reloads_at_the_same_time_each_tell_what_they_replaced() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: int) -> None:
+        begun.set()
+        assert go_on.wait(5)
+
+    engines = iter([DummyEngine(sha256="1"), DummyEngine(sha256="2", before_run=hold), DummyEngine(sha256="3")])
+    slot = ModelSlot(lambda: Localizer(next(engines)), Settings(lanes=1))
+    replaced: list[str] = []
+    reloads = [threading.Thread(target=lambda: replaced.append(slot.reload().engine.sha256)) for _ in range(2)]
+    for reload in reloads:
+        reload.start()
+    assert begun.wait(5)
+    go_on.set()
+    for reload in reloads:
+        reload.join(5)
+    assert (sorted(replaced), slot.current.engine.sha256) == (["1", "2"], "3")
 
 
 def test_warm_up_fills_all_lanes() -> None:
