@@ -207,10 +207,17 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["one", "--out", "a_file"], "--out must be a folder, but 'a_file' is a file"),
         (["mixed", "--format", "yolo"], "YOLO would call the labels"),
         (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
-        (["one", "--mode", "both"], "--mode"),
-        (["one", "--effort", "slow"], "--effort"),
-        (["one", "--max-boxes", "0"], "--max-boxes"),
-        (["one", "--batch-size", "0"], "--batch-size"),
+        (["one", "--mode", "both"], "'--mode': must be one of attention, common, got 'both'"),
+        (["one", "--effort", "slow"], "'--effort': must be one of full, fast, got 'slow'"),
+        (["one", "--device", "tpu"], "must be one of auto, cpu, cuda, got 'tpu'"),
+        (["one", "--max-boxes", "0"], "'--max-boxes': must be a whole number of at least 1, got '0'"),
+        (["one", "--max-boxes", "abc"], "'--max-boxes': must be a whole number of at least 1, got 'abc'"),
+        (["one", "--threads", "-1"], "(env var: 'COLOCALIZE_THREADS'): must be a whole number of at least 0, got '-1'"),
+        (["one", "--max-pixels", "0"], "must be a whole number of at least 1, got '0'"),
+        (["one", "--batch-size", "0"], "'--batch-size': must be a whole number of at least 1, got '0'"),
+        (["one", "--label", ""], "'--label': must be a name on one line, got ''"),
+        (["one", "--label", "a\nb"], "must be a name on one line, got 'a\\nb'"),
+        (["one", "--out", ""], "must be the name of a folder ('.' is the working folder), got ''"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_code_2(
@@ -312,11 +319,36 @@ def test_serve_takes_options_before_the_environment(served: list[Settings], monk
     assert err == "warning: COLOCALIZE_PROT is no setting\n"
 
 
-def test_serve_names_a_wrong_setting_in_one_line(served: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLOCALIZE_MAX_IMAGES", "none")
-    code, _, err = run("serve")
-    assert (code, err.count("\n"), served) == (2, 1, [])
-    assert err.startswith("error: max_images: ")
+@pytest.mark.parametrize(
+    ("options", "variables", "said"),
+    [
+        ([], {"MAX_IMAGES": "viele"}, "COLOCALIZE_MAX_IMAGES must be a whole number of at least 1, got 'viele'"),
+        ([], {"BATCH_WAIT": "2"}, "COLOCALIZE_BATCH_WAIT must be a number of at least 0 and at most 1, got '2'"),
+        ([], {"RELOAD": "maybe"}, "COLOCALIZE_RELOAD must be true or false, got 'maybe'"),
+        ([], {"DEVICE": "tpu"}, "COLOCALIZE_DEVICE must be one of auto, cpu, cuda, got 'tpu'"),
+        ([], {"GPUS": "0,b"}, "COLOCALIZE_GPUS must be a whole number or several, comma-separated, got 'b'"),
+        (["--workers", 65], {}, "--workers must be a whole number of at least 1 and at most 64, got 65"),
+        (
+            [],
+            {"MAX_IMAGES": "200"},
+            "COLOCALIZE_MAX_PENDING_IMAGES (128) must be at least COLOCALIZE_MAX_IMAGES (200), "
+            "or the largest request could never be accepted",
+        ),
+    ],
+)
+def test_serve_names_a_wrong_setting_in_one_line(
+    served: list[Settings], monkeypatch: pytest.MonkeyPatch, options: list[str], variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"COLOCALIZE_{name}", value)
+    assert run("serve", *options) == (2, "", f"error: {said}\n")
+    assert served == []
+
+
+def test_serve_names_a_wrong_option(served: list[Settings]) -> None:
+    code, _, err = run("serve", "--port", 99999)
+    assert code == 2
+    assert "'--port': must be a whole number from 0 to 65535, got '99999'" in re.sub(r"[│\s]+", " ", err)
 
 
 @pytest.mark.parametrize(
