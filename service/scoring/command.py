@@ -15,7 +15,7 @@ from service.formats import DEFAULT_LABEL, Format
 from service.machine import usable_cores
 from service.options import label as read_label
 from service.options import one_of, out_folder, whole_number
-from service.scoring.inputs import Inputs, discover, read_names
+from service.scoring.inputs import Inputs, discover, read_names, reading
 
 if TYPE_CHECKING:
     from service.scoring.summary import ScoreSummary
@@ -234,7 +234,7 @@ def _find(inputs: list[str], files_from: str | None, strict: bool, out: Path) ->
     if files_from == "-":
         names = read_names(sys.stdin.buffer)
     elif files_from is not None:
-        with Path(files_from).open("rb") as stream:
+        with reading(files_from), Path(files_from).open("rb") as stream:
             names = read_names(stream)
     return discover(inputs, names=names, strict=strict, exclude=out)
 

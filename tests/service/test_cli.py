@@ -200,6 +200,9 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
     [
         ([], "nothing to score"),
         (["missing"], "there is no file or folder 'missing'"),
+        ([""], "an INPUT is empty"),
+        (["--files-from", "nope.txt"], "cannot read 'nope.txt': No such file or directory"),
+        (["one", "--files-from", "two"], "cannot read 'two': Is a directory"),
         (["empty"], "no picture found in 'empty'"),
         (["one", "two"], "'one/a.png' and 'two/a.png' would both be called 'a.png'"),
         (["one", "--files-from", "-"], "no picture found in the 0 names given"),
@@ -408,9 +411,14 @@ def test_evaluate_names_the_damaged_line(evaluated: tuple[Path, Path]) -> None:
     assert "p.jsonl, line 2" in err
 
 
-def test_evaluate_without_its_file(evaluated: tuple[Path, Path]) -> None:
-    code, _, err = run("evaluate", "missing.jsonl", "--boxes", evaluated[1])
-    assert (code, err) == (3, "error: No such file or directory 'missing.jsonl'\n")
+@pytest.mark.parametrize("missing", ["predictions", "boxes", "files"])
+def test_evaluate_without_one_of_its_files(evaluated: tuple[Path, Path], tmp_path: Path, missing: str) -> None:
+    (tmp_path / "names.txt").write_text("a\n")
+    given = {"predictions": evaluated[0], "boxes": evaluated[1], "files": tmp_path / "names.txt"}
+    for path, reason in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        given[missing] = path
+        code, out, err = run("evaluate", given["predictions"], "--boxes", given["boxes"], "--files", given["files"])
+        assert (code, out, err) == (2, "", f"error: cannot read '{path}': {reason}\n")
 
 
 def documented_commands() -> list[str]:
