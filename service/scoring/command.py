@@ -244,6 +244,9 @@ def _explain(summary: "ScoreSummary", found: Inputs, mode: Mode) -> None:
         warn(f"mode {mode!r} needs at least two readable pictures; used {summary.mode!r}")
     for folder in found.unreadable_folders:
         warn(f"cannot read the folder {folder}")
+    if kept := summary.cleared.kept:
+        others = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
+        warn(f"left what an earlier run wrote, since it was changed or cannot be removed: {str(kept[0])!r}{others}")
     if found.loops:
         warn(f"left out {found.loops} links that lead back to a folder that they lie in")
     for failure in summary.failures:

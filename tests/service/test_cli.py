@@ -187,6 +187,18 @@ def test_one_picture_falls_back_to_attention_and_says_so(engine: DummyEngine, tm
     assert rows(out)["mode"] == "attention"
 
 
+def test_an_outdated_file_that_was_edited_stays_and_is_named(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 3)
+    out = tmp_path / "out"
+    run("score", tmp_path / "set", "--out", out, "--format", "yolo")
+    (out / "yolo/labels/p0.txt").write_text("corrected by hand")
+    (tmp_path / "set/p0.png").unlink()
+    code, _, err = run("score", tmp_path / "set", "--out", out, "--format", "yolo")
+    assert code == 0
+    assert f"warning: left what an earlier run wrote, since it was changed or cannot be removed: '{out}/yolo" in err
+    assert (out / "yolo/labels/p0.txt").read_text() == "corrected by hand"
+
+
 def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> None:
     write_squares(tmp_path / "set", 2)
     (tmp_path / "set/loop").symlink_to(tmp_path / "set", target_is_directory=True)
