@@ -2,3 +2,5 @@
 
 python -m benchmarks --help
 """
+
+import colocalization  # noqa: F401 - before ONNX Runtime, whose reports to Microsoft it turns off

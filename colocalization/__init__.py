@@ -1,5 +1,7 @@
 """Find the thing a set of pictures has in common: a box and a heat map for each picture, without a label."""
 
+import os
+
 from colocalization._version import __version__
 from colocalization.boxes import Box
 from colocalization.errors import ColocalizeError, ImageError, ModelError, ProviderError
@@ -20,3 +22,7 @@ __all__ = [
     "SetResult",
     "__version__",
 ]
+
+# ONNX Runtime (1.32's wheel for Linux) reports to Microsoft and keeps a device id below the home folder, unless this is
+# set before it is imported; no module of ours imports it before this line. What the user has set stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -5,7 +5,9 @@ A set is localized in four steps, which servers and batch jobs call one by one a
 `finish` goes from one picture's features to its boxes.
 """
 
-from collections.abc import Callable, Sequence
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
@@ -37,6 +39,8 @@ __all__ = ["DEFAULT_MODEL", "ImageFeatures", "Localizer", "PreparedImage"]
 Result = TypeVar("Result")
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
+
+_ONE_SOURCE = "the encoded bytes of a picture, its path (str or Path) or a binary stream that can seek"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +243,18 @@ class Localizer:
         Holds all pictures in memory; for folders of any size use `colocalize score`.
 
         Args:
-            sources: Encoded bytes, paths or binary streams. One that cannot be read gets a result with an `error`.
+            sources: Encoded bytes, paths or binary streams that can seek, in a list or another iterable. One that
+                cannot be read gets a result with an `error`.
             mode: What the boxes are found by. A single readable picture has nothing in common with others: `common`
                 falls back to `attention`, and the result says so.
             max_boxes: Most boxes a picture.
 
         Returns:
             One result for each source, in their order.
+
+        Raises:
+            TypeError: `sources` is a single picture, or one of them is something else than these.
+            ValueError: `mode` or `max_boxes` is not allowed.
 
         Example:
             >>> result = Localizer.load().localize([Path("examples/images/kingfisher.jpg")])
@@ -255,7 +264,8 @@ class Localizer:
         if mode not in ("attention", "common"):
             raise ValueError(f"mode must be 'attention' or 'common', got {mode!r}")
         _check_max_boxes(max_boxes)
-        prepared = [self._try_prepare(source) for source in sources]
+        _check_many(sources)
+        prepared = [self._try_prepare(index, source) for index, source in enumerate(sources)]
         good = [one for one in prepared if isinstance(one, PreparedImage)]
         features = [self.run([one])[0] for one in good]
         common = None
@@ -266,7 +276,9 @@ class Localizer:
         images = tuple(ImageResult.failed(one) if isinstance(one, ImageError) else next(results) for one in prepared)
         return SetResult("attention" if common is None else "common", images)
 
-    def _try_prepare(self, source: bytes | str | Path | BinaryIO) -> PreparedImage | ImageError:
+    def _try_prepare(self, index: int, source: bytes | str | Path | BinaryIO) -> PreparedImage | ImageError:
+        if not (isinstance(source, bytes | str | Path) or _is_binary_stream(source)):
+            raise TypeError(f"sources[{index}] must be {_ONE_SOURCE}, got {type(source).__name__}")
         try:
             return self.prepare(source)
         except ImageError as error:
@@ -297,6 +309,17 @@ class Localizer:
 
 def _each(function: Callable[[int], Result], indices: Sequence[int], pool: Executor | None) -> list[Result]:
     return list(map(function, indices) if pool is None else pool.map(function, indices))
+
+
+def _check_many(sources: object) -> None:
+    """Refuse what is no collection of sources, and a single source that could be taken for one, such as a string."""
+    single = isinstance(sources, bytes | bytearray | str | os.PathLike) or _is_binary_stream(sources)
+    if single or not isinstance(sources, Iterable):
+        raise TypeError(f"sources must be a list, each {_ONE_SOURCE}, got a single {type(sources).__name__}")
+
+
+def _is_binary_stream(source: object) -> bool:
+    return hasattr(source, "read") and hasattr(source, "seek") and not isinstance(source, io.TextIOBase)
 
 
 def _check_max_boxes(max_boxes: int) -> None:

@@ -3,3 +3,5 @@
 `source` finds the network, `pooling_graph` writes the pooling in plain ONNX operators, `graph` puts the file together
 and `parity` runs it on real pictures beside torch.
 """
+
+import colocalization  # noqa: F401 - before ONNX Runtime, whose reports to Microsoft it turns off

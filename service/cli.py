@@ -14,6 +14,7 @@ import typer
 from colocalization._version import __version__
 from colocalization.engine import Device
 from service.exits import EXIT_CANNOT_RUN, errors_reported, fail, warn
+from service.options import one_of, whole_number
 from service.scoring.command import score
 
 __all__ = ["add_optional_commands", "app", "main"]
@@ -54,14 +55,25 @@ def _common_options(
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(parser=whole_number(0, 65535), metavar="0..65535", help="Port to listen on; 0 takes a free one."),
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file; the one in the box if left out.")] = None,
-    device: Annotated[Device | None, typer.Option(help="Where the network runs.")] = None,
+    device: Annotated[
+        Device | None, typer.Option(parser=one_of(Device), metavar="auto|cpu|cuda", help="Where the network runs.")
+    ] = None,
     require_gpu: Annotated[
         bool | None, typer.Option("--require-gpu", help="Refuse to start where CUDA cannot be used.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=0, help="Threads of the network; 0 takes all cores.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes, each with a model of its own.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(parser=whole_number(0), metavar="N>=0", help="Threads of the network; 0 takes all cores."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(parser=whole_number(1), metavar="N>=1", help="Processes, each with a model of its own."),
+    ] = None,
 ) -> None:
     """Start the HTTP service.
 
@@ -71,8 +83,9 @@ def serve(
 
     from service.server import run
     from service.settings import Settings
+    from service.settings_errors import explain
 
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "host": host,
         "port": port,
         "model": model,
@@ -83,11 +96,11 @@ def serve(
     }
     for name in Settings.unknown_variables():
         warn(f"{name} is no setting")
+    given = {name: value for name, value in options.items() if value is not None}
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**given)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
-        fail("; ".join(problems))
+        fail(explain(error, given))
     with errors_reported():
         try:
             run(settings)

@@ -1,5 +1,6 @@
 """One picture that shows many: tiles in a grid, each with its name and what was found."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ TILE_SIDE = 240
 _CAPTION_HEIGHT = 20
 _MARGIN = 8
 _MOST_COLUMNS = 8
+_WHOLE_LETTERS = {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+"""Latin letters that Unicode does not take apart into one of ASCII and an accent."""
+
 _BACKGROUND, _TEXT, _EMPTY, _MARK = (250, 250, 250), (30, 30, 30), (225, 225, 225), (200, 30, 30)
 
 
@@ -25,7 +29,8 @@ class Tile:
     """One place on the sheet.
 
     Attributes:
-        name: What is written below it; shortened in the middle where it is too long.
+        name: What is written below it; shortened in the middle where it is too long, and without what Pillow's font
+            has no shapes for: accents are left out, other letters than Latin ones are question marks.
         picture: File of the overlay, or None where there is none to show.
         mark: What is written across the picture in red, with a red frame; None for no mark.
     """
@@ -96,8 +101,7 @@ def _shortened(
     text: str, width: int, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
 ) -> str:
     """The text on one line, with its middle left out until it is at most `width` pixels wide."""
-    # Names may hold line ends, and bytes that are no characters; neither can be drawn.
-    text = "".join(character if character.isprintable() else "?" for character in text)
+    text = "".join(map(_drawable, text))
     if draw.textlength(text, font=font) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -105,3 +109,15 @@ def _shortened(
         if draw.textlength(shorter, font=font) <= width:
             return shorter
     return "…"
+
+
+def _drawable(character: str) -> str:
+    """A character in ASCII, which is what Pillow's font has shapes for; line ends and the like cannot be drawn either.
+
+    Example:
+        >>> "".join(map(_drawable, "Größe 写.jpg"))
+        'Grosse ?.jpg'
+    """
+    parts = unicodedata.normalize("NFKD", _WHOLE_LETTERS.get(character, character))
+    plain = "".join(part for part in parts if not unicodedata.combining(part))
+    return plain if plain.isascii() and plain.isprintable() else "?"

@@ -65,7 +65,7 @@ def errors_reported(interrupted: str = "interrupted") -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever reads the output has left (`| head`); Typer ends the command without a word
     except OSError as error:
-        name = "" if error.filename is None else f" {error.filename!r}"
+        name = "" if error.filename is None else f" {str(error.filename)!r}"
         fail(f"{error.strerror or error}{name}", EXIT_CANNOT_RUN)
     except KeyboardInterrupt as error:
         fail(interrupted, EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_INTERRUPTED)

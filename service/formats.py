@@ -12,7 +12,7 @@ from colocalization.errors import ColocalizeError
 from service.scoring.files import atomic_writer, write_atomically
 from service.scoring.predictions import Prediction, PredictionBox
 
-__all__ = ["DEFAULT_LABEL", "Format", "FormatError", "check_names", "write_format"]
+__all__ = ["DEFAULT_LABEL", "Format", "FormatError", "check_names", "format_files", "write_format"]
 
 Format = Literal["jsonl", "csv", "coco", "yolo", "labelstudio"]
 
@@ -22,6 +22,9 @@ DEFAULT_LABEL = "object"
 Read = Callable[[], Iterable[Prediction]]
 """Reads the predictions from the beginning; called as often as a format needs to pass over them, so that none has to
 hold them all."""
+
+_FILES: dict[Format, str] = {"csv": "predictions.csv", "coco": "coco.json", "labelstudio": "labelstudio.json"}
+"""The formats that are one file, and its name."""
 
 _CSV_HEADER = (
     *("file", "x0", "y0", "x1", "y1", "score", "confidence", "contains_common_object", "width", "height", "error"),
@@ -70,15 +73,15 @@ def write_format(kind: Format, read: Read, out: Path, *, label: str = DEFAULT_LA
     """
     match kind:
         case "csv":
-            path = out / "predictions.csv"
+            path = out / _FILES[kind]
             with atomic_writer(path) as stream:
                 _write_csv(stream, read())
         case "coco":
-            path = out / "coco.json"
+            path = out / _FILES[kind]
             with atomic_writer(path) as stream:
                 _write_coco(stream, read, label)
         case "labelstudio":
-            path = out / "labelstudio.json"
+            path = out / _FILES[kind]
             with atomic_writer(path) as stream:
                 _write_list(stream, (_label_studio_task(one, label, model) for one in read() if one["width"] > 0))
         case "yolo":
@@ -87,6 +90,15 @@ def write_format(kind: Format, read: Read, out: Path, *, label: str = DEFAULT_LA
         case _:
             raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, got {kind!r}")
     return path
+
+
+def format_files(kind: Format, predictions: Iterable[Prediction], out: Path) -> Iterator[Path]:
+    """All files that `write_format` writes for these predictions."""
+    if kind == "yolo":
+        yield out / "yolo" / "classes.txt"
+        yield from (_labels(out / "yolo", one) for one in predictions if one["width"] > 0)
+    else:
+        yield out / _FILES[kind]
 
 
 def _write_csv(stream: BinaryIO, predictions: Iterable[Prediction]) -> None:
@@ -179,7 +191,11 @@ def _write_yolo(folder: Path, predictions: Iterable[Prediction], label: str) -> 
     for one in predictions:
         if one["width"] > 0:
             lines = "".join(_yolo_line(box, one["width"], one["height"]) for box in one["boxes"])
-            write_atomically(folder / "labels" / _yolo_name(one["path"]), lines.encode(), durable=False)
+            write_atomically(_labels(folder, one), lines.encode(), durable=False)
+
+
+def _labels(folder: Path, one: Prediction) -> Path:
+    return folder / "labels" / _yolo_name(one["path"])
 
 
 def _yolo_line(box: PredictionBox, width: int, height: int) -> str:

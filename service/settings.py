@@ -130,13 +130,13 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         if self.max_pending_images < self.max_images:
             raise ValueError(
-                f"max_pending_images ({self.max_pending_images}) must be at least max_images ({self.max_images}), "
-                "or the largest request could never be accepted"
+                f"{self.variable('max_pending_images')} ({self.max_pending_images}) must be at least "
+                f"{self.variable('max_images')} ({self.max_images}), or the largest request could never be accepted"
             )
         if self.max_buffered_bytes < self.max_request_bytes:
             raise ValueError(
-                f"max_buffered_bytes ({self.max_buffered_bytes}) must be at least "
-                f"max_request_bytes ({self.max_request_bytes})"
+                f"{self.variable('max_buffered_bytes')} ({self.max_buffered_bytes}) must be at least "
+                f"{self.variable('max_request_bytes')} ({self.max_request_bytes})"
             )
         return self
 
@@ -183,6 +183,16 @@ class Settings(BaseSettings):
     def _cores(self) -> int:
         return max(1, usable_cores() // self.workers)
 
+    @staticmethod
+    def variable(name: str) -> str:
+        """The environment variable of a setting.
+
+        Example:
+            >>> Settings.variable("max_images")
+            'COLOCALIZE_MAX_IMAGES'
+        """
+        return f"{_PREFIX}{name}".upper()
+
     @classmethod
     def unknown_variables(cls, environment: Mapping[str, str] | None = None) -> list[str]:
         """Variables that look like settings but are none: most likely misspelt.
@@ -195,5 +205,5 @@ class Settings(BaseSettings):
             ['COLOCALIZE_PROT']
         """
         names = os.environ if environment is None else environment
-        known = {f"{_PREFIX}{name}".upper() for name in cls.model_fields}
+        known = {cls.variable(name) for name in cls.model_fields}
         return sorted(name for name in names if name.upper().startswith(_PREFIX) and name.upper() not in known)

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import httpx
@@ -66,6 +68,23 @@ def starting_with(*starts: str) -> list[str]:
 def test_no_command_is_left_out() -> None:
     covered = starting_with("colocalize", ".venv/bin/colocalize", "curl")
     assert sorted({*covered, *RUN_ELSEWHERE}) == sorted(set(commands()))
+
+
+def test_what_the_commands_write_is_ignored_by_git() -> None:
+    patterns = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
+    for out in re.findall(r"--out (\S+)", "\n".join(commands())):
+        assert any(fnmatch(out.partition("/")[0], pattern) for pattern in patterns), out
+
+
+def test_what_is_to_be_installed_comes_from_the_checkout_and_has_what_the_commands_need() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for what in re.findall(r"pip install (?:-e )?'(.*?)'", page.read_text()):
+            assert re.fullmatch(r"\.\[[a-z,]+\]", what), f"{page.name}: {what}"  # it is not on PyPI
+            assert set(what[2:-1].split(",")) <= set(extras)
+    above_training = README.partition("colocalize train")[0].rpartition("**With a network")[2]
+    assert "'.[cpu,export]'" in above_training
+    assert "colocalize[train]" in extras["export"]
 
 
 @pytest.mark.slow

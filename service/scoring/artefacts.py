@@ -82,6 +82,10 @@ class Artefacts:
             case "tile":
                 return self._state / "tiles" / f"{name}.png"
 
+    def paths(self, name: str) -> list[Path]:
+        """Where everything wanted of a picture lies."""
+        return [self.path(kind, name) for kind in self.wanted(name)]
+
     def are_present(self, name: str, drawn: Container[str]) -> bool:
         """Whether everything wanted of a picture is among what was drawn of it, and still lies there."""
         return all(kind in drawn and self.path(kind, name).is_file() for kind in self.wanted(name))

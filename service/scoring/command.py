@@ -13,7 +13,9 @@ from colocalization.results import Effort, Mode
 from service.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
 from service.formats import DEFAULT_LABEL, Format
 from service.machine import usable_cores
-from service.scoring.inputs import Inputs, discover, read_names
+from service.options import label as read_label
+from service.options import one_of, out_folder, whole_number
+from service.scoring.inputs import Inputs, discover, read_names, reading
 
 if TYPE_CHECKING:
     from service.scoring.summary import ScoreSummary
@@ -36,7 +38,12 @@ def _check_formats(given: list[str] | None) -> list[str] | None:
 
 
 def score(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if missing.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", parser=out_folder, metavar="FOLDER", help="Folder for the results; made if missing."
+        ),
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="INPUT", help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'."),
@@ -53,21 +60,28 @@ def score(
     mode: Annotated[
         Mode,
         typer.Option(
-            help="attention: each picture by its own attention map; common: by what the pictures have in common."
+            parser=one_of(Mode),
+            metavar="attention|common",
+            help="attention: each picture by its own attention map; common: by what the pictures have in common.",
         ),
     ] = "common",
     effort: Annotated[
         Effort,
         typer.Option(
+            parser=one_of(Effort),
+            metavar="full|fast",
             help="Of mode common. full: look at each picture twice; fast: twice only at those that it learns from, "
-            "which for large sets takes about two thirds of the time and gives coarser boxes."
+            "which for large sets takes about two thirds of the time and gives coarser boxes.",
         ),
     ] = "full",
     model: Annotated[
         Path | None,
         typer.Option(envvar="COLOCALIZE_MODEL", help="Model file; the one in the box if left out."),
     ] = None,
-    max_boxes: Annotated[int, typer.Option(min=1, help="Most boxes a picture.", rich_help_panel=_RESULTS)] = 1,
+    max_boxes: Annotated[
+        int,
+        typer.Option(parser=whole_number(1), metavar="N>=1", help="Most boxes a picture.", rich_help_panel=_RESULTS),
+    ] = 1,
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,7 +93,13 @@ def score(
         ),
     ] = None,
     label: Annotated[
-        str, typer.Option(help="Name of the class, in formats that have classes.", rich_help_panel=_RESULTS)
+        str,
+        typer.Option(
+            parser=read_label,
+            metavar="NAME",
+            help="Name of the class, in formats that have classes.",
+            rich_help_panel=_RESULTS,
+        ),
     ] = DEFAULT_LABEL,
     heatmaps: Annotated[
         bool, typer.Option("--heatmaps", help="Draw the heat map of every picture.", rich_help_panel=_RESULTS)
@@ -99,7 +119,13 @@ def score(
     ] = True,
     device: Annotated[
         Device,
-        typer.Option(envvar="COLOCALIZE_DEVICE", help="Where the network runs.", rich_help_panel=_RUNNING),
+        typer.Option(
+            envvar="COLOCALIZE_DEVICE",
+            parser=one_of(Device),
+            metavar="auto|cpu|cuda",
+            help="Where the network runs.",
+            rich_help_panel=_RUNNING,
+        ),
     ] = "auto",
     require_gpu: Annotated[
         bool,
@@ -113,19 +139,27 @@ def score(
     threads: Annotated[
         int,
         typer.Option(
-            min=0,
+            parser=whole_number(0),
+            metavar="N>=0",
             envvar="COLOCALIZE_THREADS",
             help="Threads that the network takes on the CPU; 0 takes all cores.",
             rich_help_panel=_RUNNING,
         ),
     ] = 0,
     workers: Annotated[
-        int, typer.Option(min=0, help="Threads that decode and draw; 0 takes all cores.", rich_help_panel=_RUNNING)
+        int,
+        typer.Option(
+            parser=whole_number(0),
+            metavar="N>=0",
+            help="Threads that decode and draw; 0 takes all cores.",
+            rich_help_panel=_RUNNING,
+        ),
     ] = 0,
     batch_size: Annotated[
         int,
         typer.Option(
-            min=1,
+            parser=whole_number(1),
+            metavar="N>=1",
             help="Pictures in one run of the network on a GPU; the CPU takes one at a time, more is no faster there.",
             rich_help_panel=_RUNNING,
         ),
@@ -133,7 +167,8 @@ def score(
     max_pixels: Annotated[
         int,
         typer.Option(
-            min=1,
+            parser=whole_number(1),
+            metavar="N>=1",
             envvar="COLOCALIZE_MAX_PIXELS",
             help="Most pixels (width x height) of a picture.",
             rich_help_panel=_RUNNING,
@@ -200,7 +235,7 @@ def _find(inputs: list[str], files_from: str | None, strict: bool, out: Path) ->
     if files_from == "-":
         names = read_names(sys.stdin.buffer)
     elif files_from is not None:
-        with Path(files_from).open("rb") as stream:
+        with reading(files_from), Path(files_from).open("rb") as stream:
             names = read_names(stream)
     return discover(inputs, names=names, strict=strict, exclude=out)
 
@@ -210,6 +245,9 @@ def _explain(summary: "ScoreSummary", found: Inputs, mode: Mode) -> None:
         warn(f"mode {mode!r} needs at least two readable pictures; used {summary.mode!r}")
     for folder in found.unreadable_folders:
         warn(f"cannot read the folder {folder}")
+    if kept := summary.cleared.kept:
+        others = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
+        warn(f"left what an earlier run wrote, since it was changed or cannot be removed: {str(kept[0])!r}{others}")
     if found.loops:
         warn(f"left out {found.loops} links that lead back to a folder that they lie in")
     for failure in summary.failures:

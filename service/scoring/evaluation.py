@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colocalization.corloc import CorLoc, CorLocScores
-from service.scoring.inputs import InputError, read_names
+from service.scoring.inputs import InputError, read_names, reading
 from service.scoring.predictions import DamagedFileError, read_predictions
 
 __all__ = ["Evaluation", "evaluate", "read_boxes"]
@@ -47,13 +47,13 @@ def evaluate(predictions: Path, boxes: Path, names: Path | None = None) -> Evalu
 
     Raises:
         DamagedFileError: A line of a file is not what it has to be.
-        InputError: No file is left to score, or none of the files was predicted.
-        OSError: A file cannot be read.
+        InputError: A file cannot be read, no file is left to score, or none of the files was predicted.
     """
-    truth = read_boxes(boxes)
+    with reading(boxes):
+        truth = read_boxes(boxes)
     unknown: tuple[str, ...] = ()
     if names is not None:
-        with names.open("rb") as stream:
+        with reading(names), names.open("rb") as stream:
             wanted = list(dict.fromkeys(read_names(stream)))
         unknown = tuple(name for name in wanted if name not in truth)
         truth = {name: truth[name] for name in wanted if name in truth}
@@ -61,11 +61,12 @@ def evaluate(predictions: Path, boxes: Path, names: Path | None = None) -> Evalu
         raise InputError(f"{boxes} has no boxes" + (f" of the files named in {names}" if names else ""))
     first: dict[str, list[Corners]] = {}
     unboxed: list[str] = []
-    for one in read_predictions(predictions):
-        if one["path"] in truth:
-            first[one["path"]] = [(box["x0"], box["y0"], box["x1"], box["y1"]) for box in one["boxes"][:1]]
-        else:
-            unboxed.append(one["path"])
+    with reading(predictions):
+        for one in read_predictions(predictions):
+            if one["path"] in truth:
+                first[one["path"]] = [(box["x0"], box["y0"], box["x1"], box["y1"]) for box in one["boxes"][:1]]
+            else:
+                unboxed.append(one["path"])
     if not first:
         raise InputError(_no_match(predictions, unboxed, boxes, truth))
     corloc = CorLoc()

@@ -3,11 +3,27 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_writer", "write_atomically"]
+__all__ = ["atomic_writer", "naming", "write_atomically"]
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Around the writing of a file: an error that names none, such as that of a full disk, is made to name this one.
+
+    Args:
+        path: The file.
+        temporary: A name that it has until it is whole, which would tell nobody anything.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or str(error.filename) == str(temporary):
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -25,14 +41,16 @@ def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     # The temporary name has a fixed length: one made from a long name would be too long for the file system.
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
+        with naming(path, temporary):
+            with temporary.open("xb") as stream:
+                yield stream
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is the first error that tells
+            temporary.unlink()
         raise
     if durable:
         _sync_folder(path.parent)

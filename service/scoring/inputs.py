@@ -6,12 +6,13 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from colocalization.errors import ColocalizeError
 
-__all__ = ["InputError", "InputFile", "Inputs", "discover", "natural_key", "read_names"]
+__all__ = ["InputError", "InputFile", "Inputs", "discover", "natural_key", "read_names", "reading"]
 
 _DECODABLE = ".apng .bmp .dib .gif .jfif .jpe .jpeg .jpg .mpo .png .tif .tiff .webp"
 # Photographs in formats that the decoder does not allow. They get an error line each rather than being counted among
@@ -30,6 +31,19 @@ class InputError(ColocalizeError):
 
     def __init__(self, message: str) -> None:
         super().__init__("input_error", message)
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Around the reading of a file that the user named: one that is missing or unreadable is a mistake in the inputs.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ class Inputs:
 
     Attributes:
         files: The files to score, in order.
-        skipped: Files left out because they are no pictures.
+        skipped: Number of files left out because they are no pictures.
         loops: Links left out because they lead back to a folder that they lie in.
         unreadable_folders: Folders that could not be listed, each with the reason.
     """
@@ -136,7 +150,7 @@ def discover(
         finder.add_names(names, _base_of_names(inputs))
     if not finder.files:
         raise InputError(_nothing_found(inputs, names, finder))
-    return Inputs(tuple(finder.files.values()), finder.skipped, finder.loops, tuple(finder.unreadable))
+    return Inputs(tuple(finder.files.values()), len(finder.skipped), finder.loops, tuple(finder.unreadable))
 
 
 def _base_of_names(inputs: Sequence[str]) -> str:
@@ -152,7 +166,7 @@ def _base_of_names(inputs: Sequence[str]) -> str:
 
 def _nothing_found(inputs: Sequence[str], names: Sequence[str] | None, finder: "_Finder") -> str:
     where = ", ".join(map(repr, inputs)) if names is None else f"the {len(names)} names given"
-    reasons = [f"{finder.skipped} files are not pictures"] if finder.skipped else []
+    reasons = [f"{len(finder.skipped)} files are not pictures"] if finder.skipped else []
     reasons += [f"cannot read the folder {folder}" for folder in finder.unreadable]
     return f"no picture found in {where}" + (f" ({'; '.join(reasons)})" if reasons else "")
 
@@ -162,13 +176,15 @@ class _Finder:
 
     def __init__(self, strict: bool, exclude: Path | None) -> None:
         self.files: dict[str, InputFile] = {}
-        self.skipped = 0
+        self.skipped: set[str] = set()  # real paths, since a file may be given twice
         self.loops = 0
         self.unreadable: list[str] = []
         self._strict = strict
         self._excluded = _identity(exclude) if exclude is not None and exclude.exists() else None
 
     def add_input(self, text: str) -> None:
+        if not text:
+            raise InputError("an INPUT is empty; give a folder, a file or a pattern ('.' is the working folder)")
         path = Path(text)
         if path.is_dir():
             if _identity(path) == self._excluded:
@@ -216,7 +232,7 @@ class _Finder:
 
     def _add(self, name: str, path: str) -> None:
         if not (self._strict or _looks_like_a_picture(path)):
-            self.skipped += 1
+            self.skipped.add(os.path.realpath(path))
             return
         if (other := self.files.get(name)) is not None:
             if os.path.realpath(other.path) != os.path.realpath(path):

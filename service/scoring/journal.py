@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from service.scoring.files import write_atomically
+from service.scoring.files import naming, write_atomically
 from service.scoring.inputs import InputFile
 from service.scoring.predictions import Prediction
 
@@ -83,6 +83,7 @@ class Journal:
         if end is None:
             write_atomically(path, header)
             end = len(header)
+        self._path = path
         self._stream: BinaryIO = path.open("r+b")
         self._stream.truncate(end)
         self._end = end
@@ -93,7 +94,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        with naming(self._path):
+            self._stream.close()  # what a full disk has not taken is tried again here
 
     def find(self, name: str) -> Entry | None:
         """The last entry under this name, of this run or an earlier one."""
@@ -114,9 +116,10 @@ class Journal:
                 "artefacts": entry.artefacts,
             }
         )
-        self._stream.seek(self._end)
-        self._stream.write(line)
-        self._stream.flush()
+        with naming(self._path):
+            self._stream.seek(self._end)
+            self._stream.write(line)
+            self._stream.flush()
         self._offsets[entry.prediction["path"]] = self._end
         self._end += len(line)
 

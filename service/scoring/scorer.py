@@ -2,7 +2,7 @@
 
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -15,11 +15,12 @@ from colocalization.images import DecodedImage
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import ImageResult, Mode
 from service.contact_sheet import MAX_TILES, Tile, contact_sheet
-from service.formats import DEFAULT_LABEL, Format, check_names, write_format
+from service.formats import DEFAULT_LABEL, Format, check_names, format_files, write_format
 from service.scoring.artefacts import Artefacts
 from service.scoring.files import atomic_writer
 from service.scoring.inputs import InputFile
 from service.scoring.journal import Entry, Journal, digest_files
+from service.scoring.outputs import Outputs
 from service.scoring.pipeline import PipelineSizes, run_pipeline
 from service.scoring.predictions import Prediction, encode_prediction, read_predictions, to_prediction
 from service.scoring.progress import Progress
@@ -28,7 +29,8 @@ from service.scoring.summary import ScoreSummary
 __all__ = ["STATE_FOLDER", "ScoreOptions", "Scorer"]
 
 STATE_FOLDER = ".colocalize"
-"""Folder below the results that holds the journal and the contact sheet's tiles. It may be deleted at any time."""
+"""Folder below the results that holds the journal, the list of what was written, and the contact sheet's tiles. It may
+be deleted at any time; what was written is then not known to be ours any more, and stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Scorer:
     def score(self, files: Sequence[InputFile]) -> ScoreSummary:
         """Score the files and write `predictions.jsonl` and what else the options ask for.
 
+        What earlier runs have written into the folder and no longer holds is removed in the end.
+
         Args:
             files: At least one file, with names of their own, in the order of the results.
 
@@ -121,11 +125,13 @@ class Scorer:
             tiles={names[index] for index in _tile_indices(files)} if self._options.contact_sheet else (),
         )
         artefacts.check_names(names)
+        outputs = Outputs(self._out, state / "outputs.jsonl")
         with Journal(state / "journal.jsonl", self._settings(), resume=self._options.resume) as journal:
-            mode, pending = self._run(files, journal, artefacts)
-            summary = self._write_predictions(files, journal, mode)
+            mode, pending = self._run(files, journal, artefacts, outputs)
+            summary, drawn = self._write_predictions(files, journal, mode)
         summary.reused = len(files) - pending
         self._write_rest(files, artefacts, summary)
+        summary.cleared = outputs.finish(self._predictions, self._files(drawn, artefacts))
         summary.seconds = time.monotonic() - began
         return summary
 
@@ -141,11 +147,13 @@ class Scorer:
             "max_boxes": self._options.max_boxes,
         }
 
-    def _run(self, files: Sequence[InputFile], journal: Journal, artefacts: Artefacts) -> tuple[Mode, int]:
+    def _run(
+        self, files: Sequence[InputFile], journal: Journal, artefacts: Artefacts, outputs: Outputs
+    ) -> tuple[Mode, int]:
         """Bring the journal up to date; gives the mode that was used and the number of pictures that were run."""
         if self._options.mode == "attention":
             pending = _pending(files, journal, artefacts, None)
-            self._stream(files, pending, journal, artefacts, _Fitted(None, None, {}))
+            self._stream(files, pending, journal, artefacts, outputs, _Fitted(None, None, {}))
             return "attention", len(pending)
         sample = [files[index] for index in sample_indices(len(files), Localizer.set_sample_size)]
         # If nothing is pending under the common object of a sample that can be read completely, it need not be
@@ -154,7 +162,7 @@ class Scorer:
             return "common", 0
         fitted = self._fit(sample)
         pending = _pending(files, journal, artefacts, fitted.digest)
-        self._stream(files, pending, journal, artefacts, fitted)
+        self._stream(files, pending, journal, artefacts, outputs, fitted)
         return "attention" if fitted.common is None else "common", len(pending)
 
     def _fit(self, sample: Sequence[InputFile]) -> _Fitted:
@@ -183,8 +191,11 @@ class Scorer:
         pending: Sequence[InputFile],
         journal: Journal,
         artefacts: Artefacts,
+        outputs: Outputs,
         fitted: _Fitted,
     ) -> None:
+        if pending:
+            outputs.begin(path for file in pending for path in artefacts.paths(file.name))
         wanted = {file.name for file in pending}
         # Given out once each, so that memory falls as the pictures pass.
         known = {name: features for name, features in fitted.features.items() if name in wanted}
@@ -242,8 +253,12 @@ class Scorer:
         drawn = artefacts.draw(file.name, picture.prepared.image, result)
         return Entry(to_prediction(file.name, result), file.size, file.mtime_ns, fitted.digest, drawn)
 
-    def _write_predictions(self, files: Sequence[InputFile], journal: Journal, mode: Mode) -> ScoreSummary:
+    def _write_predictions(
+        self, files: Sequence[InputFile], journal: Journal, mode: Mode
+    ) -> tuple[ScoreSummary, list[str]]:
+        """Write the file; gives what came of it and the names of the pictures that something was drawn of."""
         summary = ScoreSummary(mode)
+        drawn: list[str] = []
         path = self._predictions
         with atomic_writer(path) as stream:
             for file in files:
@@ -252,8 +267,10 @@ class Scorer:
                     raise RuntimeError(f"{file.name!r} is missing from the journal of the run that scored it")
                 stream.write(encode_prediction(entry.prediction))
                 summary.add(entry.prediction)
+                if entry.artefacts:
+                    drawn.append(file.name)
         summary.written.append(path)
-        return summary
+        return summary, drawn
 
     def _write_rest(self, files: Sequence[InputFile], artefacts: Artefacts, summary: ScoreSummary) -> None:
         metadata = self._localizer.engine.metadata
@@ -272,14 +289,27 @@ class Scorer:
         if self._options.contact_sheet:
             chosen = set(_tile_indices(files))
             shown = (one for index, one in enumerate(read_predictions(self._predictions)) if index in chosen)
-            path = self._out / "contact-sheet.jpg"
-            with atomic_writer(path) as stream:
+            with atomic_writer(self._contact_sheet) as stream:
                 contact_sheet([_tile(one, artefacts) for one in shown]).save(stream, format="JPEG", quality=90)
-            summary.written.append(path)
+            summary.written.append(self._contact_sheet)
+
+    def _files(self, drawn: Sequence[str], artefacts: Artefacts) -> Iterator[Path]:
+        """All files of this run besides `predictions.jsonl`."""
+        for name in drawn:
+            yield from artefacts.paths(name)
+        for kind in self._options.formats:
+            if kind != "jsonl":
+                yield from format_files(kind, read_predictions(self._predictions), self._out)
+        if self._options.contact_sheet:
+            yield self._contact_sheet
 
     @property
     def _predictions(self) -> Path:
         return self._out / "predictions.jsonl"
+
+    @property
+    def _contact_sheet(self) -> Path:
+        return self._out / "contact-sheet.jpg"
 
 
 def _without_input(picture: _Picture) -> _Picture:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colocalization.results import Mode
+from service.scoring.outputs import Cleared
 from service.scoring.predictions import Prediction
 
 __all__ = ["ScoreSummary", "summary_table"]
@@ -30,6 +31,7 @@ class ScoreSummary:
         failures: The first of the failed pictures, each with the reason.
         seconds: Wall time.
         written: Files and folders that were written, in order.
+        cleared: What became of the files of earlier runs that no longer hold.
     """
 
     mode: Mode
@@ -42,6 +44,7 @@ class ScoreSummary:
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     written: list[Path] = field(default_factory=list)
+    cleared: Cleared = field(default_factory=Cleared)
 
     def add(self, prediction: Prediction) -> None:
         """Count one picture."""
@@ -79,6 +82,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
         ("taken over from an earlier run", summary.reused),
         ("time", f"{summary.seconds:.1f} s"),
         ("pictures a second", f"{(summary.pictures - summary.reused) / max(summary.seconds, 1e-9):.1f}"),
+        *([("outdated files removed", summary.cleared.removed)] if summary.cleared.removed else []),
         *(("written" if index == 0 else "", path) for index, path in enumerate(summary.written)),
     ]
     for name, value in rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from colocalization.corloc import CorLoc, CorLocScores
 from colocalization.errors import ImageError, ModelError
@@ -219,6 +220,43 @@ class TestDummy:
             dummy_localizer.fit([prepared.image], features)
         with pytest.raises(ValueError, match="got 2 and 1"):
             dummy_localizer.fit([prepared.image] * 2, features)
+
+    @pytest.mark.parametrize(
+        ("sources", "name"),
+        [
+            ("one/path.jpg", "str"),
+            (Path("one/path.jpg"), type(Path()).__name__),
+            (b"encoded", "bytes"),
+            (bytearray(b"encoded"), "bytearray"),
+            (io.BytesIO(b"encoded"), "BytesIO"),
+            (None, "NoneType"),
+            (Image.new("RGB", (8, 8)), "Image"),
+        ],
+    )
+    def test_a_single_source_is_no_set(self, dummy_engine: DummyEngine, sources: object, name: str) -> None:
+        with pytest.raises(TypeError, match=rf"must be a list, each the encoded bytes .* got a single {name}$"):
+            Localizer(dummy_engine).localize(sources)  # type: ignore[arg-type]
+        assert dummy_engine.batch_sizes == []
+
+    @pytest.mark.parametrize(
+        ("source", "name"),
+        [
+            (7, "int"),
+            (None, "NoneType"),
+            (np.zeros((8, 8, 3), np.uint8), "ndarray"),
+            (Image.new("RGB", (8, 8)), "Image"),
+            (io.StringIO("text"), "StringIO"),
+        ],
+    )
+    def test_a_source_of_another_type_is_named(self, dummy_localizer: Localizer, source: object, name: str) -> None:
+        sources = [png(square(64, 64, 16, 16, 40, 40)), source]
+        with pytest.raises(TypeError, match=rf"^sources\[1\] must be the encoded bytes .* or .*, got {name}$"):
+            dummy_localizer.localize(sources)  # type: ignore[arg-type]
+
+    def test_sources_may_come_from_a_generator(self, dummy_localizer: Localizer) -> None:
+        picture = png(square(64, 64, 16, 16, 40, 40))
+        result = dummy_localizer.localize(one for one in (picture, io.BytesIO(picture)))  # type: ignore[arg-type]
+        assert [one.error for one in result.images] == [None, None]
 
     def test_options_are_checked_before_any_work(self, dummy_engine: DummyEngine) -> None:
         localizer = Localizer(dummy_engine)

@@ -187,6 +187,18 @@ def test_one_picture_falls_back_to_attention_and_says_so(engine: DummyEngine, tm
     assert rows(out)["mode"] == "attention"
 
 
+def test_an_outdated_file_that_was_edited_stays_and_is_named(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 3)
+    out = tmp_path / "out"
+    run("score", tmp_path / "set", "--out", out, "--format", "yolo")
+    (out / "yolo/labels/p0.txt").write_text("corrected by hand")
+    (tmp_path / "set/p0.png").unlink()
+    code, _, err = run("score", tmp_path / "set", "--out", out, "--format", "yolo")
+    assert code == 0
+    assert f"warning: left what an earlier run wrote, since it was changed or cannot be removed: '{out}/yolo" in err
+    assert (out / "yolo/labels/p0.txt").read_text() == "corrected by hand"
+
+
 def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> None:
     write_squares(tmp_path / "set", 2)
     (tmp_path / "set/loop").symlink_to(tmp_path / "set", target_is_directory=True)
@@ -200,6 +212,9 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
     [
         ([], "nothing to score"),
         (["missing"], "there is no file or folder 'missing'"),
+        ([""], "an INPUT is empty"),
+        (["--files-from", "nope.txt"], "cannot read 'nope.txt': No such file or directory"),
+        (["one", "--files-from", "two"], "cannot read 'two': Is a directory"),
         (["empty"], "no picture found in 'empty'"),
         (["one", "two"], "'one/a.png' and 'two/a.png' would both be called 'a.png'"),
         (["one", "--files-from", "-"], "no picture found in the 0 names given"),
@@ -207,10 +222,17 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["one", "--out", "a_file"], "--out must be a folder, but 'a_file' is a file"),
         (["mixed", "--format", "yolo"], "YOLO would call the labels"),
         (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
-        (["one", "--mode", "both"], "--mode"),
-        (["one", "--effort", "slow"], "--effort"),
-        (["one", "--max-boxes", "0"], "--max-boxes"),
-        (["one", "--batch-size", "0"], "--batch-size"),
+        (["one", "--mode", "both"], "'--mode': must be one of attention, common, got 'both'"),
+        (["one", "--effort", "slow"], "'--effort': must be one of full, fast, got 'slow'"),
+        (["one", "--device", "tpu"], "must be one of auto, cpu, cuda, got 'tpu'"),
+        (["one", "--max-boxes", "0"], "'--max-boxes': must be a whole number of at least 1, got '0'"),
+        (["one", "--max-boxes", "abc"], "'--max-boxes': must be a whole number of at least 1, got 'abc'"),
+        (["one", "--threads", "-1"], "(env var: 'COLOCALIZE_THREADS'): must be a whole number of at least 0, got '-1'"),
+        (["one", "--max-pixels", "0"], "must be a whole number of at least 1, got '0'"),
+        (["one", "--batch-size", "0"], "'--batch-size': must be a whole number of at least 1, got '0'"),
+        (["one", "--label", ""], "'--label': must be a name on one line, got ''"),
+        (["one", "--label", "a\nb"], "must be a name on one line, got 'a\\nb'"),
+        (["one", "--out", ""], "must be the name of a folder ('.' is the working folder), got ''"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_code_2(
@@ -312,11 +334,36 @@ def test_serve_takes_options_before_the_environment(served: list[Settings], monk
     assert err == "warning: COLOCALIZE_PROT is no setting\n"
 
 
-def test_serve_names_a_wrong_setting_in_one_line(served: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLOCALIZE_MAX_IMAGES", "none")
-    code, _, err = run("serve")
-    assert (code, err.count("\n"), served) == (2, 1, [])
-    assert err.startswith("error: max_images: ")
+@pytest.mark.parametrize(
+    ("options", "variables", "said"),
+    [
+        ([], {"MAX_IMAGES": "viele"}, "COLOCALIZE_MAX_IMAGES must be a whole number of at least 1, got 'viele'"),
+        ([], {"BATCH_WAIT": "2"}, "COLOCALIZE_BATCH_WAIT must be a number of at least 0 and at most 1, got '2'"),
+        ([], {"RELOAD": "maybe"}, "COLOCALIZE_RELOAD must be true or false, got 'maybe'"),
+        ([], {"DEVICE": "tpu"}, "COLOCALIZE_DEVICE must be one of auto, cpu, cuda, got 'tpu'"),
+        ([], {"GPUS": "0,b"}, "COLOCALIZE_GPUS must be a whole number or several, comma-separated, got 'b'"),
+        (["--workers", 65], {}, "--workers must be a whole number of at least 1 and at most 64, got 65"),
+        (
+            [],
+            {"MAX_IMAGES": "200"},
+            "COLOCALIZE_MAX_PENDING_IMAGES (128) must be at least COLOCALIZE_MAX_IMAGES (200), "
+            "or the largest request could never be accepted",
+        ),
+    ],
+)
+def test_serve_names_a_wrong_setting_in_one_line(
+    served: list[Settings], monkeypatch: pytest.MonkeyPatch, options: list[str], variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"COLOCALIZE_{name}", value)
+    assert run("serve", *options) == (2, "", f"error: {said}\n")
+    assert served == []
+
+
+def test_serve_names_a_wrong_option(served: list[Settings]) -> None:
+    code, _, err = run("serve", "--port", 99999)
+    assert code == 2
+    assert "'--port': must be a whole number from 0 to 65535, got '99999'" in re.sub(r"[│\s]+", " ", err)
 
 
 @pytest.mark.parametrize(
@@ -376,9 +423,14 @@ def test_evaluate_names_the_damaged_line(evaluated: tuple[Path, Path]) -> None:
     assert "p.jsonl, line 2" in err
 
 
-def test_evaluate_without_its_file(evaluated: tuple[Path, Path]) -> None:
-    code, _, err = run("evaluate", "missing.jsonl", "--boxes", evaluated[1])
-    assert (code, err) == (3, "error: No such file or directory 'missing.jsonl'\n")
+@pytest.mark.parametrize("missing", ["predictions", "boxes", "files"])
+def test_evaluate_without_one_of_its_files(evaluated: tuple[Path, Path], tmp_path: Path, missing: str) -> None:
+    (tmp_path / "names.txt").write_text("a\n")
+    given = {"predictions": evaluated[0], "boxes": evaluated[1], "files": tmp_path / "names.txt"}
+    for path, reason in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        given[missing] = path
+        code, out, err = run("evaluate", given["predictions"], "--boxes", given["boxes"], "--files", given["files"])
+        assert (code, out, err) == (2, "", f"error: cannot read '{path}': {reason}\n")
 
 
 def documented_commands() -> list[str]:

@@ -55,6 +55,20 @@ def test_any_name_can_be_written(blue: Path, name: str) -> None:
     assert contact_sheet([Tile(name, blue)]).width == 256
 
 
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("größe.jpg", "grosse.jpg"),
+        ("gro\u0308ße.jpg", "grosse.jpg"),  # as macOS writes names
+        ("Łódź Ærø.jpg", "Lodz AEro.jpg"),
+        ("写真1.jpg", "??1.jpg"),
+        ("line\nend\udcff.jpg", "line?end?.jpg"),
+    ],
+)
+def test_letters_that_the_font_lacks_are_written_in_ascii(blue: Path, name: str, drawn: str) -> None:
+    assert contact_sheet([Tile(name, blue)]).tobytes() == contact_sheet([Tile(drawn, blue)]).tobytes()
+
+
 def test_a_sheet_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one tile"):
         contact_sheet([])

@@ -3,11 +3,13 @@
 `python -m tests.service.test_docs` writes the table of settings anew.
 """
 
+import inspect
 import re
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from service.cli import serve
 from service.problems import PROBLEM_TYPES
 from service.settings import Settings
 
@@ -34,8 +36,14 @@ def test_problems_are_documented_with_their_status() -> None:
         for status, codes in re.findall(r"^\| (\d{3}) \| (.*?) \|", PAGE.read_text(), re.MULTILINE)
         for code in re.findall(r"`(\w+)`", codes)
     }
-    routing = {"bad_request", "not_found", "method_not_allowed"}
-    assert documented == {code: kind.status for code, kind in PROBLEM_TYPES.items() if code not in routing}
+    assert documented == {code: kind.status for code, kind in PROBLEM_TYPES.items() if code != "bad_request"}
+
+
+def test_the_settings_that_have_flags_are_documented() -> None:
+    sentence = re.search(r"^Settings are environment variables,.*?:$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert sentence is not None
+    documented = set(re.findall(r"`(\w+)`", sentence[0])) & set(Settings.model_fields)
+    assert documented == set(inspect.signature(serve).parameters)
 
 
 if __name__ == "__main__":

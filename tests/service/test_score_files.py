@@ -1,8 +1,13 @@
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from colocalization.results import ImageResult
 from service.scoring.files import atomic_writer, write_atomically
+from service.scoring.journal import Entry, Journal
+from service.scoring.predictions import to_prediction
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -37,3 +42,36 @@ def test_folders_are_made_and_long_names_fit(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / ("x" * 251 + ".txt")  # 255 bytes, the most that file systems take
     write_atomically(path, b"1")
     assert path.read_bytes() == b"1"
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond 100 bytes; like that of a full disk, the error comes from the write and names no file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_an_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="File too large") as caught:
+        write_atomically(tmp_path / "a.txt", b"1" * 200)
+    assert caught.value.filename == str(tmp_path / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_an_error_of_a_full_disk_names_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    prediction = to_prediction("a" * 200, ImageResult(4, 4, (), 0.5, True, None))
+    with pytest.raises(OSError, match="File too large") as caught, Journal(path, {}, resume=True) as journal:
+        journal.append(Entry(prediction, 1, 1, None, ()))
+    assert caught.value.filename == str(path)
+
+
+def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file where a folder has to be")
+    with pytest.raises(NotADirectoryError) as caught, atomic_writer(tmp_path / "a" / "b.txt"):
+        pass
+    assert caught.value.filename == str(tmp_path / "a" / "b.txt")

@@ -37,6 +37,11 @@ def test_a_folder_gives_its_pictures_in_natural_order_with_relative_names(tree: 
     assert found.files[2] == InputFile("b2.jpg", "set/b2.jpg", status.st_size, status.st_mtime_ns)
 
 
+@pytest.mark.parametrize("given", [["set", "set"], ["set", "./set"], ["set/notes.txt", "set"]])
+def test_a_file_that_is_no_picture_counts_once_however_often_it_is_given(tree: Path, given: list[str]) -> None:
+    assert discover(given).skipped == 1
+
+
 def test_strict_keeps_what_is_no_picture(tree: Path) -> None:
     assert "notes.txt" in names("set", strict=True)
     assert discover(["set"], strict=True).skipped == 0

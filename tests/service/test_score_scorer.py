@@ -12,6 +12,7 @@ from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, Mode
 from service.formats import FormatError
 from service.scoring.inputs import InputFile, discover
+from service.scoring.outputs import Cleared
 from service.scoring.pipeline import PipelineSizes
 from service.scoring.scorer import ScoreOptions, Scorer
 from service.scoring.summary import ScoreSummary
@@ -267,6 +268,56 @@ def test_an_overlay_of_other_results_is_drawn_again(dummy_engine: DummyEngine, p
     score(dummy_engine, pictures, out, mode="attention", overlays=True)
     score(dummy_engine, pictures, out, mode="attention", max_boxes=2)
     assert score(dummy_engine, pictures, out, mode="attention", max_boxes=2, overlays=True).reused == 0
+
+
+def written(out: Path) -> set[str]:
+    files = (path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    return {name for name in files if not name.startswith(".colocalize/")}
+
+
+def test_nothing_stays_of_pictures_that_are_gone_or_fail_now(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    pictures, out = tmp_path / "set", tmp_path / "out"
+    write_square(pictures / "sub/gone.png", 8, 8)
+    write_squares(pictures, 3)
+    wanted = {"formats": ("yolo", "csv"), "heatmaps": True, "overlays": True, "contact_sheet": True}
+    score(dummy_engine, pictures, out, mode="attention", **wanted)
+    assert {"yolo/labels/sub/gone.txt", "heatmaps/sub/gone.png.png", "overlays/p0.png.jpg"} < written(out)
+    (out / "overlays/mine.jpg").write_text("my own")
+    (pictures / "sub/gone.png").unlink()
+    (pictures / "p0.png").write_bytes(b"")  # fails
+    summary = score(dummy_engine, pictures, out, mode="attention", **wanted)
+    assert summary.cleared == Cleared(removed=8)  # of two pictures: labels, heat map, overlay and tile
+    assert written(out) == {
+        *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "yolo/classes.txt", "overlays/mine.jpg"),
+        *(f"yolo/labels/p{number}.txt" for number in (1, 2)),
+        *(f"heatmaps/p{number}.png.png" for number in (1, 2)),
+        *(f"overlays/p{number}.png.jpg" for number in (1, 2)),
+    }
+    assert not (out / "heatmaps/sub").exists()
+
+
+def test_files_that_were_not_asked_for_again_stay_only_while_they_hold(
+    dummy_engine: DummyEngine, pictures: Path
+) -> None:
+    out = pictures / "out"
+    score(dummy_engine, pictures, out, formats=("csv",), contact_sheet=True)
+    assert score(dummy_engine, pictures, out, formats=("coco",)).cleared == Cleared()
+    assert written(out) == {"predictions.jsonl", "predictions.csv", "coco.json", "contact-sheet.jpg"}
+    write_square(pictures / "p3.png", 0, 0, 40)
+    assert score(dummy_engine, pictures, out, formats=("coco",)).cleared.removed == 2 + 7  # and the tiles
+    assert written(out) == {"predictions.jsonl", "coco.json"}
+
+
+def test_drawings_of_an_interrupted_run_are_known(pictures: Path) -> None:
+    out = pictures / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Localizer, "finish", interrupting(StopError, 5))
+        with pytest.raises(StopError):
+            score(DummyEngine(), pictures, out, mode="attention", overlays=True)
+    assert "overlays/p0.png.jpg" in written(out)
+    (pictures / "p0.png").unlink()
+    score(DummyEngine(), pictures, out, mode="attention", overlays=True)
+    assert written(out) == {"predictions.jsonl", *(f"overlays/p{number}.png.jpg" for number in range(1, 7))}
 
 
 def test_the_contact_sheet_shows_a_bounded_number(dummy_engine: DummyEngine, tmp_path: Path) -> None:

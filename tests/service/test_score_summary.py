@@ -6,6 +6,7 @@ from rich.console import Console
 from colocalization.boxes import Box
 from colocalization.errors import ImageError
 from colocalization.results import ImageResult
+from service.scoring.outputs import Cleared
 from service.scoring.predictions import to_prediction
 from service.scoring.summary import ScoreSummary, summary_table
 
@@ -34,3 +35,14 @@ def test_the_table_shows_rate_errors_and_where_to_look() -> None:
         *(["time", "4.0 s"], ["pictures a second", "2.5"], ["written", "out/[x]/predictions.jsonl"]),
     ):
         assert row in cells
+
+
+def test_the_table_says_how_much_was_removed() -> None:
+    def shown(removed: int) -> str:
+        screen = io.StringIO()
+        summary = ScoreSummary("common", cleared=Cleared(removed))
+        Console(file=screen, width=100).print(summary_table(summary, skipped=0, provider="CPU"))
+        return screen.getvalue()
+
+    assert "outdated files removed" not in shown(0)
+    assert "│ outdated files removed         │      3 │" in shown(3)

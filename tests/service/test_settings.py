@@ -29,8 +29,8 @@ def test_settings_do_not_change() -> None:
         ({"port": 70000}, "port"),
         ({"workers": 0}, "workers"),
         ({"device": "tpu"}, "device"),
-        ({"max_images": 200}, "max_pending_images"),
-        ({"max_request_bytes": 2**40}, "max_buffered_bytes"),
+        ({"max_images": 200}, "MAX_PENDING_IMAGES"),
+        ({"max_request_bytes": 2**40}, "MAX_BUFFERED_BYTES"),
         ({"prot": 1}, "prot"),
     ],
 )
