@@ -25,7 +25,7 @@ class Tolerance:
 
     Attributes:
         maps: Largest difference, relative to the largest magnitude in the map.
-        iou: Least mean IoU of the boxes with torch's; 1: they must be identical.
+        iou: Least mean IoU of the boxes with torch's.
     """
 
     maps: float
@@ -33,7 +33,9 @@ class Tolerance:
 
 
 TOLERANCES: dict[Precision, Tolerance] = {
-    "fp32": Tolerance(1e-4, 1.0),  # the two runtimes sum in different orders, which leaves about 1e-6 a layer
+    # The two runtimes sum in different orders, which leaves about 1e-6 a layer. A pixel that lies so close to the cut
+    # falls on one side or the other, and a box's side moves by it.
+    "fp32": Tolerance(1e-4, 0.99),
     "fp16": Tolerance(0.02, 0.95),
     "int8": Tolerance(0.5, 0.8),  # a guard against calibration gone wrong; what it costs in CorLoc is to be measured
 }
@@ -108,7 +110,7 @@ def check_parity(
     report = ParityReport(len(pictures), attention, features, boxes, overlap / len(pictures))
     if max(attention, features) > tolerance.maps:
         raise ParityError(f"the exported model differs from torch by more than {tolerance.maps:g}: {report}")
-    if report.iou < tolerance.iou or (tolerance.iou == 1 and boxes > 0):
+    if report.iou < tolerance.iou:
         raise ParityError(f"the exported model's boxes differ from torch's: {report}")
     return report
 

@@ -46,8 +46,8 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
     ),
     "unsupported_media_type": ("Expected multipart/form-data, got 'application/json'.", {}),
     "invalid_parameter": (
-        "mode: Input should be 'attention' or 'common'.",
-        {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common'"}]},
+        "mode: Input should be 'attention' or 'common', got 'both'.",
+        {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common', got 'both'"}]},
     ),
     "no_images": ("Send at least one picture in the form field `images`.", {}),
     "no_readable_image": (

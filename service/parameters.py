@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.datastructures import QueryParams
 
 from colocalization.results import Mode
@@ -33,7 +34,7 @@ class Parameters(BaseModel):
 PARAMETER_NAMES = frozenset(Parameters.model_fields)
 
 _MAX_QUERY_ITEMS = 16
-_MAX_NAME_TOLD = 80
+_MAX_TOLD = 80
 
 
 def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: int) -> Parameters:
@@ -51,10 +52,7 @@ def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: in
     try:
         parameters = Parameters.model_validate({**query, **fields})
     except ValidationError as error:
-        errors = [
-            {"parameter": ".".join(map(str, entry["loc"]))[:_MAX_NAME_TOLD], "message": entry["msg"]}
-            for entry in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
+        errors = [_told(entry) for entry in error.errors(include_url=False, include_context=False)]
         told = "; ".join(f"{entry['parameter']}: {entry['message']}" for entry in errors)
         raise Problem("invalid_parameter", f"{told}.", {"errors": errors}) from error
     if parameters.max_boxes > max_boxes:
@@ -66,6 +64,16 @@ def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: in
     return parameters
 
 
+def _told(entry: ErrorDetails) -> dict[str, str]:
+    """A mistake with the value given and what is allowed."""
+    name = ".".join(map(str, entry["loc"]))[:_MAX_TOLD]
+    if entry["type"] == "extra_forbidden":
+        message = f"there is no such parameter; the parameters are {', '.join(sorted(PARAMETER_NAMES))}"
+    else:
+        message = f"{entry['msg']}, got {str(entry['input'])[:_MAX_TOLD]!r}"
+    return {"parameter": name, "message": message}
+
+
 def _check_query(query: QueryParams) -> None:
     items = query.multi_items()
     if len(items) > _MAX_QUERY_ITEMS:
@@ -74,6 +82,6 @@ def _check_query(query: QueryParams) -> None:
             f"The query has {len(items)} items; at most {_MAX_QUERY_ITEMS} are allowed.",
             {"limit": {"name": "query_items", "value": _MAX_QUERY_ITEMS}},
         )
-    repeated = sorted(name[:_MAX_NAME_TOLD] for name, times in Counter(name for name, _ in items).items() if times > 1)
+    repeated = sorted(name[:_MAX_TOLD] for name, times in Counter(name for name, _ in items).items() if times > 1)
     if repeated:
         raise Problem("invalid_parameter", f"The query gives {', '.join(repeated)!r} more than once.")

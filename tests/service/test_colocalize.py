@@ -84,11 +84,11 @@ def test_timing_adds_up_for_a_single_picture(client: TestClient, jpeg: bytes) ->
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ({"mode": "colour"}, "mode"),
-        ({"max_boxes": "0"}, "max_boxes"),
-        ({"max_boxes": "101"}, "max_boxes"),
-        ({"max_boxes": "1.5"}, "max_boxes"),
-        ({"heatmap": "jpeg"}, "heatmap"),
+        ({"mode": "colour"}, "mode: Input should be 'attention' or 'common', got 'colour'."),
+        ({"max_boxes": "0"}, "max_boxes: Input should be greater than or equal to 1, got '0'."),
+        ({"max_boxes": "101"}, "max_boxes is 101; at most 100 is allowed."),
+        ({"max_boxes": "1.5"}, "got '1.5'"),
+        ({"heatmap": "jpeg"}, "got 'jpeg'"),
         ({"max_box": "1"}, "max_box"),
     ],
 )
