@@ -82,7 +82,7 @@ def _pooling(record: Record) -> Iterator[str]:
             ratios = measured["poolings"]
             row: list[object] = [case, f"{features['positive']:.2f} / {features['most_positive']:.2f}", batch]
             row += [measured["threads"], f"{ratios['ptap']['base_ms']:.1f}"]
-            row += [_ratio(ratios[name]) for name in _COLUMNS]
+            row += [_ratio(ratios[name]) if name in ratios else "" for name in _COLUMNS]  # older rows may lack one
             rows.append(row)
     head = ["network and features", "positive, mean / most", "batch", "threads", "with the mean, ms"]
     yield from _table([*head, *(_LABELS[name] for name in _COLUMNS)], rows)

@@ -55,7 +55,7 @@ def input_means(
     for image in images:
         values = zip([*tensors, "image"], [*session.run(tensors, {"image": image[None]}), image[None]], strict=True)
         for tensor, value in values:
-            sums[tensor] = sums.get(tensor, 0) + value.mean(axis=(0, 2, 3), dtype=np.float64)
+            sums[tensor] = sums.get(tensor, 0) + value.mean(axis=(0, *range(2, value.ndim)), dtype=np.float64)
     return {name: sums[tensor] / len(images) for name, tensor in read.items()}
 
 
@@ -63,14 +63,15 @@ def mean_shift(weights: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArr
     """By how much rounding its weights moves the mean of what a convolution gives, without the picture's border.
 
     Args:
-        weights: (C_out, C_in / groups, kh, kw).
+        weights: (C_out, C_in / groups, ...), with the sides of the kernel at the end.
         mean: (C_in,), the mean of each channel it reads.
 
     Returns:
         (C_out,).
     """
     integers, steps = round_weights(weights)
-    error = (integers * steps.astype(np.float64)[:, None, None, None] - weights).sum(axis=(2, 3))
+    rounded = integers * steps.astype(np.float64).reshape(-1, *[1] * (weights.ndim - 1))
+    error = (rounded - weights).reshape(*weights.shape[:2], -1).sum(axis=2)
     by_group = mean.reshape(-1, 1, error.shape[1])  # (groups, 1, C_in / groups)
     shift = (error.reshape(len(by_group), -1, error.shape[1]) * by_group).sum(axis=2)
     return np.asarray(shift.reshape(-1), dtype=np.float32)

@@ -61,7 +61,9 @@ def pixelwise_topk_mean(features: Tensor, k: int) -> Tensor:
     if k == 1:
         return features.amax(dim=1)
     if not _is_traced() and _sum_is_topk_sum(features, k):
-        return features.sum(dim=1) / k
+        # In float32 at least: in 16 bits the sum of a thousand channels overflows where their mean does not.
+        wide = torch.promote_types(features.dtype, torch.float32)
+        return (features.sum(dim=1, dtype=wide) / k).to(features.dtype)
     return features.topk(k, dim=1, sorted=False).values.mean(dim=1)
 
 

@@ -7,7 +7,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_writer", "naming", "write_atomically"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["alone_in", "atomic_writer", "naming", "write_atomically"]
 
 
 @contextmanager
@@ -24,6 +29,23 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
         if error.filename is None or str(error.filename) == str(temporary):
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder, which is made; the end of the process lets them in.
+
+    Raises:
+        OSError: Another one is in it, or the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(error.errno, "another run is writing into", str(folder)) from error
+        yield
 
 
 @contextmanager

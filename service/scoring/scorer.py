@@ -17,7 +17,7 @@ from colocalization.results import ImageResult, Mode
 from service.contact_sheet import MAX_TILES, Tile, contact_sheet
 from service.formats import DEFAULT_LABEL, Format, check_names, format_files, write_format
 from service.scoring.artefacts import Artefacts
-from service.scoring.files import atomic_writer
+from service.scoring.files import alone_in, atomic_writer
 from service.scoring.inputs import InputFile
 from service.scoring.journal import Entry, Journal, digest_files
 from service.scoring.outputs import Outputs
@@ -110,8 +110,8 @@ class Scorer:
 
         Raises:
             FormatError: The names cannot be expressed in a format that was asked for.
-            OSError: A result cannot be written. What was finished stays in the journal, as it does when the run is
-                interrupted in any other way.
+            OSError: Another run is writing into the same folder, or a result cannot be written. What was finished
+                stays in the journal, as it does when the run is interrupted in any other way.
         """
         began = time.monotonic()
         names = [file.name for file in files]
@@ -125,13 +125,14 @@ class Scorer:
             tiles={names[index] for index in _tile_indices(files)} if self._options.contact_sheet else (),
         )
         artefacts.check_names(names)
-        outputs = Outputs(self._out, state / "outputs.jsonl")
-        with Journal(state / "journal.jsonl", self._settings(), resume=self._options.resume) as journal:
-            mode, pending = self._run(files, journal, artefacts, outputs)
-            summary, drawn = self._write_predictions(files, journal, mode)
-        summary.reused = len(files) - pending
-        self._write_rest(files, artefacts, summary)
-        summary.cleared = outputs.finish(self._predictions, self._files(drawn, artefacts))
+        with alone_in(state):
+            outputs = Outputs(self._out, state / "outputs.jsonl")
+            with Journal(state / "journal.jsonl", self._settings(), resume=self._options.resume) as journal:
+                mode, pending = self._run(files, journal, artefacts, outputs)
+                summary, drawn = self._write_predictions(files, journal, mode)
+            summary.reused = len(files) - pending
+            self._write_rest(files, artefacts, summary)
+            summary.cleared = outputs.finish(self._predictions, self._files(drawn, artefacts))
         summary.seconds = time.monotonic() - began
         return summary
 

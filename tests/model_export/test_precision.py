@@ -146,6 +146,13 @@ def test_the_shift_of_the_mean_is_that_of_a_convolution_with_rounded_weights(gro
     np.testing.assert_allclose(mean_shift(weights, flat), expected, atol=1e-6)
 
 
+def test_the_shift_of_the_mean_of_a_convolution_along_a_line() -> None:
+    """As in the channel attention of ECA networks."""
+    random = np.random.default_rng(0)
+    weights, mean = random.standard_normal((2, 3, 5)).astype(np.float32), random.uniform(0, 5, 3)
+    np.testing.assert_array_equal(mean_shift(weights, mean), mean_shift(weights[..., None], mean))
+
+
 @pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (1, 2, 1), (1, 1, 2)])
 def test_any_other_last_convolution_stays_as_it_is(kernel: int, stride: int, groups: int) -> None:
     found = Counter(node.op_type for node in quantize(chain(kernel, stride, groups, bias=True), inputs()).graph.node)

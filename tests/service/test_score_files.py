@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from colocalization.results import ImageResult
-from service.scoring.files import atomic_writer, write_atomically
+from service.scoring.files import alone_in, atomic_writer, write_atomically
 from service.scoring.journal import Entry, Journal
 from service.scoring.predictions import to_prediction
 
@@ -75,3 +75,12 @@ def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path: Path) -> N
     with pytest.raises(NotADirectoryError) as caught, atomic_writer(tmp_path / "a" / "b.txt"):
         pass
     assert caught.value.filename == str(tmp_path / "a" / "b.txt")
+
+
+def test_one_run_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with alone_in(folder), pytest.raises(OSError, match="another run is writing into") as caught, alone_in(folder):
+        pytest.fail("let in twice")
+    assert caught.value.filename == str(tmp_path / "out")
+    with alone_in(tmp_path / "out"):
+        pass

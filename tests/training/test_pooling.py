@@ -170,3 +170,12 @@ def test_a_traced_graph_holds_for_other_values(kind: str) -> None:
     sparse, dense = torch.relu(torch.randn(1, 8, 2, 2) - 2), torch.randn(1, 8, 2, 2)
     program = torch.export.export(pooling, (sparse,)).module()
     torch.testing.assert_close(program(dense), pooling(dense))
+
+
+@pytest.mark.parametrize("features", ["sparse", "dense"])
+def test_sums_of_16_bit_features_do_not_overflow(features: str) -> None:
+    values = torch.zeros(1, 2048, 1, 1, dtype=torch.float16)
+    values[:, : 1400 if features == "sparse" else 2048] = 60  # 1400 of them sum to more than float16 holds
+    found = pixelwise_topk_mean(values, 1433)
+    assert found.dtype == torch.float16
+    assert found.item() == pytest.approx(60 * min(1400 if features == "sparse" else 2048, 1433) / 1433, rel=1e-3)
