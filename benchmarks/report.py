@@ -65,7 +65,8 @@ def _pooling(record: Record) -> Iterator[str]:
     yield ""
     yield (
         "Forward time of the whole graph over that of the same graph with a plain channel mean (`ReduceMean`, as torch "
-        "exports it): median of the ratios of each round, with a 95 % interval; all take turns in one process. PTAP, k = 0.7 of the channels, takes part in "
+        "exports it): median of the ratios of each round, with a 95 % interval; all take turns in one process. "
+        "PTAP, k = 0.7 of the channels, takes part in "
         f"{record['settings']['rounds']} rounds, the others in fewer. *Positive*: share of positive features, "
         "and the largest of a pixel; where that is at most k no search is needed. The mean as a matrix product is what "
         "`colocalize export` writes for a network without PTAP: the strictest baseline. *Thresholds given*: each "
