@@ -29,13 +29,21 @@ _MOST_TO_CALIBRATE_ON = 100
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
+def _model_file(value: str | Path) -> Path:
+    # An empty name, mostly a shell variable that is not set, would be the working folder.
+    if not str(value) or Path(value).is_dir():
+        given = f"{str(value)!r}, which is a folder" if str(value) else "''"
+        raise typer.BadParameter(f"must be the name of a file to write, such as model.onnx, got {given}")
+    return Path(value)
+
+
 @app.command()
 def export(
     checkpoint: Annotated[
         str,
         typer.Argument(help=f"Checkpoint of `colocalize train`, or {PRETRAINED_PREFIX}NAME for a pretrained backbone."),
     ],
-    out: Annotated[Path, typer.Option(help="ONNX file to write.")],
+    out: Annotated[Path, typer.Option(parser=_model_file, metavar="FILE", help="ONNX file to write.")],
     parity_images: Annotated[Path, typer.Option(help="Folder of photographs on which ONNX Runtime must match torch.")],
     input_size: Annotated[int, typer.Option(help="Side of the square input in pixels, a multiple of 16.")] = 448,
     feature_map: Annotated[FeatureMap, typer.Option(help="Pretrained only: the feature map that is pooled.")] = "block",

@@ -6,7 +6,9 @@ from typing import Any, get_args
 
 import typer
 
-__all__ = ["label", "one_of", "out_folder", "whole_number"]
+__all__ = ["label", "one_of", "out_folder", "true_or_false", "whole_number"]
+
+_TRUE, _FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off", "")
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
@@ -50,6 +52,19 @@ def one_of(literal: Any) -> Callable[[str], str]:
         return value
 
     return read
+
+
+def true_or_false(value: str | bool) -> bool:
+    """The value of a flag, which a variable may spell in the usual ways; an empty one counts as not set.
+
+    Example:
+        >>> true_or_false("Yes"), true_or_false("off"), true_or_false("")
+        (True, False, False)
+    """
+    word = str(value).strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise typer.BadParameter(f"must be true or false, got {str(value)!r}")
+    return word in _TRUE
 
 
 def out_folder(value: str | Path) -> Path:

@@ -22,10 +22,21 @@ app = typer.Typer(add_completion=False)
 _LAYOUT_HELP = f"Layout of the folder: auto, {', '.join(LAYOUTS)}."
 
 
+def _run_folder(value: str | Path) -> Path:
+    # An empty name, mostly a shell variable that is not set, would be the working folder.
+    if not str(value) or Path(value).is_file():
+        given = f"{str(value)!r}, which is a file" if str(value) else "''"
+        raise typer.BadParameter(f"must be the name of a folder ('.' is the working folder), got {given}")
+    return Path(value)
+
+
 @app.command()
 def train(
     folder: Annotated[Path, typer.Argument(help="Folder of pictures, or a data set in its official layout.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, log, TensorBoard.")] = Path("runs/train"),
+    out: Annotated[
+        Path,
+        typer.Option(parser=_run_folder, metavar="FOLDER", help="Folder of the run: checkpoints, log, TensorBoard."),
+    ] = Path("runs/train"),
     preset: Annotated[str, typer.Option(help=f"Settings to start from: {', '.join(presets())}.")] = "small",
     config: Annotated[Path | None, typer.Option(help="TOML file of settings, in place of a preset.")] = None,
     override: Annotated[

@@ -112,6 +112,20 @@ def test_what_cannot_be_exported(checkpoint: Path, tmp_path: Path, arguments: li
     assert sorted(one.name for one in tmp_path.iterdir()) == ["tiny.pt"]
 
 
+@pytest.mark.parametrize(
+    ("out", "problem"), [("", "got ''"), (".", "got '.', which is a folder")], ids=["empty", "folder"]
+)
+def test_out_must_be_a_file(
+    out: str, problem: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64)
+    assert done.exit_code == 2
+    said = " ".join(re.sub("│", " ", done.output).split())
+    assert f"'--out': must be the name of a file to write, such as model.onnx, {problem}" in said
+    assert [one.name for one in tmp_path.iterdir()] == ["tiny.pt"]
+
+
 def readme() -> str:
     return (MODELS / "README.md").read_text()
 

@@ -1,5 +1,6 @@
 """`colocalize train` from the outside."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,21 @@ def test_errors_are_one_line(arguments: list[str], message: str, plain_folder: P
     assert result.exit_code == 2
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "problem"), [("", "got ''"), ("a_file", "got 'a_file', which is a file")], ids=["empty", "file"]
+)
+def test_out_must_be_a_folder(
+    out: str, problem: str, plain_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    code, output = train(str(plain_folder), "--out", out)
+    assert code == 2
+    said = " ".join(re.sub("│", " ", output).split())
+    assert f"'--out': must be the name of a folder ('.' is the working folder), {problem}" in said
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a_file", "mine"]
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
