@@ -155,16 +155,16 @@ class CommonObject:
 
     Attributes:
         first: The look at whole pictures: which part to look at again, and whether the object is there at all.
-        second: The look at the regions, from which the outlines were made.
+        second: The look at the regions, from which the outlines were made; None where nothing was looked at again.
         outlined: What has been learnt from the outlines; None of a set of too few pictures.
     """
 
     first: FirstLook
-    second: SecondLook
+    second: SecondLook | None
     outlined: OutlinedObject | None
 
     def map(self, picture: NDArray[np.floating], region: Region, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Map of the object in a region of a picture.
+        """Map of the object in a region of a picture that was looked at again.
 
         Args:
             picture: (C, h, w) feature map of the whole picture.
@@ -173,8 +173,26 @@ class CommonObject:
 
         Returns:
             (h', w') float32 [0, 1]; cut at 0.5.
+
+        Raises:
+            ValueError: Nothing was learnt of second looks.
         """
-        return self.second.map(features) if self.outlined is None else self.outlined.map(picture, region, features)
+        if self.outlined is not None:
+            return self.outlined.map(picture, region, features)
+        if self.second is None:
+            raise ValueError("nothing was learnt of second looks; there is a map of whole pictures only, `whole_map`")
+        return self.second.map(features)
+
+    def whole_map(self, picture: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Map of the object in a whole picture, by one look: by what the outlines taught, else by the first look.
+
+        Args:
+            picture: (C, h, w) feature map of the whole picture.
+
+        Returns:
+            (h, w) float32 [0, 1]; cut at 0.5.
+        """
+        return self.first.object.bounded_map(picture) if self.outlined is None else self.outlined.map(picture)
 
 
 def fit_first_look(

@@ -12,6 +12,7 @@ ImageErrorCode = Literal[
     "empty_file",
     "file_too_large",
     "image_too_large",
+    "not_finite",
     "not_found",
     "not_readable",
     "too_many_frames",
@@ -38,7 +39,7 @@ class ColocalizeError(Exception):
 
 
 class ImageError(ColocalizeError):
-    """One picture could not be read; the others of its set are unaffected."""
+    """One picture could not be read or localized; the others of its set are unaffected."""
 
     code: ImageErrorCode
 

@@ -67,13 +67,19 @@ class ImageFeatures:
     Attributes:
         attention: (h, w) float32.
         features: (C, h, w) float32.
+        is_finite: Whether all of both is finite. Half precision can overflow on single pictures.
         looked_again: What the network has given for regions of the picture while the common object was estimated from
             it, so that it need not run over them a second time.
     """
 
     attention: NDArray[np.float32]
     features: NDArray[np.float32]
+    is_finite: bool = field(init=False)
     looked_again: dict[Region, "ImageFeatures"] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        finite = bool(np.isfinite(self.attention).all() and np.isfinite(self.features).all())
+        object.__setattr__(self, "is_finite", finite)
 
 
 class Localizer:
@@ -140,7 +146,10 @@ class Localizer:
         return PreparedImage(image, self._transform(image.rgb))
 
     def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
-        """Take pictures through the network, all in one batch."""
+        """Take pictures through the network, all in one batch.
+
+        What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit`, and `finish` refuses it.
+        """
         # A batch of one needs no copy.
         return self._run(prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared]))
 
@@ -156,24 +165,33 @@ class Localizer:
 
         Args:
             images: At least two pictures of the set; at most `set_sample_size` are meant to be given.
-            features: Their features, as `run` gave them; they keep what second looks give.
+            features: Their features, as `run` gave them; they keep what second looks give. With effort `fast` nothing
+                is looked at again of a set in which too few pictures show the object to learn from outlines.
             pool: Threads to look at several pictures at once; the result is the same.
             check: Called before each step of a picture; what it raises ends the estimate.
 
         Returns:
-            The common object; None where the pictures have no foreground at all, for example because all are blank.
+            The common object; None where the pictures have no foreground at all, for example because all are blank,
+            or where the network's output is finite for fewer than two of them.
 
         Raises:
             ValueError: There are fewer than two pictures, or not as many pictures as features.
         """
         if len(images) < 2 or len(images) != len(features):
             raise ValueError(f"expected two or more pictures and their features, got {len(images)} and {len(features)}")
-        first = fit_first_look([one.attention for one in features], [one.features for one in features])
+        finite = [index for index, one in enumerate(features) if one.is_finite]
+        if len(finite) < 2:
+            return None
+        first = fit_first_look(
+            [features[index].attention for index in finite], [features[index].features for index in finite]
+        )
         if first is None:
             return None
         # Pictures without the common object would teach the second look other things.
-        shown = [index for index, one in enumerate(features) if self._shows(first, one)]
-        shown = shown if len(shown) > 1 else list(range(len(features)))
+        shown = [index for index in finite if self._shows(first, features[index])]
+        shown = shown if len(shown) > 1 else finite
+        if self.effort == "fast" and len(shown) < LEAST_OUTLINED:
+            return CommonObject(first, None, None)  # no outlines are learnt from, which are all that second looks serve
 
         def look_again(index: int) -> tuple[Region, ImageFeatures]:
             check()
@@ -183,6 +201,10 @@ class Localizer:
             return region, found
 
         again = dict(zip(shown, _each(look_again, shown, pool), strict=True))
+        shown = [index for index in shown if again[index][1].is_finite]
+        if not shown:
+            return None
+        again = {index: again[index] for index in shown}
         regions = [found.features for _, found in again.values()]
         second = fit_second_look([found.attention for _, found in again.values()], regions)
         if second is None:
@@ -214,16 +236,21 @@ class Localizer:
     ) -> ImageResult:
         """From one picture's features to its boxes.
 
-        With a common object and full effort, the network runs again over the object's part of the picture, alone in
-        its batch, so that the result does not depend on which other pictures are worked on.
+        With a common object and full effort, the network runs again over the object's part of the picture, unless `fit`
+        has looked there; alone in its batch, so that the result does not depend on which other pictures are worked on.
 
         Args:
             prepared: The picture.
             features: Its features, as `run` gave them.
             common: The common object of its set; None for mode `attention`.
             max_boxes: Most boxes to give, at least 1.
+
+        Raises:
+            ImageError: What the network gives for the picture, or for a part of it that it looks at again, is not
+                finite.
         """
         _check_max_boxes(max_boxes)
+        _check_finite(features)
         image = prepared.image
         if image.is_blank():
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
@@ -244,7 +271,7 @@ class Localizer:
 
         Args:
             sources: Encoded bytes, paths or binary streams that can seek, in a list or another iterable. One that
-                cannot be read gets a result with an `error`.
+                cannot be read, or for which the network's output is not finite, gets a result with an `error`.
             mode: What the boxes are found by. A single readable picture has nothing in common with others: `common`
                 falls back to `attention`, and the result says so.
             max_boxes: Most boxes a picture.
@@ -272,7 +299,7 @@ class Localizer:
         if mode == "common" and len(good) > 1:
             sample = sample_indices(len(good), self.set_sample_size)
             common = self.fit([good[index].image for index in sample], [features[index] for index in sample])
-        results = (self.finish(p, f, common, max_boxes=max_boxes) for p, f in zip(good, features, strict=True))
+        results = (self._try_finish(p, f, common, max_boxes) for p, f in zip(good, features, strict=True))
         images = tuple(ImageResult.failed(one) if isinstance(one, ImageError) else next(results) for one in prepared)
         return SetResult("attention" if common is None else "common", images)
 
@@ -284,6 +311,14 @@ class Localizer:
         except ImageError as error:
             return error
 
+    def _try_finish(
+        self, prepared: PreparedImage, features: ImageFeatures, common: CommonObject | None, max_boxes: int
+    ) -> ImageResult:
+        try:
+            return self.finish(prepared, features, common, max_boxes=max_boxes)
+        except ImageError as error:
+            return ImageResult.failed(error)
+
     def _run(self, images: NDArray[np.float32]) -> list[ImageFeatures]:
         output = self.engine.run(images)
         return [ImageFeatures(a, f) for a, f in zip(output.attention, output.features, strict=True)]
@@ -293,12 +328,13 @@ class Localizer:
 
     def _looks(self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int) -> list[Look]:
         """The regions to find boxes in, most important first, and the map of each."""
-        if self.effort == "fast" and common.outlined is not None:
-            return [(WHOLE, common.outlined.map(features.features))]
+        if self.effort == "fast" or common.second is None:
+            return [(WHOLE, common.whole_map(features.features))]
         looks = []
         for region in common.first.regions(features.features, max_boxes):
             # Taken out: a result is asked for once, and memory falls as the pictures of a large set pass.
             again = features.looked_again.pop(region, None) or self._look_again(image, region)
+            _check_finite(again)
             looks.append((region, common.map(features.features, region, again.features)))
         return looks
 
@@ -325,6 +361,15 @@ def _is_binary_stream(source: object) -> bool:
 def _check_max_boxes(max_boxes: int) -> None:
     if max_boxes < 1:
         raise ValueError(f"max_boxes must be at least 1, got {max_boxes}")
+
+
+def _check_finite(features: ImageFeatures) -> None:
+    if not features.is_finite:
+        raise ImageError(
+            "not_finite",
+            "what the network gives for the picture is not finite (NaN or infinity): the model is damaged, or its "
+            "precision too low for this picture",
+        )
 
 
 def _result(image: DecodedImage, extent: Extent, confidence: float) -> ImageResult:

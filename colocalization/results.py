@@ -13,8 +13,8 @@ __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
 
 Effort = Literal["full", "fast"]
 """`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: twice only at
-those that the common object is estimated from, for large sets about two thirds of the time and coarser boxes. Mode
-`attention` always looks once."""
+those that the common object is estimated from, and only where at least 8 of them show it, so that outlines are learnt
+from; for large sets about two thirds of the time and coarser boxes. Mode `attention` always looks once."""
 
 Mode = Literal["attention", "common"]
 """`attention`: each picture by its own attention map. `common`: by what the pictures of the set have in common."""
@@ -32,7 +32,7 @@ class ImageResult:
         contains_common_object: Whether the picture is taken to show the common object.
         heatmap: (H, W) float32 [0, 1], rows from the top, at the working size of the picture; None where the picture
             could not be read.
-        error: Why the picture could not be read, or None.
+        error: Why the picture could not be read or localized, or None.
     """
 
     width: int
@@ -45,7 +45,7 @@ class ImageResult:
 
     @classmethod
     def failed(cls, error: ImageError) -> "ImageResult":
-        """The result of a picture that could not be read."""
+        """The result of a picture that could not be read or localized."""
         return cls(0, 0, (), 0.0, False, None, error)
 
 

@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     device: Device = Field("auto", description="Where the network runs.")
     effort: Effort = Field(
         "full",
-        description="full: mode common looks at each picture twice; fast: twice only at those that it learns from, "
-        "with coarser boxes.",
+        description="full: mode common looks at each picture twice; fast: twice only at those whose outlines it "
+        "learns from, with coarser boxes.",
     )
     require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
     gpus: Annotated[tuple[int, ...], NoDecode] = Field(

@@ -43,6 +43,7 @@ class DummyEngine:
     Attributes:
         delay_s: Seconds that one run takes.
         before_run: Called with the number of pictures before each run; may raise or block.
+        spoils: Tells of a (3, S, S) input whether what comes out for it is NaN.
         batch_sizes: Number of pictures of each run so far.
     """
 
@@ -52,6 +53,7 @@ class DummyEngine:
     provider_warning: str | None = None
     delay_s: float = 0.0
     before_run: Callable[[int], None] | None = None
+    spoils: Callable[[NDArray[np.float32]], bool] | None = None
     batch_sizes: list[int] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,5 +68,7 @@ class DummyEngine:
         cell = INPUT_SIZE // MAP_SIZE
         cells = images.reshape(len(images), 3, MAP_SIZE, cell, MAP_SIZE, cell)
         attention = cells.mean(axis=(1, 3, 5), dtype=np.float64).astype(np.float32)
+        if self.spoils is not None:
+            attention[[self.spoils(one) for one in images]] = np.nan
         features = np.stack([attention, 2 * attention, 1 - attention, 0.5 + 0 * attention], axis=1)
         return NetworkOutput(attention, features.astype(np.float32))

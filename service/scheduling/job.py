@@ -68,11 +68,12 @@ class Job:
 
     Attributes:
         localizer: The model that all pictures of the job go through, also when another is loaded meanwhile.
-        mode: The mode asked for; `attention` at the end where `common` found only one readable picture.
+        mode: The mode asked for; `attention` at the end where `common` found only one readable picture, or nothing
+            that the pictures share.
         max_boxes: Most boxes in a picture.
         render: Writes one picture's part of the answer.
         answers: The parts of the answer, in the order of the pictures.
-        errors: The errors of the pictures that could not be read, by their index.
+        errors: The errors of the pictures that could not be read or localized, by their index.
         times: Where the time went.
         done: Gives None when all answers are there, or raises.
     """

@@ -254,6 +254,13 @@ class Scheduler:
         try:
             result = job.localizer.finish(prepared, features, job.common, max_boxes=job.max_boxes)
             answer = job.render(picture.index, result, prepared)
+        except ImageError as error:
+            with self._lock:
+                if self._stop_working(job, "postprocess", started):
+                    job.refuse(picture.index, error)
+                    self._answered(job, error.code)
+                    self._advance(job)
+            return
         except Exception as caught:
             with self._lock:
                 self._stop_working(job, "postprocess", started)
@@ -389,7 +396,7 @@ class Scheduler:
     def _answered(self, job: Job, code: str) -> None:
         job.unanswered -= 1
         self._monitor.image(code)
-        if code == "ok":  # the network did not run on the others, which take next to no time
+        if code == "ok":  # the network did not run on nearly all of the others, which take next to no time
             self._rate.finished()
         self._change_pending(-1)
 

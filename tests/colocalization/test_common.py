@@ -107,6 +107,15 @@ def test_a_common_object_without_outlines_has_the_second_looks_map() -> None:
     assert CommonObject(first, second, outlined).map(picture, WHOLE, detail) == pytest.approx(0.25)
 
 
+def test_map_of_a_whole_picture_by_one_look() -> None:
+    first, outlined = FirstLook(ALONG, NOTHING), OutlinedObject(TestOutlinedObject.across, ALONG)
+    picture = cells(np.zeros((2, 2)))  # nothing along the first channel, all along the second
+    assert CommonObject(first, None, None).whole_map(picture) == pytest.approx(0.25)
+    assert CommonObject(first, None, outlined).whole_map(picture) == pytest.approx(0.75)
+    with pytest.raises(ValueError, match="nothing was learnt of second looks"):
+        CommonObject(first, None, None).map(picture, WHOLE, picture)
+
+
 class TestFitOutlined:
     @staticmethod
     def learnt(share: float) -> OutlinedObject:

@@ -15,7 +15,7 @@ from colocalization.corloc import CorLoc, CorLocScores
 from colocalization.errors import ImageError, ModelError
 from colocalization.images import ImageLimits
 from colocalization.localizer import DEFAULT_MODEL, ImageFeatures, Localizer, PreparedImage
-from colocalization.results import ImageResult, SetResult
+from colocalization.results import Effort, ImageResult, Mode, SetResult
 from tests.colocalization.pictures import blank, corners, png, png_header, square
 from tests.dummy_engine import DummyEngine
 
@@ -184,14 +184,18 @@ class TestDummy:
         result = dummy_localizer.localize([content, path, io.BytesIO(content)])
         assert result.images[0].boxes == result.images[1].boxes == result.images[2].boxes
 
-    @pytest.mark.parametrize("effort", ["full", "fast"])
-    def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str) -> None:
+    # One a picture, and the second look, which is fitted on and with full effort then used for the box; of fewer than 8
+    # pictures no outlines are learnt, and second looks would serve nothing else in `fast`.
+    @pytest.mark.parametrize(("effort", "pictures", "runs"), [("full", 3, 6), ("fast", 3, 3), ("fast", 8, 16)])
+    def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str, pictures: int, runs: int) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
-        localizer.localize([png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)])
-        # One a picture, and the second look, which is fitted on and then used for the box.
-        assert dummy_engine.batch_sizes == [1] * 6
+        result = localizer.localize([png(square(160, 80, 10 * x, 20, 10 * x + 60, 60)) for x in range(pictures)])
+        assert dummy_engine.batch_sizes == [1] * runs
+        assert result.mode == "common"
+        for x, one in enumerate(result.images):
+            np.testing.assert_allclose(one.boxes[0].as_tuple(), (10 * x, 20, 10 * x + 60, 60), atol=12)
 
-    @pytest.mark.parametrize(("effort", "pictures"), [("full", 3), ("full", 8), ("fast", 3), ("fast", 8)])
+    @pytest.mark.parametrize(("effort", "pictures"), [("full", 3), ("full", 8), ("fast", 8)])
     def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str, pictures: int) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
         prepared = [localizer.prepare(png(square(160, 80, 10 * x, 20, 10 * x + 60, 60))) for x in range(pictures)]
@@ -206,6 +210,43 @@ class TestDummy:
         again = localizer.finish(prepared[0], features[0], common)
         assert equal(first, again)
         assert len(dummy_engine.batch_sizes) - runs == (0 if (effort, pictures) == ("fast", 8) else 1)
+
+    @pytest.mark.parametrize("effort", ["full", "fast"])
+    @pytest.mark.parametrize("mode", ["attention", "common"])
+    def test_what_is_not_finite_is_the_error_of_its_picture(
+        self, dummy_engine: DummyEngine, mode: Mode, effort: Effort
+    ) -> None:
+        localizer = Localizer(dummy_engine, effort=effort)
+        good = [png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)]
+        alone = localizer.localize(good, mode=mode)
+        dummy_engine.spoils = lambda one: float(one.max()) < 0.9
+        result = localizer.localize([good[0], png(square(160, 80, 20, 20, 80, 60) // 2), *good[1:]], mode=mode)
+        assert result.mode == mode
+        spoilt = result.images[1]
+        assert spoilt.error is not None
+        assert (spoilt.error.code, spoilt.boxes, spoilt.heatmap) == ("not_finite", (), None)
+        for one, other in zip((result.images[0], *result.images[2:]), alone.images, strict=True):
+            assert equal(one, other)
+
+    @pytest.mark.parametrize(("sample", "run", "failed"), [(4, 5, 1), (2, 7, 3)])
+    def test_a_second_look_that_is_not_finite_is_too(
+        self, dummy_engine: DummyEngine, sample: int, run: int, failed: int
+    ) -> None:
+        localizer = Localizer(dummy_engine)
+        # Runs 0 to 3 are the first looks. Fitted on all four, 4 to 7 are the second looks of the fit; fitted on the
+        # first and the third, 4 and 5 are, and 6 and 7 those of `finish` at the second and the fourth.
+        localizer.set_sample_size = sample
+        dummy_engine.spoils = lambda _: len(dummy_engine.batch_sizes) == run + 1
+        result = localizer.localize([png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60, 80)])
+        assert result.mode == "common"
+        codes = [None if one.error is None else one.error.code for one in result.images]
+        assert codes == ["not_finite" if index == failed else None for index in range(4)]
+
+    def test_a_network_that_gives_nothing_finite_leaves_nothing_to_fit(self, dummy_engine: DummyEngine) -> None:
+        dummy_engine.spoils = lambda one: True
+        result = Localizer(dummy_engine).localize([png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40)])
+        assert result.mode == "attention"
+        assert [one.error is not None and one.error.code for one in result.images] == ["not_finite"] * 2
 
     def test_large_sets_are_estimated_from_a_sample(self, dummy_engine: DummyEngine) -> None:
         localizer = Localizer(dummy_engine)

@@ -274,6 +274,21 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
     assert (one.answers, one.errors[1].code) == ([b"0", b"error"], "undecodable")
 
 
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_what_is_not_finite_is_the_error_of_its_picture(
+    make, recorder: Recorder, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, mode: str
+) -> None:
+    dark = np.zeros((64, 64, 3), np.uint8)
+    dark[16:32, 16:32] = 128
+    dummy_engine.spoils = lambda one: float(one.max()) < 0.9
+    one, scheduler = job(dummy_localizer, [jpeg, encode(dark), jpeg], mode), make()
+    scheduler.submit(one)
+    one.done.result(10)
+    assert (one.answers, one.errors[1].code, one.mode) == ([b"0", b"error", b"2"], "not_finite", mode)
+    assert sorted(recorder.codes) == ["not_finite", "ok", "ok"]
+    wait_until(lambda: scheduler.pending == 0)
+
+
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
     make, dummy_localizer: Localizer, jpeg: bytes
 ) -> None:
