@@ -9,20 +9,38 @@ import ctypes
 import time
 from collections.abc import Callable
 
-__all__ = ["MemoryTrimmer", "trim_heap"]
+__all__ = ["MemoryTrimmer", "bound_heaps", "trim_heap"]
 
 _WORK_SECONDS = 0.05
 """Processor time that tells work, a picture's at least, from an idle process's ticking."""
 
 
-def _find_malloc_trim() -> Callable[[int], int] | None:
+_M_ARENA_MAX = -8
+"""`mallopt`'s number for the most heaps, in glibc's malloc.h."""
+
+
+def _find(name: str) -> Callable[..., int] | None:
+    """A function of the process's own C library that glibc alone has."""
     try:
-        return ctypes.CDLL(None).malloc_trim  # of the process's own C library
+        library = ctypes.CDLL(None)
+        library.gnu_get_libc_version  # noqa: B018 -- musl has a mallopt that means nothing
+        found: Callable[..., int] = getattr(library, name)
     except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
         return None
+    return found
 
 
-_malloc_trim = _find_malloc_trim()
+_malloc_trim = _find("malloc_trim")
+_mallopt = _find("mallopt")
+
+
+def bound_heaps(most: int) -> None:
+    """Let all threads share so many heaps; for programs to call before they start threads.
+
+    glibc gives nearly every thread a heap of its own, and each keeps what its thread has freed.
+    """
+    if _mallopt is not None:
+        _mallopt(_M_ARENA_MAX, most)
 
 
 def trim_heap() -> None:

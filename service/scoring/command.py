@@ -14,7 +14,7 @@ from service.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_inter
 from service.formats import DEFAULT_LABEL, Format
 from service.machine import usable_cores
 from service.options import label as read_label
-from service.options import one_of, out_folder, whole_number
+from service.options import one_of, out_folder, true_or_false, whole_number
 from service.scoring.inputs import Inputs, discover, read_names, reading
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ _RESULTS, _RUNNING = "Results", "Running"
 _MOST_LANES = 4
 """Runs of the network at the same time on the CPU. Each takes memory for its activations; beyond these, more cores
 share the operators of one run."""
+
+_MOST_WORKERS = 12
+"""Threads that decode and draw, unless `--workers` says otherwise. Each has up to four pictures in flight, up to 5 MB
+each, so that memory would grow with the cores; and the network, in its few lanes, takes most of the work anyway."""
 
 _FORMATS = "|".join(get_args(Format))
 
@@ -70,8 +74,8 @@ def score(
         typer.Option(
             parser=one_of(Effort),
             metavar="full|fast",
-            help="Of mode common. full: look at each picture twice; fast: twice only at those that it learns from, "
-            "which for large sets takes about two thirds of the time and gives coarser boxes.",
+            help="Of mode common. full: look at each picture twice; fast: twice only at those that it learns "
+            "outlines from, none of a small set; takes about two thirds of the time and gives coarser boxes.",
         ),
     ] = "full",
     model: Annotated[
@@ -131,6 +135,8 @@ def score(
         bool,
         typer.Option(
             "--require-gpu",
+            parser=true_or_false,
+            metavar=" ",  # a flag takes no value
             envvar="COLOCALIZE_REQUIRE_GPU",
             help="Refuse to run where CUDA cannot be used.",
             rich_help_panel=_RUNNING,
@@ -151,7 +157,7 @@ def score(
         typer.Option(
             parser=whole_number(0),
             metavar="N>=0",
-            help="Threads that decode and draw; 0 takes all cores.",
+            help=f"Threads that decode and draw; 0 takes all cores, at most {_MOST_WORKERS}.",
             rich_help_panel=_RUNNING,
         ),
     ] = 0,
@@ -188,12 +194,14 @@ def score(
         from rich.console import Console
 
         from colocalization.localizer import Localizer
+        from service.memory import bound_heaps
         from service.scoring.pipeline import PipelineSizes
         from service.scoring.progress import progress_on
         from service.scoring.scorer import ScoreOptions, Scorer
         from service.scoring.summary import summary_table
 
         cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
+        bound_heaps(_MOST_LANES)
         harden_pillow()
         limits = ImageLimits(max_pixels=max_pixels)
         cores = threads or usable_cores()
@@ -215,7 +223,7 @@ def score(
             sizes=PipelineSizes(
                 batch=batch_size if on_gpu else 1,
                 lanes=1 if on_gpu else lanes,
-                workers=workers or usable_cores(),
+                workers=workers or min(usable_cores(), _MOST_WORKERS),
             ),
         )
         with sigterm_interrupts():
@@ -242,7 +250,9 @@ def _find(inputs: list[str], files_from: str | None, strict: bool, out: Path) ->
 
 def _explain(summary: "ScoreSummary", found: Inputs, mode: Mode) -> None:
     if summary.mode != mode:
-        warn(f"mode {mode!r} needs at least two readable pictures; used {summary.mode!r}")
+        readable = summary.pictures - summary.errors.total()
+        reason = "needs at least two readable pictures" if readable < 2 else "found no object that the pictures share"
+        warn(f"mode {mode!r} {reason}; used {summary.mode!r}")
     for folder in found.unreadable_folders:
         warn(f"cannot read the folder {folder}")
     if kept := summary.cleared.kept:

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from colocalization.results import Mode
 from service.scoring.files import naming, write_atomically
 from service.scoring.inputs import InputFile
 from service.scoring.predictions import Prediction
 
 __all__ = ["Entry", "Journal", "digest_files"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Entry:
         prediction: Its record.
         size: Size of the file when it was read, in bytes.
         mtime_ns: Its time of change, in nanoseconds since the epoch.
-        common: What the common object was estimated from (`digest_files`), or None where there was none.
+        common: What the common object was estimated from (`digest_files`), also in vain, or None for mode `attention`
+            and where there were too few pictures.
+        mode: What the picture's boxes were found by; `attention` where the set has no common object.
         artefacts: Kinds of pictures that were drawn of it.
     """
 
@@ -37,6 +40,7 @@ class Entry:
     size: int | None
     mtime_ns: int | None
     common: str | None
+    mode: Mode
     artefacts: tuple[str, ...]
 
     def is_of(self, file: InputFile) -> bool:
@@ -113,6 +117,7 @@ class Journal:
                 "size": entry.size,
                 "mtime_ns": entry.mtime_ns,
                 "common": entry.common,
+                "mode": entry.mode,
                 "artefacts": entry.artefacts,
             }
         )
@@ -150,4 +155,11 @@ def _line(record: Mapping[str, object]) -> bytes:
 
 
 def _entry(record: dict[str, Any]) -> Entry:
-    return Entry(record["prediction"], record["size"], record["mtime_ns"], record["common"], tuple(record["artefacts"]))
+    return Entry(
+        record["prediction"],
+        record["size"],
+        record["mtime_ns"],
+        record["common"],
+        record["mode"],
+        tuple(record["artefacts"]),
+    )

@@ -29,7 +29,8 @@ class PipelineSizes:
 
     Attributes:
         batch: Pictures in one run of the network.
-        lanes: Runs of the network at the same time.
+        lanes: Runs of the network at the same time. The pipeline bounds those of its own; the engine given to it must
+            bound those that `finish` makes.
         workers: Threads that decode and finish.
     """
 

@@ -16,6 +16,8 @@ from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import ImageResult, Mode
 from service.contact_sheet import MAX_TILES, Tile, contact_sheet
 from service.formats import DEFAULT_LABEL, Format, check_names, format_files, write_format
+from service.lanes import LaneEngine, Lanes
+from service.memory import trim_heap
 from service.scoring.artefacts import Artefacts
 from service.scoring.files import alone_in, atomic_writer
 from service.scoring.inputs import InputFile
@@ -82,6 +84,10 @@ class _Fitted:
     digest: str | None
     features: dict[str, ImageFeatures]
 
+    @property
+    def mode(self) -> Mode:
+        return "attention" if self.common is None else "common"
+
 
 class Scorer:
     """Scores files into one output folder.
@@ -92,7 +98,10 @@ class Scorer:
     """
 
     def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: Progress) -> None:
-        self._localizer = localizer
+        # Second looks run the network from the worker threads, of which there are more than lanes: they take turns too,
+        # since each run takes memory for its activations.
+        engine = LaneEngine(localizer.engine, Lanes(options.sizes.lanes))
+        self._localizer = Localizer(engine, localizer.limits, effort=localizer.effort)
         self._out = out
         self._options = options
         self._progress = progress
@@ -160,11 +169,13 @@ class Scorer:
         # If nothing is pending under the common object of a sample that can be read completely, it need not be
         # estimated again: entries of failed pictures are always pending.
         if len(sample) > 1 and not _pending(files, journal, artefacts, digest_files(sample)):
-            return "common", 0
+            known = journal.find(sample[0].name)  # all are of one mode, which depends on the sample alone
+            return "attention" if known is None else known.mode, 0
         fitted = self._fit(sample)
+        trim_heap()  # the pixels of the sample, and what the threads of the fit have freed
         pending = _pending(files, journal, artefacts, fitted.digest)
         self._stream(files, pending, journal, artefacts, outputs, fitted)
-        return "attention" if fitted.common is None else "common", len(pending)
+        return fitted.mode, len(pending)
 
     def _fit(self, sample: Sequence[InputFile]) -> _Fitted:
         features: dict[str, ImageFeatures] = {}
@@ -242,17 +253,22 @@ class Scorer:
 
     def _finish(self, picture: _Picture, fitted: _Fitted, artefacts: Artefacts) -> Entry:
         file = picture.file
+
+        def entry(result: ImageResult, drawn: tuple[str, ...] = ()) -> Entry:
+            prediction = to_prediction(file.name, result)
+            return Entry(prediction, file.size, file.mtime_ns, fitted.digest, fitted.mode, drawn)
+
         if picture.error is not None:
-            return Entry(
-                to_prediction(file.name, ImageResult.failed(picture.error)), file.size, file.mtime_ns, fitted.digest, ()
-            )
+            return entry(ImageResult.failed(picture.error))
         if picture.prepared is None or picture.features is None:
             raise RuntimeError(f"{file.name!r} was finished before the network had run over it")
-        result = self._localizer.finish(
-            picture.prepared, picture.features, fitted.common, max_boxes=self._options.max_boxes
-        )
-        drawn = artefacts.draw(file.name, picture.prepared.image, result)
-        return Entry(to_prediction(file.name, result), file.size, file.mtime_ns, fitted.digest, drawn)
+        try:
+            result = self._localizer.finish(
+                picture.prepared, picture.features, fitted.common, max_boxes=self._options.max_boxes
+            )
+        except ImageError as error:
+            return entry(ImageResult.failed(error))
+        return entry(result, artefacts.draw(file.name, picture.prepared.image, result))
 
     def _write_predictions(
         self, files: Sequence[InputFile], journal: Journal, mode: Mode

@@ -21,7 +21,8 @@ class ScoreSummary:
     """What came of it.
 
     Attributes:
-        mode: The mode that was used; `attention` where `common` had fewer than two readable pictures to go by.
+        mode: The mode that was used; `attention` where `common` had fewer than two readable pictures to go by, or they
+            share nothing that stands out.
         pictures: Number of pictures, those that failed included.
         reused: How many were taken over from an earlier run.
         with_boxes: How many have at least one box.

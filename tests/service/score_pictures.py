@@ -10,10 +10,12 @@ from PIL import Image
 SIDE = 64
 
 
-def write_square(path: Path, x0: int, y0: int, side: int = 16, *, size: tuple[int, int] = (SIDE, SIDE)) -> Path:
+def write_square(
+    path: Path, x0: int, y0: int, side: int = 16, *, size: tuple[int, int] = (SIDE, SIDE), level: int = 255
+) -> Path:
     """A black picture with a white square; PNG unless the name ends otherwise."""
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
-    pixels[y0 : y0 + side, x0 : x0 + side] = 255
+    pixels[y0 : y0 + side, x0 : x0 + side] = level
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path

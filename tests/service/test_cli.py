@@ -19,6 +19,8 @@ from colocalization._version import __version__
 from colocalization.errors import ModelError
 from colocalization.localizer import Localizer
 from service import cli
+from service.scoring.progress import Progress
+from service.scoring.scorer import ScoreOptions, Scorer
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
 from tests.service.score_pictures import write_square, write_squares
@@ -131,6 +133,36 @@ def test_the_cpu_runs_pictures_side_by_side_with_one_thread_a_core(
     assert engine.batch_sizes == [1] * 8
 
 
+@pytest.mark.parametrize(("value", "required"), [("yes", True), ("FALSE", False), ("", False), ("bad", None)])
+def test_whether_a_gpu_is_required_is_read_from_the_environment(
+    engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, required: bool | None
+) -> None:
+    write_square(tmp_path / "a.png", 8, 8)
+    monkeypatch.setenv("COLOCALIZE_REQUIRE_GPU", value)
+    code, _, err = run("score", tmp_path / "a.png", "--out", tmp_path / "out")
+    assert (code, loaded_with.get("require_gpu")) == (2 if required is None else 0, required)
+    told = "(env var: 'COLOCALIZE_REQUIRE_GPU'): must be true or false, got 'bad'"
+    assert (told in re.sub(r"[│\s]+", " ", err)) == (required is None)
+
+
+@pytest.mark.parametrize(("cores", "given", "workers"), [(3, 0, 3), (64, 0, 12), (64, 20, 20)])
+def test_threads_that_decode_and_draw_are_bounded_unless_given(
+    engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, given: int, workers: int
+) -> None:
+    write_square(tmp_path / "a.png", 8, 8)
+    used: list[int] = []
+
+    class Spy(Scorer):
+        def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: Progress) -> None:
+            used.append(options.sizes.workers)
+            super().__init__(localizer, out, options, progress)
+
+    monkeypatch.setattr("service.scoring.command.usable_cores", lambda: cores)
+    monkeypatch.setattr("service.scoring.scorer.Scorer", Spy)
+    assert run("score", tmp_path / "a.png", "--out", tmp_path / "out", "--workers", given)[0] == 0
+    assert used == [workers]
+
+
 def test_a_gpu_takes_batches(engine: DummyEngine, tmp_path: Path) -> None:
     engine.provider = "CUDAExecutionProvider"
     write_squares(tmp_path / "set", 3)
@@ -185,6 +217,16 @@ def test_one_picture_falls_back_to_attention_and_says_so(engine: DummyEngine, tm
     assert code == 0
     assert "warning: mode 'common' needs at least two readable pictures; used 'attention'" in err
     assert rows(out)["mode"] == "attention"
+
+
+def test_pictures_that_share_nothing_fall_back_too_on_every_run(engine: DummyEngine, tmp_path: Path) -> None:
+    for number in range(3):
+        write_square(tmp_path / f"set/{number}.png", 0, 0, 0)  # black
+    for reused in ("0", "3"):
+        code, out, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
+        assert code == 0
+        assert "warning: mode 'common' found no object that the pictures share; used 'attention'" in err
+        assert (rows(out)["mode"], rows(out)["taken over from an earlier run"]) == ("attention", reused)
 
 
 def test_an_outdated_file_that_was_edited_stays_and_is_named(engine: DummyEngine, tmp_path: Path) -> None:

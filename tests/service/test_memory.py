@@ -44,7 +44,33 @@ print(before - resident_bytes())
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_malloc_trim", None)
+    monkeypatch.setattr(memory, "_mallopt", None)
     memory.trim_heap()
+    memory.bound_heaps(2)
+
+
+@pytest.mark.skipif(memory._mallopt is None, reason="not glibc")
+def test_threads_share_heaps() -> None:
+    code = """
+import sys, threading
+from service.memory import bound_heaps
+if sys.argv[1] == "bound":
+    bound_heaps(1)
+together = threading.Barrier(16)
+def work():
+    kept = [bytes(2000) for _ in range(1000)]
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(16)]
+for one in threads: one.start()
+for one in threads: one.join()
+# Heaps stay when their threads are gone.
+print(open("/proc/self/maps").read().count("\\n"))
+"""
+    maps = [
+        int(subprocess.run([sys.executable, "-c", code, one], capture_output=True, text=True, check=True).stdout)
+        for one in ("bound", "free")
+    ]
+    assert maps[0] < maps[1] - 8  # each heap is a mapping or two of its own
 
 
 def test_a_running_service_trims_again_and_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

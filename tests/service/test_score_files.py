@@ -66,7 +66,7 @@ def test_an_error_of_a_full_disk_names_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     prediction = to_prediction("a" * 200, ImageResult(4, 4, (), 0.5, True, None))
     with pytest.raises(OSError, match="File too large") as caught, Journal(path, {}, resume=True) as journal:
-        journal.append(Entry(prediction, 1, 1, None, ()))
+        journal.append(Entry(prediction, 1, 1, None, "attention", ()))
     assert caught.value.filename == str(path)
 
 

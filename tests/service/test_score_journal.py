@@ -13,7 +13,9 @@ SETTINGS = {"model": "abc", "mode": "common"}
 
 
 def entry(name: str, size: int = 10) -> Entry:
-    return Entry(to_prediction(name, ImageResult(4, 4, (), 0.5, True, None)), size, 99, "digest", ("overlay",))
+    return Entry(
+        to_prediction(name, ImageResult(4, 4, (), 0.5, True, None)), size, 99, "digest", "common", ("overlay",)
+    )
 
 
 @pytest.fixture

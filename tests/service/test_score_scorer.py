@@ -1,12 +1,17 @@
 import json
 import os
+import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from colocalization.engine import NetworkOutput
 from colocalization.images import DecodedImage
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, Mode
@@ -82,6 +87,33 @@ def test_no_picture_gets_a_look_twice(
     assert sum(dummy_engine.batch_sizes) == 7 + 3 + 4
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_first_and_second_looks_together_keep_to_the_lanes(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 8)  # so that both the fit and the workers look again
+    write_squares(tmp_path / "set", 24)
+    running, most, lock = 0, 0, threading.Lock()
+    run = DummyEngine.run
+
+    def gauged(self: DummyEngine, images: NDArray[np.float32]) -> NetworkOutput:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.005)
+        try:
+            return run(self, images)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(DummyEngine, "run", gauged)
+    sizes = PipelineSizes(lanes=lanes, workers=8)
+    score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common", sizes=sizes)
+    assert (most, sum(dummy_engine.batch_sizes)) == (lanes, 2 * 24)
+
+
 def test_every_run_of_the_network_has_a_whole_batch(dummy_engine: DummyEngine, pictures: Path) -> None:
     score(dummy_engine, pictures, pictures / "out", mode="attention", sizes=PipelineSizes(batch=3))
     assert dummy_engine.batch_sizes == [3, 3, 3]  # seven pictures, the last run filled up
@@ -108,6 +140,30 @@ def test_a_single_readable_picture_falls_back_to_attention(dummy_engine: DummyEn
     (tmp_path / "set/b.png").write_bytes(b"")
     summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
     assert (summary.mode, summary.errors, summary.with_boxes) == ("attention", {"empty_file": 1}, 1)
+
+
+def test_a_set_without_a_common_object_is_the_same_when_taken_over(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    for number in range(3):
+        write_square(tmp_path / f"set/{number}.png", 0, 0, 0)  # black
+    first = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
+    content = (tmp_path / "out/predictions.jsonl").read_bytes()
+    second = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
+    assert (first.mode, first.reused) == ("attention", 0)
+    assert (second.mode, second.reused) == ("attention", 3)
+    assert (tmp_path / "out/predictions.jsonl").read_bytes() == content
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_what_is_not_finite_is_the_error_of_its_picture_and_tried_again(
+    dummy_engine: DummyEngine, pictures: Path, mode: Mode
+) -> None:
+    write_square(pictures / "p7.png", 8, 8, level=128)
+    dummy_engine.spoils = lambda one: float(one.max()) < 0.9
+    summary = score(dummy_engine, pictures, pictures / "out", mode=mode, overlays=True)
+    assert (summary.mode, summary.errors, summary.with_boxes) == (mode, {"not_finite": 1}, 7)
+    assert "not finite" in lines(pictures / "out")[7]["error"]["message"]  # type: ignore[index]
+    dummy_engine.spoils = None
+    assert score(dummy_engine, pictures, pictures / "out", mode=mode, overlays=True).errors == {}
 
 
 def test_a_set_without_any_readable_picture_is_all_errors(dummy_engine: DummyEngine, tmp_path: Path) -> None:
