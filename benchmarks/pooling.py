@@ -1,6 +1,8 @@
 """What PTAP adds to the forward pass, and that it is exact."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from benchmarks.devices import Device
 from benchmarks.networks import CASES, network_inputs, pooling_models
+from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
+from colocalization.engine import NetworkOutput, OnnxEngine
 from model_export.graph import OPSET
 from model_export.graph_builder import GraphBuilder
 from model_export.pooling_graph import append_pooling
@@ -32,8 +37,9 @@ def measure_pooling(
     *,
     only: Sequence[str] = (),
     batches: Sequence[int] = BATCHES,
-) -> dict[str, Any]:
-    """Forward time with every pooling over the forward time with a plain channel mean.
+    devices: Sequence[Device] = ("cpu",),
+) -> Iterator[Part]:
+    """Forward time with every pooling over the forward time with a plain channel mean, run as the service runs it.
 
     Args:
         pictures: Photographs, at least the largest batch.
@@ -42,35 +48,60 @@ def measure_pooling(
         note: Is told how it goes.
         only: Parts of the names of the cases to measure; empty: all.
         batches: Pictures in a run.
+        devices: Where to run.
+
+    Yields:
+        For each `case`, `device` and `batch`: `features`, what they are like, `threads`, `sessions`, how often all were
+        made anew, and `poolings`, by name what `ratio` tells.
+
+    Raises:
+        ProviderError: A device cannot be used.
     """
-    results: dict[str, Any] = {}
     for case in (one for one in CASES if not only or any(part in one.name for part in only)):
         images = network_inputs(pictures[: max(BATCHES)], case.size)
-        models, features = pooling_models(case, images)
-        results[case.name] = {"features": features, "batches": {}}
-        for batch in batches:
-            block = -(-rounds // _SESSIONS)
-            times: dict[str, list[float]] = {name: [] for name in models}
-            for _ in range(_SESSIONS):
-                calls = {name: _call(content, images, batch, threads) for name, content in models.items()}
-                for name, some in interleave(calls, block, seldom=_SELDOM, every=-(-block // 2)).items():
-                    times[name] += some
-            told = {name: ratio(times, name, "mean", block=block) for name in models if name != "mean"}
-            results[case.name]["batches"][str(batch)] = {"threads": threads, "poolings": told}
-            note(f"{case.name}, batch {batch}: " + ", ".join(f"{name} {one['ratio']}" for name, one in told.items()))
-    return results
+        contents, features = pooling_models(case, images)
+        with tempfile.TemporaryDirectory() as folder:
+            models = {name: Path(folder) / f"{name}.onnx" for name in contents}
+            for name, path in models.items():
+                path.write_bytes(contents[name])
+            for device, batch in itertools.product(devices, batches):
+                told = _compare(models, images[:batch] if batch > 1 else images, batch, rounds, threads, device)
+                ratios = ", ".join(f"{name} {one['ratio']}" for name, one in told.items())
+                note(f"{case.name}, {device}, batch {batch}: {ratios}")
+                yield {
+                    "case": case.name,
+                    "device": device,
+                    "batch": batch,
+                    "features": features,
+                    "threads": threads,
+                    "sessions": _SESSIONS,
+                    "poolings": told,
+                }
 
 
 _SELDOM = ("product", "gated", "topk", "given")
 
 
-def _call(content: bytes, images: NDArray[np.float32], batch: int, threads: int) -> Callable[[], object]:
-    session = _session(content, threads)
+def _compare(
+    models: dict[str, Path], images: NDArray[np.float32], batch: int, rounds: int, threads: int, device: Device
+) -> dict[str, Any]:
+    block = -(-rounds // _SESSIONS)
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(_SESSIONS):
+        calls = {name: _call(path, images, batch, threads, device) for name, path in models.items()}
+        for name, some in interleave(calls, block, seldom=_SELDOM, every=-(-block // 2)).items():
+            times[name] += some
+    return {name: ratio(times, name, "mean", block=block) for name in models if name != "mean"}
+
+
+def _call(
+    model: Path, images: NDArray[np.float32], batch: int, threads: int, device: Device
+) -> Callable[[], NetworkOutput]:
+    engine = OnnxEngine(model, device=device, require_gpu=device == "cuda", threads=threads)
     turn = iter(range(10**9))
 
-    def run() -> object:
-        chosen = images if batch == len(images) else images[[next(turn) % len(images)]]
-        return session.run(None, {"image": chosen})
+    def run() -> NetworkOutput:
+        return engine.run(images if batch == len(images) else images[[next(turn) % len(images)]])
 
     return run
 
