@@ -119,8 +119,8 @@ def measure_equality(cases: int, note: Callable[[str], None]) -> dict[str, Any]:
     Feature maps of which float32 cannot tell which channels come first are left out of the channel-wise ones.
 
     Returns:
-        By kind of pooling, the number of `cases` (feature maps) and the `worst` error, relative to the feature map's
-        largest magnitude.
+        By kind of pooling, the number of `cases` (feature maps) and the `worst` error, relative to the largest
+        magnitude of the feature map; for `ptap` of the k values that the pixel's result is the mean of.
     """
     random = np.random.default_rng(0)
     results: dict[str, dict[str, Any]] = {
@@ -132,14 +132,17 @@ def measure_equality(cases: int, note: Callable[[str], None]) -> dict[str, Any]:
             channels, cells = int(random.choice([3, 16, 64, 320, 1280])), int(random.integers(1, 5))
             share = float(random.uniform(0.02, 1.0))
             content = _CONTENTS[int(random.integers(len(_CONTENTS)))]
+            k = top_count(share, channels)
             features = np.asarray(content(random, (each, channels, cells, cells)), np.float32)
+            if random.random() < 0.1:
+                features = _with_a_gap(random, features, k)
             nonnegative = bool((features >= 0).all())
             session = _pooling_session(kind, share, channels, cells, nonnegative)
             (found,) = session.run(None, {"features": features})
-            error = np.abs(found - _reference(features, kind, top_count(share, channels))).max(axis=(1, 2))
-            scale = np.abs(features).max(axis=(1, 2, 3)).astype(np.float64)
-            relative = np.where(scale > 0, error / np.where(scale > 0, scale, 1), error)
-            clear = _is_clear(features, kind, top_count(share, channels))
+            error = np.abs(found - _reference(features, kind, k))
+            scale = _scale(features, kind, k)
+            relative = np.where(scale > 0, error / np.where(scale > 0, scale, 1), error).max(axis=(1, 2))
+            clear = _is_clear(features, kind, k)
             told["cases"] += int(clear.sum())
             told["worst"] = max(told["worst"], float(relative[clear].max(initial=0.0)))
     for kind, told in results.items():
@@ -190,6 +193,20 @@ _CONTENTS: tuple[Callable[[Random, Shape], NDArray[Any]], ...] = (
     lambda random, shape: random.standard_normal(shape) * 1e-30,
     _extreme,
 )
+
+
+def _with_a_gap(random: Random, features: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """Put all but each pixel's k largest far below them."""
+    ranks = np.argsort(np.argsort(-features, axis=1), axis=1)
+    distance = np.abs(features).max(initial=0) * 10.0 ** random.integers(1, 8)
+    return np.where(ranks < k, features, -min(float(distance), 3e38)).astype(np.float32)
+
+
+def _scale(features: NDArray[np.float32], kind: str, k: int) -> NDArray[np.float64]:
+    exact = features.astype(np.float64)
+    if kind == "ptap":
+        return np.asarray(np.abs(np.sort(exact, axis=1)[:, -k:]).max(axis=1))
+    return np.asarray(np.abs(exact).max(axis=(1, 2, 3)).reshape(-1, 1, 1))
 
 
 def _reference(features: NDArray[np.float32], kind: str, k: int) -> NDArray[np.float64]:
