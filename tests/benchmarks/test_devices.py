@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import cli, devices
-from benchmarks.devices import choose_devices
+import colocalization
+from benchmarks import cli, devices, pooling
+from benchmarks.devices import choose_devices, default_engine
 from colocalization.errors import ProviderError
+from colocalization.localizer import DEFAULT_MODEL
 
+MODEL = Path(colocalization.__file__).parent / "models" / DEFAULT_MODEL
 WITH, WITHOUT = ["CUDAExecutionProvider", "CPUExecutionProvider"], ["AzureExecutionProvider", "CPUExecutionProvider"]
 
 
@@ -46,6 +50,14 @@ def test_left_out_with_the_reason_or_refused(
     assert choose_devices(None) == (("cpu",), f"left out: {why}")
     with pytest.raises(ProviderError, match=f"cannot measure on CUDA: {why}"):
         choose_devices("cuda")
+
+
+def test_nothing_is_measured_on_the_cpu_under_the_name_of_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: WITHOUT)
+    with pytest.raises(ProviderError, match="a GPU is required"):
+        default_engine(1, "cuda")
+    with pytest.raises(ProviderError, match="a GPU is required"):
+        pooling._call(MODEL, np.zeros((1, 3, 448, 448), np.float32), 1, 1, "cuda")
 
 
 @pytest.mark.parametrize("command", ["pooling", "precision"])

@@ -118,3 +118,28 @@ def test_of_the_sessions_it_says_what_holds_for_all_rows(written: Any) -> None:
     old = pooled("a", 1)
     del old["sessions"]
     assert "sessions are made anew" not in written(old)
+
+
+def test_precision_on_both_devices(written: Any, tmp_path: Path) -> None:
+    def scored(device: str, precision: str, at_half: float) -> dict[str, Any]:
+        corloc = {"0.3": 90.0, "0.5": 80.0, "0.7": 60.0}
+        return {
+            "device": device,
+            "precision": precision,
+            "speed": {"1": {"ratio": 2.0, "interval": [1.9, 2.1]}},
+            "scores": {"fp32": {"s": {"corloc": corloc}}, precision: {"s": {"corloc": corloc | {"0.5": at_half}}}},
+            "bytes": 6_000_000,
+            "run": run(f"precision {device}", settings={"rounds": 20, "threads": 1, "limit": None}),
+        }
+
+    for one in (scored("cpu", "int8", 79.5), scored("cuda", "fp16", 80.25)):
+        keep_part(tmp_path / "benchmark-precision.json", "precision", one, ("device",))
+    integers, floats = written(pooled("a", 1)).split("### 8-bit integers")[1].split("### 16-bit floats on CUDA")
+    for text, precision, where, change, command in (
+        (integers, "int8", "cpu, medians of 20 interleaved rounds on 1 thread: ", "-0.50", "precision cpu"),
+        (floats, "fp16", "cuda, medians of 20 interleaved rounds: ", "+0.25", "precision cuda"),
+    ):
+        assert f"`colocalize export --precision {precision}`" in text
+        assert f"Speed over fp32 on {where}batch 1: 2.0000" in text
+        assert row(text, "s")[-1] == change
+        assert f"`{command}`, 2026-11-28" in text
