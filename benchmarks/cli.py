@@ -1,23 +1,26 @@
 """The command `python -m benchmarks`; run it from the root of the repository."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import onnxruntime
 import typer
 
 from benchmarks.checkpoint import measure_checkpoint
+from benchmarks.devices import Device, choose_devices
 from benchmarks.folder import MODES, measure_folder, measure_limits
+from benchmarks.parts import Part, keep_part
 from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
 from benchmarks.precision import measure_precision
 from benchmarks.report import RECORDS, write_report
+from colocalization.errors import ProviderError
+from service.machine import usable_cores
+from service.options import one_of
 from training.checkpoint import Provenance
 from training.datasets import open_dataset
-from training.experiments.records import read_record, write_record
+from training.experiments.records import describe_run, write_record
 from training.experiments.sets import open_sets
 
 __all__ = ["app"]
@@ -28,7 +31,18 @@ Pictures = Annotated[Path, typer.Option(help="Folder of photographs, searched at
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds of each comparison.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of the network; 0: one for each core.")]
 
+OnDevice = Annotated[
+    Device | None,
+    typer.Option(
+        parser=one_of(Device),
+        metavar="cpu|cuda",
+        help="Where to run; unless named, the CPU, and CUDA where it can be used.",
+        show_default=False,
+    ),
+]
+
 _PICTURES = Path("examples/images")
+_CPU_ALONE = "left out: this is measured on the CPU alone"
 
 
 @contextmanager
@@ -36,12 +50,26 @@ def _record(name: str, **settings: Any) -> Iterator[dict[str, Any]]:
     """Write what is put into the dictionary as the record of a benchmark."""
     provenance, results = Provenance.here(), {}
     yield results
-    without = (
-        {} if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else {"cuda": "left out: none here"}
-    )
-    path = _path(name)
-    write_record(path, name, provenance, settings | without, results, "benchmarks")
-    typer.echo(f"{path} written", err=True)
+    write_record(_path(name), name, provenance, settings | {"cuda": _CPU_ALONE}, results, "benchmarks")
+    _note(f"{_path(name)} written")
+
+
+def _keeper(name: str, *keys: str, **settings: Any) -> Callable[[Part], None]:
+    """What writes a part into the record of a benchmark as soon as it is measured; see `keep_part` for the keys."""
+    provenance = Provenance.here()
+
+    def keep(part: Part) -> None:
+        keep_part(_path(name), name, {**part, "run": describe_run(provenance, settings, "benchmarks")}, keys)
+        _note(f"{_path(name)} written")
+
+    return keep
+
+
+def _devices(asked: Device | None) -> tuple[tuple[Device, ...], str]:
+    try:
+        return choose_devices(asked)
+    except ProviderError as error:
+        raise typer.BadParameter(str(error), param_hint="--device") from error
 
 
 def _path(name: str) -> Path:
@@ -69,16 +97,16 @@ def pooling(
         typer.Option(help="Part of a case's name, to measure it anew and keep the others; repeatable."),
     ] = None,
     batch: Annotated[list[int] | None, typer.Option(min=1, max=max(BATCHES), help="Pictures in a run.")] = None,
+    device: OnDevice = None,
 ) -> None:
-    """Forward time with PTAP over that with a channel mean."""
+    """Forward time with PTAP over that with a channel mean; what is not measured anew is kept."""
+    devices, cuda = _devices(device)
     found = (_photographs(pictures) * max(BATCHES))[: max(BATCHES)]
-    kept = read_record(_path("pooling"))["results"] if only or batch else {}
-    with _record("pooling", rounds=rounds) as results:
-        measured = measure_pooling(found, rounds, threads, _note, only=only or (), batches=batch or BATCHES)
-        for case, told in measured.items():
-            batches = kept.get(case, {}).get("batches", {}) | told["batches"]
-            kept[case] = {**told, "batches": dict(sorted(batches.items(), key=lambda one: int(one[0])))}
-        results.update(kept)
+    keep = _keeper("pooling", "case", "device", "batch", rounds=rounds, cuda=cuda)
+    for part in measure_pooling(
+        found, rounds, threads, _note, only=only or (), batches=batch or BATCHES, devices=devices
+    ):
+        keep(part)
 
 
 @app.command()
@@ -96,13 +124,17 @@ def precision(
     limit: Annotated[
         int | None, typer.Option(min=2, help="Most pictures a set, spread evenly; for a quick look.")
     ] = None,
+    device: OnDevice = None,
 ) -> None:
-    """Speed and CorLoc of int8 beside fp32; DATA is a collection of sets as in docs/experiments.md."""
-    settings = {"rounds": rounds, "threads": threads, "data": data.resolve().name, "limit": limit}
-    with _record("precision", **settings) as results, tempfile.TemporaryDirectory() as folder:
+    """Speed and CorLoc of int8, on CUDA fp16, beside fp32; DATA is a collection of sets as in docs/experiments.md."""
+    devices, cuda = _devices(device)
+    settings = {"rounds": rounds, "threads": threads, "data": data.resolve().name, "limit": limit, "cuda": cuda}
+    keep = _keeper("precision", "device", **settings)
+    with tempfile.TemporaryDirectory() as folder:
         sets = open_sets(data, limit=limit)
         pictures = [picture.path for picture in sets[0].pictures[:16]]
-        results.update(measure_precision(sets, pictures, Path(folder), rounds, threads, _note))
+        for one in devices:
+            keep(measure_precision(sets, pictures, Path(folder), rounds, threads, _note, one))
 
 
 @app.command()
@@ -113,11 +145,10 @@ def folder(
     seconds: Annotated[float, typer.Option(help="Length of each measurement of the bare network.")] = 15.0,
 ) -> None:
     """`colocalize score` beside the bare network: 100, 1,000 and 5,000 pictures, both modes."""
-    counts, cores = count or [100, 1_000, 5_000], os.cpu_count() or 1
-    kept = read_record(_path("folder"))["results"] if (count or mode) and _path("folder").is_file() else {}
-    with _record("folder", seconds=seconds) as results:
-        measured = measure_folder(_photographs(pictures), counts, cores, seconds, _note, mode or MODES)
-        results.update({name: kept.get(name, {}) | measured.get(name, {}) for name in MODES})
+    counts = count or [100, 1_000, 5_000]
+    keep = _keeper("folder", "mode", "count", seconds=seconds, cuda=_CPU_ALONE)
+    for part in measure_folder(_photographs(pictures), counts, usable_cores(), seconds, _note, mode or MODES):
+        keep(part)
 
 
 @app.command()

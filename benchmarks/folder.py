@@ -5,7 +5,7 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -17,8 +17,11 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from benchmarks.devices import default_engine
+from benchmarks.parts import Part
 from colocalization.engine import OnnxEngine
 from colocalization.localizer import DEFAULT_MODEL
+from service.machine import score_lanes
 from training.experiments.scale import link, score_folder
 
 __all__ = ["MODES", "measure_folder", "measure_limits"]
@@ -35,26 +38,25 @@ def measure_folder(
     seconds: float,
     note: Callable[[str], None],
     modes: Sequence[str] = MODES,
-) -> dict[str, Any]:
+) -> Iterator[Part]:
     """Score folders of JPEG files of 640 x 480 in both modes, each between two measurements of the bare network.
 
     The bare network is measured in two ways: one session, one run after the other, each in a thread for every core, as
-    it comes; and as `score` runs it, a run on each core, side by side, which is faster.
+    it comes; and as `score` runs it, see `score_lanes`, several runs side by side, which is faster.
 
     Args:
         pictures: Photographs, repeated under new names.
         counts: Numbers of pictures.
-        cores: Cores of the machine.
+        cores: Cores to use.
         seconds: Length of each measurement of the bare network.
         note: Is told how it goes.
         modes: Modes of `score`.
 
-    Returns:
-        For each mode and number what `score_folder` tells, `pictures_per_second`, and for `one session` and
-        `side by side` in `bare_per_second` the mean of before and after and in `share` the share of it; in mode
-        `common` of half of it, since there each picture takes two runs.
+    Yields:
+        For each `mode` and `count` what `score_folder` tells, `pictures_per_second`, the `lanes` that `score` runs and
+        their `threads`, and for `one session` and `side by side` in `bare_per_second` the mean of before and after and
+        in `share` the share of it; in mode `common` of half of it, since there each picture takes two runs.
     """
-    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
         originals = Path(place) / "originals"
         originals.mkdir()
@@ -68,25 +70,26 @@ def measure_folder(
             for index in range(count):
                 link(sources[index % len(sources)], folder / f"{index:06d}.jpg")
             before = _bare_rates(cores, seconds)
-            told: dict[str, Any] = score_folder(folder, out, count, "--mode", mode, "--device", "cpu")
+            told: Part = score_folder(folder, out, count, "--mode", mode, "--device", "cpu")
             after = _bare_rates(cores, seconds)
             rate, runs = count / told["wall_seconds"], 2 if mode == "common" else 1
             bare = {name: (before[name] + after[name]) / 2 for name in before}
             told["pictures_per_second"] = round(rate, 2)
             told["bare_per_second"] = {name: round(one, 2) for name, one in bare.items()}
             told["share"] = {name: round(rate / one * runs, 3) for name, one in bare.items()}
-            results.setdefault(mode, {})[str(count)] = told
             note(f"{mode}, {count} pictures: {told}")
-    return results
+            lanes, threads = score_lanes(cores)
+            yield {"mode": mode, "count": count, "lanes": lanes, "threads": threads, **told}
 
 
 def _bare_rates(cores: int, seconds: float) -> dict[str, float]:
-    return {"one session": _bare_rate(1, cores, seconds), "side by side": _bare_rate(cores, 1, seconds)}
+    lanes, threads = score_lanes(cores)
+    return {"one session": _bare_rate(1, cores, seconds), "side by side": _bare_rate(lanes, threads, seconds)}
 
 
 def _bare_rate(lanes: int, threads: int, seconds: float) -> float:
-    """Pictures a second of the network alone, in so many runs of one picture side by side, each in so many threads."""
-    engine = _default_engine(threads)
+    """Pictures a second of the network alone, in so many runs of one picture side by side, with so many threads."""
+    engine = default_engine(threads)
     side = engine.metadata.input_size
     image = np.random.default_rng(0).standard_normal((1, 3, side, side), dtype=np.float32)
     end = time.perf_counter() + seconds
@@ -102,11 +105,6 @@ def _bare_rate(lanes: int, threads: int, seconds: float) -> float:
     with ThreadPoolExecutor(lanes) as pool:
         runs = sum(one.result() for one in [pool.submit(work) for _ in range(lanes)])
     return runs / (time.perf_counter() - begin)
-
-
-def _default_engine(threads: int) -> OnnxEngine:
-    with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as path:
-        return OnnxEngine(path, device="cpu", threads=threads)
 
 
 def measure_limits(rounds: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What PTAP adds to the forward pass, and that it is exact."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from benchmarks.devices import Device
 from benchmarks.networks import CASES, network_inputs, pooling_models
+from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
+from colocalization.engine import NetworkOutput, OnnxEngine
 from model_export.graph import OPSET
 from model_export.graph_builder import GraphBuilder
 from model_export.pooling_graph import append_pooling
@@ -32,8 +37,9 @@ def measure_pooling(
     *,
     only: Sequence[str] = (),
     batches: Sequence[int] = BATCHES,
-) -> dict[str, Any]:
-    """Forward time with every pooling over the forward time with a plain channel mean.
+    devices: Sequence[Device] = ("cpu",),
+) -> Iterator[Part]:
+    """Forward time with every pooling over the forward time with a plain channel mean, run as the service runs it.
 
     Args:
         pictures: Photographs, at least the largest batch.
@@ -42,35 +48,60 @@ def measure_pooling(
         note: Is told how it goes.
         only: Parts of the names of the cases to measure; empty: all.
         batches: Pictures in a run.
+        devices: Where to run.
+
+    Yields:
+        For each `case`, `device` and `batch`: `features`, what they are like, `threads`, `sessions`, how often all were
+        made anew, and `poolings`, by name what `ratio` tells.
+
+    Raises:
+        ProviderError: A device cannot be used.
     """
-    results: dict[str, Any] = {}
     for case in (one for one in CASES if not only or any(part in one.name for part in only)):
         images = network_inputs(pictures[: max(BATCHES)], case.size)
-        models, features = pooling_models(case, images)
-        results[case.name] = {"features": features, "batches": {}}
-        for batch in batches:
-            block = -(-rounds // _SESSIONS)
-            times: dict[str, list[float]] = {name: [] for name in models}
-            for _ in range(_SESSIONS):
-                calls = {name: _call(content, images, batch, threads) for name, content in models.items()}
-                for name, some in interleave(calls, block, seldom=_SELDOM, every=-(-block // 2)).items():
-                    times[name] += some
-            told = {name: ratio(times, name, "mean", block=block) for name in models if name != "mean"}
-            results[case.name]["batches"][str(batch)] = {"threads": threads, "poolings": told}
-            note(f"{case.name}, batch {batch}: " + ", ".join(f"{name} {one['ratio']}" for name, one in told.items()))
-    return results
+        contents, features = pooling_models(case, images)
+        with tempfile.TemporaryDirectory() as folder:
+            models = {name: Path(folder) / f"{name}.onnx" for name in contents}
+            for name, path in models.items():
+                path.write_bytes(contents[name])
+            for device, batch in itertools.product(devices, batches):
+                told = _compare(models, images[:batch] if batch > 1 else images, batch, rounds, threads, device)
+                ratios = ", ".join(f"{name} {one['ratio']}" for name, one in told.items())
+                note(f"{case.name}, {device}, batch {batch}: {ratios}")
+                yield {
+                    "case": case.name,
+                    "device": device,
+                    "batch": batch,
+                    "features": features,
+                    "threads": threads,
+                    "sessions": _SESSIONS,
+                    "poolings": told,
+                }
 
 
 _SELDOM = ("product", "gated", "topk", "given")
 
 
-def _call(content: bytes, images: NDArray[np.float32], batch: int, threads: int) -> Callable[[], object]:
-    session = _session(content, threads)
+def _compare(
+    models: dict[str, Path], images: NDArray[np.float32], batch: int, rounds: int, threads: int, device: Device
+) -> dict[str, Any]:
+    block = -(-rounds // _SESSIONS)
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(_SESSIONS):
+        calls = {name: _call(path, images, batch, threads, device) for name, path in models.items()}
+        for name, some in interleave(calls, block, seldom=_SELDOM, every=-(-block // 2)).items():
+            times[name] += some
+    return {name: ratio(times, name, "mean", block=block) for name in models if name != "mean"}
+
+
+def _call(
+    model: Path, images: NDArray[np.float32], batch: int, threads: int, device: Device
+) -> Callable[[], NetworkOutput]:
+    engine = OnnxEngine(model, device=device, require_gpu=device == "cuda", threads=threads)
     turn = iter(range(10**9))
 
-    def run() -> object:
-        chosen = images if batch == len(images) else images[[next(turn) % len(images)]]
-        return session.run(None, {"image": chosen})
+    def run() -> NetworkOutput:
+        return engine.run(images if batch == len(images) else images[[next(turn) % len(images)]])
 
     return run
 
@@ -88,8 +119,8 @@ def measure_equality(cases: int, note: Callable[[str], None]) -> dict[str, Any]:
     Feature maps of which float32 cannot tell which channels come first are left out of the channel-wise ones.
 
     Returns:
-        By kind of pooling, the number of `cases` (feature maps) and the `worst` error, relative to the feature map's
-        largest magnitude.
+        By kind of pooling, the number of `cases` (feature maps) and the `worst` error, relative to the largest
+        magnitude of the feature map; for `ptap` of the k values that the pixel's result is the mean of.
     """
     random = np.random.default_rng(0)
     results: dict[str, dict[str, Any]] = {
@@ -101,14 +132,17 @@ def measure_equality(cases: int, note: Callable[[str], None]) -> dict[str, Any]:
             channels, cells = int(random.choice([3, 16, 64, 320, 1280])), int(random.integers(1, 5))
             share = float(random.uniform(0.02, 1.0))
             content = _CONTENTS[int(random.integers(len(_CONTENTS)))]
+            k = top_count(share, channels)
             features = np.asarray(content(random, (each, channels, cells, cells)), np.float32)
+            if random.random() < 0.1:
+                features = _with_a_gap(random, features, k)
             nonnegative = bool((features >= 0).all())
             session = _pooling_session(kind, share, channels, cells, nonnegative)
             (found,) = session.run(None, {"features": features})
-            error = np.abs(found - _reference(features, kind, top_count(share, channels))).max(axis=(1, 2))
-            scale = np.abs(features).max(axis=(1, 2, 3)).astype(np.float64)
-            relative = np.where(scale > 0, error / np.where(scale > 0, scale, 1), error)
-            clear = _is_clear(features, kind, top_count(share, channels))
+            error = np.abs(found - _reference(features, kind, k))
+            scale = _scale(features, kind, k)
+            relative = np.where(scale > 0, error / np.where(scale > 0, scale, 1), error).max(axis=(1, 2))
+            clear = _is_clear(features, kind, k)
             told["cases"] += int(clear.sum())
             told["worst"] = max(told["worst"], float(relative[clear].max(initial=0.0)))
     for kind, told in results.items():
@@ -159,6 +193,20 @@ _CONTENTS: tuple[Callable[[Random, Shape], NDArray[Any]], ...] = (
     lambda random, shape: random.standard_normal(shape) * 1e-30,
     _extreme,
 )
+
+
+def _with_a_gap(random: Random, features: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """Put all but each pixel's k largest far below them."""
+    ranks = np.argsort(np.argsort(-features, axis=1), axis=1)
+    distance = np.abs(features).max(initial=0) * 10.0 ** random.integers(1, 8)
+    return np.where(ranks < k, features, -min(float(distance), 3e38)).astype(np.float32)
+
+
+def _scale(features: NDArray[np.float32], kind: str, k: int) -> NDArray[np.float64]:
+    exact = features.astype(np.float64)
+    if kind == "ptap":
+        return np.asarray(np.abs(np.sort(exact, axis=1)[:, -k:]).max(axis=1))
+    return np.asarray(np.abs(exact).max(axis=(1, 2, 3)).reshape(-1, 1, 1))
 
 
 def _reference(features: NDArray[np.float32], kind: str, k: int) -> NDArray[np.float64]:

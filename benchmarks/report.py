@@ -10,6 +10,9 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from benchmarks.parts import Part, read_parts
+from service.machine import MOST_LANES
+
 __all__ = ["RECORDS", "write_report"]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,8 +38,7 @@ def write_report() -> None:
     for name, write in _SECTIONS.items():
         path = RECORDS / f"benchmark-{name}.json"
         if path.is_file():
-            record = json.loads(path.read_text("utf-8"))
-            parts += [*write(record), "", *_how(record), ""]
+            parts += [*write(path), ""]
     parts.append(_END)
     text = _TARGET.read_text("utf-8") if _TARGET.is_file() else "# Performance\n"
     before, found, rest = text.partition(_BEGIN)
@@ -44,13 +46,40 @@ def write_report() -> None:
     _TARGET.write_text(before.rstrip() + "\n\n" + "\n".join(parts) + after, "utf-8")
 
 
-def _how(record: Record) -> Iterator[str]:
-    machine, versions = record["machine"], record["versions"]
-    cuda = record["settings"].get("cuda")
-    yield (
-        f"`{record['command']}`, {record['date'][:10]}, commit {record['commit'][:10]}, {machine['cores']} cores of "
+def _whole(write: Callable[[Record], Iterator[str]]) -> Callable[[Path], Iterator[str]]:
+    """A section of a record that one run wrote."""
+
+    def section(path: Path) -> Iterator[str]:
+        record = json.loads(path.read_text("utf-8"))
+        yield from write(record)
+        yield ""
+        yield _how(record)
+
+    return section
+
+
+def _how(run: Record) -> str:
+    machine, versions = run["machine"], run["versions"]
+    cuda = run["settings"].get("cuda")
+    return (
+        ("an earlier run of which no more is known, kept by " if run.get("kept") else "")
+        + f"`{run['command']}`, {run['date'][:10]}, commit {run['commit'][:10]}, {machine['cores']} cores of "
         f"{machine['processor']}, ONNX Runtime {versions.get('onnxruntime', '')}.{f' CUDA: {cuda}.' if cuda else ''}"
     )
+
+
+def _measured_table(head: list[str], rows: list[list[object]], parts: list[Part]) -> Iterator[str]:
+    """A table with a row for each part, and below it the runs they are from, by letters where there are several."""
+    hows = [_how(part["run"]) for part in parts]  # without the time of the day: what one run measured has one text
+    letters = {how: chr(ord("a") + index) for index, how in enumerate(dict.fromkeys(hows))}
+    several = len(letters) > 1
+    if several:
+        head = [*head, "run"]
+        rows = [[*row, letters[how]] for row, how in zip(rows, hows, strict=True)]
+    yield from _table(head, rows)
+    for how, letter in letters.items():
+        yield ""
+        yield f"{letter}: {how}" if several else how
 
 
 def _table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
@@ -60,14 +89,15 @@ def _table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
         yield "| " + " | ".join(str(cell) for cell in row) + " |"
 
 
-def _pooling(record: Record) -> Iterator[str]:
+def _pooling(path: Path) -> Iterator[str]:
+    parts = read_parts(path)
     yield "### What PTAP adds to the forward pass"
     yield ""
     yield (
         "Forward time of the whole graph over that of the same graph with a plain channel mean (`ReduceMean`, as torch "
-        "exports it): median of the ratios of each round, with a 95 % interval; all take turns in one process. "
-        "PTAP, k = 0.7 of the channels, takes part in "
-        f"{record['settings']['rounds']} rounds, the others in fewer. *Positive*: share of positive features, "
+        "exports it): median of the ratios of each round, with a 95 % interval; all take "
+        f"turns in one process.{_sessions(parts)} *Rounds*: those that PTAP, k = 0.7 of the channels, takes part in, "
+        "and those of the others. *Positive*: share of positive features, "
         "and the largest of a pixel; where that is at most k no search is needed. The mean as a matrix product is what "
         "`colocalize export` writes for a network without PTAP: the strictest baseline. *Thresholds given*: each "
         "pixel's threshold is a constant, and what is left is the sum over it and the count that proves it right: the "
@@ -75,31 +105,44 @@ def _pooling(record: Record) -> Iterator[str]:
     )
     yield ""
     rows = []
-    for case, told in record["results"].items():
-        features = told["features"]
-        for batch, measured in told["batches"].items():
-            ratios = measured["poolings"]
-            row: list[object] = [case, f"{features['positive']:.2f} / {features['most_positive']:.2f}", batch]
-            row += [measured["threads"], f"{ratios['ptap']['base_ms']:.1f}"]
-            row += [_ratio(ratios[name]) if name in ratios else "" for name in _COLUMNS]  # older rows may lack one
-            rows.append(row)
-    head = ["network and features", "positive, mean / most", "batch", "threads", "with the mean, ms"]
-    yield from _table([*head, *(_LABELS[name] for name in _COLUMNS)], rows)
+    for part in parts:
+        features, ratios = part["features"], part["poolings"]
+        row: list[object] = [part["case"], f"{features['positive']:.2f} / {features['most_positive']:.2f}"]
+        row += [part["device"], part["batch"], part["threads"], _rounds(ratios), f"{ratios['ptap']['base_ms']:.1f}"]
+        row += [_ratio(ratios[name]) if name in ratios else "" for name in _COLUMNS]  # older rows may lack one
+        rows.append(row)
+    head = ["network and features", "positive, mean / most", "device", "batch", "threads", "rounds"]
+    head += ["with the mean, ms", *(_LABELS[name] for name in _COLUMNS)]
+    yield from _measured_table(head, rows, parts)
     yield ""
-    _plot(record, ROOT / "docs" / "figures" / "pooling.svg")
+    _plot(parts, ROOT / "docs" / "figures" / "pooling.svg")
     yield "![Forward time over that with a plain mean](figures/pooling.svg)"
+
+
+def _sessions(parts: list[Part]) -> str:
+    """A sentence on the sessions, if it holds for every part."""
+    made = {part.get("sessions") for part in parts}
+    anew = made.pop() if len(made) == 1 else None
+    return (
+        f" Within a row all sessions are made anew {anew} times, and the rounds shared out among them." if anew else ""
+    )
+
+
+def _rounds(ratios: dict[str, Any]) -> str:
+    others = sorted({one["rounds"] for name, one in ratios.items() if name != "ptap"})
+    return f"{ratios['ptap']['rounds']} / {' to '.join(str(one) for one in dict.fromkeys((others[0], others[-1])))}"
 
 
 def _ratio(one: dict[str, Any]) -> str:
     return f"{one['ratio']:.4f} [{one['interval'][0]:.4f}, {one['interval'][1]:.4f}]"
 
 
-def _plot(record: Record, path: Path) -> None:
+def _plot(parts: list[Part], path: Path) -> None:
     names = ("topk", "gated", "ptap")
+    several = len({part["device"] for part in parts}) > 1
     rows = [
-        (f"{case}, batch {batch}", measured["poolings"])
-        for case, told in record["results"].items()
-        for batch, measured in told["batches"].items()
+        (f"{part['case']}, batch {part['batch']}{', ' + part['device'] if several else ''}", part["poolings"])
+        for part in parts
     ]
     figure, axes = plt.subplots(figsize=(9, 0.6 * len(rows) + 1.2), layout="constrained")
     for index, name in enumerate(names):
@@ -123,8 +166,9 @@ def _equality(record: Record) -> Iterator[str]:
     yield ""
     yield (
         f"The graph against float64 numpy on {total} generated feature maps (sparse, dense, negative, constant, tied, "
-        "skewed, offset, of magnitudes from 1e-30 to 1e36, 3 to 1280 channels, k from 0.02 to 1). Error relative to "
-        "the feature map's largest magnitude; float32 resolves 6e-8."
+        "skewed, offset, with the channels that are left out far below, of magnitudes from 1e-30 to 1e36, 3 to 1280 "
+        "channels, k from 0.02 to 1). Error relative to the feature map's largest magnitude, with PTAP to the largest "
+        "of the k values that the pixel's result is the mean of; float32 resolves 6e-8."
     )
     yield ""
     yield from _table(
@@ -133,46 +177,59 @@ def _equality(record: Record) -> Iterator[str]:
     )
 
 
-def _precision(record: Record) -> Iterator[str]:
-    results = record["results"]
-    yield "### 8-bit integers"
+def _precision(path: Path) -> Iterator[str]:
+    for index, part in enumerate(read_parts(path)):
+        if index:
+            yield ""
+        yield from _precision_on(part)
+
+
+def _precision_on(part: Part) -> Iterator[str]:
+    precision, settings = part["precision"], part["run"]["settings"]
+    yield "### " + {"int8": "8-bit integers", "fp16": "16-bit floats on CUDA"}[precision]
     yield ""
     yield (
-        "`colocalize export --precision int8`, calibrated on the example photographs. Speed over fp32, medians of "
-        f"{record['settings']['rounds']} interleaved rounds on {record['settings']['threads']} thread: "
-        + "; ".join(f"batch {batch}: {_ratio(one)}" for batch, one in results["speed"].items())
-        + f". File: {results['bytes'] / 1e6:.1f} MB. CorLoc with default settings, on "
-        + (f"at most {record['settings']['limit']}" if record["settings"]["limit"] else "all")
+        f"`colocalize export --precision {precision}`"
+        + (", calibrated on the example photographs" if precision == "int8" else "")
+        + f". Speed over fp32 on {part['device']}, medians of {settings['rounds']} interleaved rounds"
+        + (f" on {settings['threads'] or 'as many threads as cores'}" if part["device"] == "cpu" else "")
+        + (" thread: " if settings["threads"] == 1 and part["device"] == "cpu" else ": ")
+        + "; ".join(f"batch {batch}: {_ratio(one)}" for batch, one in part["speed"].items())
+        + f". File: {part['bytes'] / 1e6:.1f} MB. CorLoc with default settings, on "
+        + (f"at most {settings['limit']}" if settings["limit"] else "all")
         + " pictures of each set:"
     )
     yield ""
     rows: list[list[object]] = []
-    for name in results["scores"]["fp32"]:
-        both = [results["scores"][precision][name]["corloc"] for precision in ("fp32", "int8")]
+    for name in part["scores"]["fp32"]:
+        both = [part["scores"][one][name]["corloc"] for one in ("fp32", precision)]
         cells = [f"{one['0.3']:.1f} / {one['0.5']:.1f} / {one['0.7']:.1f}" for one in both]
         rows.append([name, *cells, f"{both[1]['0.5'] - both[0]['0.5']:+.2f}"])
-    yield from _table(["set", "fp32, 0.3 / 0.5 / 0.7", "int8", "difference at 0.5"], rows)
+    yield from _table(["set", "fp32, 0.3 / 0.5 / 0.7", precision, "difference at 0.5"], rows)
+    yield ""
+    yield _how(part["run"])
 
 
-def _folder(record: Record) -> Iterator[str]:
+def _folder(path: Path) -> Iterator[str]:
+    parts = read_parts(path)
     yield "### Whole folders"
     yield ""
     yield (
         "`colocalize score` in a process of its own, start included, on JPEG files of 640 x 480. *Bare*: the network "
         "alone, measured before and after, in one session with a thread for each core, and as `score` runs it, a run "
-        "on each core side by side. *Share*: of the bare network; in mode `common`, which takes two runs a picture and "
-        "a GrabCut, of half of it."
+        f"on each core side by side, at most {MOST_LANES}. *Share*: of the bare network; in mode `common`, which takes "
+        "two runs a picture and a GrabCut, of half of it."
     )
     yield ""
     ways = ("one session", "side by side")
     rows: list[list[object]] = []
-    for mode, counts in record["results"].items():
-        for count, one in counts.items():
-            bare = [one[kind][way] for way in ways for kind in ("bare_per_second", "share")]
-            rate = one["pictures_per_second"]
-            rows.append([mode, count, rate, *bare, round(1e3 / rate, 1), one.get("peak_memory_mb", "")])
+    for one in parts:
+        bare = [one[kind][way] for way in ways for kind in ("bare_per_second", "share")]
+        rate = one["pictures_per_second"]
+        rows.append([one["mode"], one["count"], rate, *bare, round(1e3 / rate, 1), one.get("peak_memory_mb", "")])
     head = [title for way in ways for title in (f"{way}, /s", "share")]
-    yield from _table(["mode", "pictures", "pictures/s", *head, "ms a picture", "peak memory, MB"], rows)
+    head = ["mode", "pictures", "pictures/s", *head, "ms a picture", "peak memory, MB"]
+    yield from _measured_table(head, rows, parts)
 
 
 def _checkpoint(record: Record) -> Iterator[str]:
@@ -201,11 +258,11 @@ def _limits(record: Record) -> Iterator[str]:
     )
 
 
-_SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
+_SECTIONS: dict[str, Callable[[Path], Iterator[str]]] = {
     "pooling": _pooling,
-    "equality": _equality,
+    "equality": _whole(_equality),
     "precision": _precision,
     "folder": _folder,
-    "limits": _limits,
-    "checkpoint": _checkpoint,
+    "limits": _whole(_limits),
+    "checkpoint": _whole(_checkpoint),
 }

@@ -106,6 +106,7 @@ def build_model(
         metadata.map_size,
         ATTENTION,
         nonnegative=is_nonnegative(backbone.graph),
+        for_gpu=metadata.precision == "fp16",
     )
     if metadata.precision == "fp16":
         backbone = halve(backbone)

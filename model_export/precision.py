@@ -1,5 +1,6 @@
 """Lower precision for the backbone: half for GPUs, 8-bit integers for CPUs. The pooling after it stays in float32."""
 
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,6 @@ __all__ = ["halve", "quantize"]
 _FLOAT_AT_START = 3
 """Convolutions from the input on that stay in float32. They see few channels at full resolution: no faster in 8 bits,
 and what they lose is lost to all the others."""
-
-_FLOAT_AT_END = 1
-"""The results of the last convolution, and what follows it, stay in float32 as well. With 256 values alone the features
-of a pixel would be full of ties, which PTAP has to sort. It can still be calculated in integers, see `_in_integers`."""
 
 
 def halve(backbone: onnx.ModelProto) -> onnx.ModelProto:
@@ -56,8 +53,11 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
         onnx.save(backbone, exported)
         quant_pre_process(exported, inferred, skip_symbolic_shape=True)
         model = onnx.load(inferred)
-        kept = _float_nodes(model.graph)
         convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+        if len(convolutions) <= _FLOAT_AT_START + 1:
+            raise ExportError(f"a network of {len(convolutions)} convolutions has none to quantise")
+        last = _last_convolution(model.graph)
+        kept = [*convolutions[:_FLOAT_AT_START], *_from_on(model.graph, last)]
         means = input_means(model, convolutions, images)
         correct_biases(model, {name: mean for name, mean in means.items() if name not in kept})
         _drop_unused(model.graph)
@@ -74,19 +74,19 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
             nodes_to_exclude=kept,
         )
         model = onnx.load(quantized)
-        _in_integers(model.graph, means[convolutions[-1]])
+        _in_integers(model.graph, last, means[last])
         _drop_unused(model.graph)
         return model
 
 
-def _in_integers(graph: onnx.GraphProto, mean: NDArray[np.float64]) -> None:
-    """Calculate the last convolution, if it is one of 1 x 1, as a product of 8-bit integers with a float32 result.
+def _in_integers(graph: onnx.GraphProto, last: str, mean: NDArray[np.float64]) -> None:
+    """Calculate the convolution `last`, if it is one of 1 x 1, as a product of 8-bit integers with a float32 result.
 
     y = s_x s_w sum((x - z) w) + b: what it reads is 8-bit already, its weights become so, each channel of its own scale
     s_w; the sums are 32-bit integers. Other convolutions are left as they are. `mean` is that of each channel it reads.
     """
     constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-    convolution = [node for node in graph.node if node.op_type == "Conv"][-1]
+    convolution = next(node for node in graph.node if node.name == last)
     source = next((node for node in graph.node if convolution.input[0] in node.output), None)
     weights, *biases = convolution.input[1:]
     attributes = {one.name: helper.get_attribute_value(one) for one in convolution.attribute}
@@ -136,11 +136,45 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
         return None if image is None else {"image": image[None]}
 
 
-def _float_nodes(graph: onnx.GraphProto) -> list[str]:
-    """Names of the nodes that stay in float32: the first and the last convolutions, and what follows the last."""
-    convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
-    if len(convolutions) <= _FLOAT_AT_START + _FLOAT_AT_END:
-        raise ExportError(f"a network of {len(convolutions)} convolutions has none to quantise")
-    last = convolutions[-_FLOAT_AT_END]
-    kept = [*convolutions[:_FLOAT_AT_START], *range(last, len(graph.node))]
-    return [graph.node[index].name for index in kept]
+def _from_on(graph: onnx.GraphProto, last: str) -> list[str]:
+    """Names of the last convolution and the nodes that follow it, which stay in float32.
+
+    With 256 values alone the features of a pixel would be full of ties, which PTAP has to sort. The convolution can
+    still be calculated in integers, see `_in_integers`.
+    """
+    names, results = [], set[str]()
+    for node in graph.node:  # in the order of calculation
+        if node.name == last or not results.isdisjoint(node.input):
+            results.update(node.output)
+            names.append(node.name)
+    return names
+
+
+def _last_convolution(graph: onnx.GraphProto) -> str:
+    """Name of the convolution whose results become the features: not one in a gate or a shortcut beside them.
+
+    Back from the features, where values meet: the largest go on, for what a gate gives for a whole channel (SE, global
+    context) or pixel is spread out; of a size, not what a sigmoid made; then those that more convolutions led to.
+    """
+    made = {output: node for node in graph.node for output in node.output}
+    constants = {one.name for one in graph.initializer}
+    depths: dict[str, int] = {one.name: 0 for one in graph.input if one.name not in constants}
+    for node in graph.node:
+        before = [depths[one] for one in node.input if one in depths]
+        if before:
+            depths.update(dict.fromkeys(node.output, max(before) + (node.op_type == "Conv")))
+    sizes = {
+        one.name: math.prod(dimension.dim_value or 1 for dimension in one.type.tensor_type.shape.dim)
+        for one in (*graph.value_info, *graph.input)
+    }
+
+    def rank(tensor: str) -> tuple[int, bool, int]:
+        is_gate = tensor in made and made[tensor].op_type in ("Sigmoid", "HardSigmoid")
+        return sizes.get(tensor, 0), not is_gate, depths[tensor]
+
+    tensor = graph.output[0].name
+    while tensor in made and made[tensor].op_type != "Conv":
+        tensor = max((one for one in made[tensor].input if one in depths), key=rank, default="")
+    if tensor not in made:
+        raise ExportError("the features are not made by a convolution")
+    return str(made[tensor].name)

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
 from colocalization.results import Effort
-from service.machine import usable_cores
+from service.machine import MOST_LANES, usable_cores
 
 __all__ = ["CPU_PROVIDER", "LogFormat", "Settings"]
 
@@ -22,9 +22,6 @@ LogFormat = Literal["json", "text"]
 
 _PREFIX = "COLOCALIZE_"
 _MIB = 2**20
-
-_MOST_LANES = 4
-"""Each lane takes memory for its activations; beyond these, more cores share the operators of one run."""
 
 
 class Settings(BaseSettings):
@@ -160,7 +157,7 @@ class Settings(BaseSettings):
         Args:
             provider: ONNX Runtime's name of the execution provider.
         """
-        return self.lanes or (min(self._cores(), _MOST_LANES) if provider == CPU_PROVIDER else 1)
+        return self.lanes or (min(self._cores(), MOST_LANES) if provider == CPU_PROVIDER else 1)
 
     def network_threads(self) -> int:
         """Threads of one operator in each worker, on the CPU, where several runs go on.

@@ -12,7 +12,7 @@ from colocalization.images import ImageLimits, harden_pillow
 from colocalization.results import Effort, Mode
 from service.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
 from service.formats import DEFAULT_LABEL, Format
-from service.machine import usable_cores
+from service.machine import score_lanes, usable_cores
 from service.options import label as read_label
 from service.options import one_of, out_folder, true_or_false, whole_number
 from service.scoring.inputs import Inputs, discover, read_names, reading
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["score"]
 
 _RESULTS, _RUNNING = "Results", "Running"
-_MOST_LANES = 4
-"""Runs of the network at the same time on the CPU. Each takes memory for its activations; beyond these, more cores
-share the operators of one run."""
 
 _MOST_WORKERS = 12
 """Threads that decode and draw, unless `--workers` says otherwise. Each has up to four pictures in flight, up to 5 MB
 each, so that memory would grow with the cores; and the network, in its few lanes, takes most of the work anyway."""
+
+_MOST_HEAPS = 4
+"""Heaps of the C library for all threads together: each keeps what was freed in it, a tenth of all memory or more."""
 
 _FORMATS = "|".join(get_args(Format))
 
@@ -201,14 +201,13 @@ def score(
         from service.scoring.summary import summary_table
 
         cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
-        bound_heaps(_MOST_LANES)
+        bound_heaps(_MOST_HEAPS)
         harden_pillow()
         limits = ImageLimits(max_pixels=max_pixels)
         cores = threads or usable_cores()
-        lanes = min(cores, _MOST_LANES)
-        # Threads of one operator: the lane's own, and as many more as leave every core one thread when all lanes run.
+        lanes, network_threads = score_lanes(cores)
         localizer = Localizer.load(
-            model, device=device, require_gpu=require_gpu, threads=cores - lanes + 1, limits=limits, effort=effort
+            model, device=device, require_gpu=require_gpu, threads=network_threads, limits=limits, effort=effort
         )
         on_gpu = localizer.engine.provider.startswith("CUDA")
         options = ScoreOptions(

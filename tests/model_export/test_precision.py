@@ -16,10 +16,11 @@ from colocalization.images import decode
 from model_export import precision
 from model_export.bias_correction import mean_shift, round_weights
 from model_export.errors import ExportError
-from model_export.graph import build_model, describe
+from model_export.graph import build_model, describe, export_backbone
 from model_export.parity import TOLERANCES, check_parity
 from model_export.precision import quantize
 from tests.model_export.networks import tiny_source
+from training.backbones import create_backbone
 
 PICTURES = sorted((Path(__file__).resolve().parents[2] / "examples" / "images").iterdir())[:4]
 SIZE = 96
@@ -68,7 +69,7 @@ def test_the_first_and_the_last_convolutions_stay_float() -> None:
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     float_ones = [constants.get(node.input[1]) == TensorProto.FLOAT for node in convolutions]
     assert float_ones[:3] == [True] * 3
-    assert sum(float_ones) == 4  # the order of the last ones, side by side in a residual block, is the tool's
+    assert sum(float_ones) == 4  # of the last block's the one before the sum, not that of its shortcut
 
 
 def chain(kernel: int, stride: int, groups: int, *, bias: bool) -> onnx.ModelProto:
@@ -157,6 +158,77 @@ def test_the_shift_of_the_mean_of_a_convolution_along_a_line() -> None:
 def test_any_other_last_convolution_stays_as_it_is(kernel: int, stride: int, groups: int) -> None:
     found = Counter(node.op_type for node in quantize(chain(kernel, stride, groups, bias=True), inputs()).graph.node)
     assert (found["MatMulInteger"], found["Conv"]) == (0, 5)
+
+
+def graph_of(nodes: list[onnx.NodeProto], *, side: int = 8) -> onnx.GraphProto:
+    """A graph from `image` to `features`, convolutions of 4 to 4 channels, with the shapes that ONNX infers."""
+    constants = [numpy_helper.from_array(np.zeros((4, 4, 1, 1), np.float32), "weights")]
+    constants.append(numpy_helper.from_array(np.zeros((1, 4, 1, 1), np.float32), "spatial"))
+    value = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 4, side, side])
+    out = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 4, side, side])
+    graph = helper.make_graph(nodes, "last", [value], [out], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True).graph
+
+
+def conv(name: str, source: str, weights: str = "weights") -> onnx.NodeProto:
+    """A convolution whose result has its own name."""
+    return helper.make_node("Conv", [source, weights], [name], name=name)
+
+
+def op(kind: str, *sources: str, out: str) -> onnx.NodeProto:
+    return helper.make_node(kind, list(sources), [out], name=out)
+
+
+SE = [op("GlobalAveragePool", "main", out="pooled"), conv("fc1", "pooled"), conv("fc2", "fc1")]
+ENDS = {
+    "squeeze and excitation": [
+        *SE, op("Sigmoid", "fc2", out="gate"), op("Mul", "main", "gate", out="gated"),
+        op("Add", "gated", "image", out="sum"), op("Relu", "sum", out="features"),
+    ],
+    "the gate first, made by no sigmoid": [
+        *SE, op("Relu", "fc2", out="gate"), op("Mul", "gate", "main", out="features"),
+    ],
+    "global context: added": [*SE, op("Add", "fc2", "main", out="features")],
+    "a gate for each pixel": [
+        conv("pixels", "main", "spatial"), op("Sigmoid", "pixels", out="gate"),
+        op("Mul", "gate", "main", out="features"),
+    ],
+    "a gate of full size": [conv("a", "main"), op("Sigmoid", "a", out="g"), op("Mul", "g", "main", out="features")],
+    "swish": [op("Sigmoid", "main", out="gate"), op("Mul", "gate", "main", out="features")],
+    "a convolution in the shortcut": [conv("shortcut", "image"), op("Add", "shortcut", "main", out="features")],
+}  # fmt: skip
+"""What may follow the last convolution, `main`, or lie beside it."""
+
+
+@pytest.mark.parametrize(
+    ("end", "side"),
+    # Of one pixel, the gate of the channels is as large as they are.
+    [*((end, 8) for end in ENDS), ("squeeze and excitation", 1), ("a convolution in the shortcut", 1)],
+)
+def test_the_last_convolution_is_on_the_main_path(end: str, side: int) -> None:
+    graph = graph_of([conv("first", "image"), conv("main", "first"), *ENDS[end]], side=side)
+    assert precision._last_convolution(graph) == "main"
+    others = {"first", "shortcut"}
+    assert precision._from_on(graph, "main") == [node.name for node in graph.node if node.name not in others]
+
+
+def test_features_without_a_convolution() -> None:
+    with pytest.raises(ExportError, match="not made by a convolution"):
+        precision._last_convolution(graph_of([conv("beside", "image"), op("Relu", "image", out="features")]))
+
+
+def test_in_se_resnet50_the_last_convolution_is_before_the_gate() -> None:
+    backbone = create_backbone("seresnet50", "head", "none")
+    exported = export_backbone(backbone, 64)
+    model = quantize(exported, [np.random.default_rng(0).standard_normal((3, 64, 64), dtype=np.float32)])
+    product = next(node for node in model.graph.node if node.op_type == "MatMulInteger")
+    weights = next(one for one in model.graph.initializer if one.name == product.input[1])
+    assert list(weights.dims) == [512, 2048]  # the third of the block; the gate's last one has 128 x 2048
+    constants = {one.name: one.data_type for one in model.graph.initializer}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    float_ones = [constants.get(node.input[1]) == TensorProto.FLOAT for node in convolutions]
+    assert sum(float_ones) == 3 + 2  # the first, and those of its gate
 
 
 def test_nothing_to_calibrate_on() -> None:

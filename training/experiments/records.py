@@ -13,7 +13,7 @@ from typing import Any
 from training.checkpoint import Provenance
 from training.errors import TrainingError
 
-__all__ = ["Record", "read_record", "record_path", "write_record"]
+__all__ = ["Record", "describe_run", "read_record", "record_path", "write_json", "write_record"]
 
 Record = dict[str, Any]
 
@@ -43,8 +43,18 @@ def write_record(
         results: What came out.
         module: What is run with these arguments to measure again.
     """
-    record = {
-        "experiment": name,
+    write_json(path, {"experiment": name, **describe_run(provenance, settings, module), "results": results})
+
+
+def describe_run(provenance: Provenance, settings: dict[str, Any], module: str) -> Record:
+    """What was run where: `date`, `command`, `commit`, `machine`, `versions` and `settings`.
+
+    Args:
+        provenance: What was running, taken when it began.
+        settings: What is measured with.
+        module: What is run with these arguments to measure again.
+    """
+    return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
         "commit": provenance.commit,
@@ -56,11 +66,14 @@ def write_record(
         },
         "versions": {"python": platform.python_version(), **provenance.versions, **_versions()},
         "settings": settings,
-        "results": results,
     }
+
+
+def write_json(path: Path, content: Record) -> None:
+    """Write JSON atomically, long lists of numbers on one line; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(_compact(record) + "\n", "utf-8")
+    partial.write_text(_compact(content) + "\n", "utf-8")
     partial.replace(path)
 
 
