@@ -18,6 +18,7 @@ from colocalization.errors import ModelError
 from colocalization.images import harden_pillow
 from service.app import create_app
 from service.logs import configure_logging
+from service.memory import bound_heaps
 from service.protocol import timed_protocol
 from service.settings import Settings
 from service.state import LoadLocalizer, Service
@@ -27,6 +28,10 @@ __all__ = ["bind", "run", "serve"]
 
 _BACKLOG = 2048
 _SETTLE_SECONDS = 0.1
+
+_MOST_HEAPS = 2
+"""Heaps of the C library for all threads together: what each thread kept in its own crept up for as long as there was
+work. The many small objects are Python's, which has its own heap."""
 
 _logger = logging.getLogger(__name__)
 
@@ -122,6 +127,7 @@ def serve(
         ValueError: An API key is not well-formed.
     """
     early_reload = _EarlyReload()
+    bound_heaps(_MOST_HEAPS)
     cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
     harden_pillow()
     app = create_app(settings, load, shared_metrics=shared_metrics)
