@@ -130,8 +130,8 @@ def _comparison(record: Record) -> Iterator[str]:
         f"comes, one worker with all {record['settings']['threads']} threads and batches of up to "
         f"{record['settings']['batch']}, and once with a worker for each core, a thread each. "
         f"Latency at {results['open_loop_rate']:.1f} pictures/s, 0.7 times the throughput of the slowest. The bare "
-        f"network, which all of them run, gives {bare:.1f} pictures/s: a server that costs nothing would reach so many, "
-        "and *bare over it* is the most by which any server could be faster than this one."
+        f"network, which all of them run, gives {bare:.1f} pictures/s: a server that costs nothing would reach so "
+        "many, and *bare over it* is the most by which any server could be faster than this one."
     )
     yield ""
     rows: list[list[object]] = [
