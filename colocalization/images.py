@@ -254,7 +254,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _high_depth_to_rgb(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN says so when it is converted
+        values = np.asarray(image, dtype=np.float64)
     finite = values[np.isfinite(values)]
     # Values of a 16-bit file keep its range; float and 32-bit files state none, so theirs is what they contain.
     is_16_bit = image.mode == "I" and values.min() >= 0 and values.max() <= 65535

@@ -155,6 +155,10 @@ class TestModes:
         assert picture.mode == "F"
         assert decode(encoded(picture, "TIFF")).rgb[0, :, 0].tolist() == expected
 
+    def test_a_signalling_nan_is_no_warning(self) -> None:
+        values = np.array([[0x7FA00000, 0, 0x40000000]], dtype=np.uint32).view(np.float32)  # NaN, 0, 2
+        assert decode(encoded(Image.fromarray(values), "TIFF")).rgb[0, :, 0].tolist() == [0, 0, 255]
+
     @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
     def test_first_of_several_frames(self, kind: str) -> None:
         frames = [Image.new("RGB", (6, 4), colour) for colour in (RED, GREEN, BLUE)]
