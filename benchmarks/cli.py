@@ -48,7 +48,8 @@ _CPU_ALONE = "left out: this is measured on the CPU alone"
 @contextmanager
 def _record(name: str, **settings: Any) -> Iterator[dict[str, Any]]:
     """Write what is put into the dictionary as the record of a benchmark."""
-    provenance, results = Provenance.here(), {}
+    provenance = Provenance.here()
+    results: dict[str, Any] = {}
     yield results
     write_record(_path(name), name, provenance, settings | {"cuda": _CPU_ALONE}, results, "benchmarks")
     _note(f"{_path(name)} written")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def measure_precision(
     speed = {}
     for batch in _BATCHES:
         some = prepared[:batch]
-        times = interleave({name: (lambda one=one, some=some: one.run(some)) for name, one in timed.items()}, rounds)
+        times = interleave({name: partial(one.run, some) for name, one in timed.items()}, rounds)
         speed[batch] = ratio(times, "fp32", precision)
         note(f"{device}, batch {batch}: {precision} has {speed[batch]['ratio']} times the speed of fp32")
     with ThreadPoolExecutor() as pool:  # each on one thread of its own
