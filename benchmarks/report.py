@@ -62,8 +62,7 @@ def _how(run: Record) -> str:
     machine, versions = run["machine"], run["versions"]
     cuda = run["settings"].get("cuda")
     return (
-        ("an earlier run of which no more is known, kept by " if run.get("kept") else "")
-        + f"`{run['command']}`, {run['date'][:10]}, commit {run['commit'][:10]}, {machine['cores']} cores of "
+        f"`{run['command']}`, {run['date'][:10]}, commit {run['commit'][:10]}, {machine['cores']} cores of "
         f"{machine['processor']}, ONNX Runtime {versions.get('onnxruntime', '')}.{f' CUDA: {cuda}.' if cuda else ''}"
     )
 

@@ -253,14 +253,9 @@ class Scheduler:
         picture.prepared = picture.features = None
         try:
             result = job.localizer.finish(prepared, features, job.common, max_boxes=job.max_boxes)
-            answer = job.render(picture.index, result, prepared)
+            answer: bytes | ImageError = job.render(picture.index, result, prepared)
         except ImageError as error:
-            with self._lock:
-                if self._stop_working(job, "postprocess", started):
-                    job.refuse(picture.index, error)
-                    self._answered(job, error.code)
-                    self._advance(job)
-            return
+            answer = error
         except Exception as caught:
             with self._lock:
                 self._stop_working(job, "postprocess", started)
@@ -268,8 +263,12 @@ class Scheduler:
             return
         with self._lock:
             if self._stop_working(job, "postprocess", started):
-                job.answers[picture.index] = answer
-                self._answered(job, "ok")
+                if isinstance(answer, ImageError):
+                    job.refuse(picture.index, answer)
+                    self._answered(job, answer.code)
+                else:
+                    job.answers[picture.index] = answer
+                    self._answered(job, "ok")
                 self._advance(job)
 
     # ---- the lanes
@@ -396,7 +395,7 @@ class Scheduler:
     def _answered(self, job: Job, code: str) -> None:
         job.unanswered -= 1
         self._monitor.image(code)
-        if code == "ok":  # the network did not run on nearly all of the others, which take next to no time
+        if code == "ok":  # on nearly all of the others the network did not run, and they took next to no time
             self._rate.finished()
         self._change_pending(-1)
 

@@ -168,9 +168,9 @@ class Scorer:
         sample = [files[index] for index in sample_indices(len(files), Localizer.set_sample_size)]
         # If nothing is pending under the common object of a sample that can be read completely, it need not be
         # estimated again: entries of failed pictures are always pending.
-        if len(sample) > 1 and not _pending(files, journal, artefacts, digest_files(sample)):
-            known = journal.find(sample[0].name)  # all are of one mode, which depends on the sample alone
-            return "attention" if known is None else known.mode, 0
+        known = journal.find(sample[0].name) if len(sample) > 1 else None
+        if known is not None and not _pending(files, journal, artefacts, digest_files(sample)):
+            return known.mode, 0  # that of all, since it depends on the sample alone
         fitted = self._fit(sample)
         trim_heap()  # the pixels of the sample, and what the threads of the fit have freed
         pending = _pending(files, journal, artefacts, fitted.digest)

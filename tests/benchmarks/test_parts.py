@@ -94,15 +94,13 @@ def test_every_row_names_its_run(written: Any) -> None:
         pooled("b", 1, 50, run=run(date="2026-11-28T23:00:00+00:00")),  # of the same day: the same run
         pooled("c", 1, run=run(commit="fedcba9876543210")),
         pooled("d", 1, device="cuda", run=run(settings={"cuda": "a GPU"})),
-        pooled("e", 1, run=run(kept=True)),
     )
-    assert [row(text, case)[-1] for case in "abcde"] == ["a", "a", "b", "c", "d"]
+    assert [row(text, case)[-1] for case in "abcd"] == ["a", "a", "b", "c"]
     how = "`python -m benchmarks pooling`, 2026-11-28, commit 0123456789, 2 cores of a processor, ONNX Runtime 1.0."
     how += " CUDA: "
     assert f"\na: {how}left out: none.\n" in text
     assert f"\nb: {how.replace('0123456789', 'fedcba9876')}left out: none.\n" in text
     assert f"\nc: {how}a GPU.\n" in text
-    assert f"\nd: an earlier run of which no more is known, kept by {how}left out: none.\n" in text
     assert [row(text, case)[2] for case in "cd"] == ["cpu", "cuda"]
     assert [row(text, case)[5] for case in "ab"] == ["200 / 20", "50 / 5"]
 
