@@ -15,6 +15,7 @@ from benchmarks.parts import Part, keep_part
 from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
 from benchmarks.precision import measure_precision
 from benchmarks.report import RECORDS, write_report
+from benchmarks.sessions import measure_sessions
 from colocalization.errors import ProviderError
 from service.machine import usable_cores
 from service.options import one_of
@@ -160,6 +161,13 @@ def limits(rounds: Rounds = 50) -> None:
 
 
 @app.command()
+def sessions(rounds: Rounds = 60, threads: Threads = 0) -> None:
+    """What options of ONNX Runtime's sessions change."""
+    with _record("sessions", rounds=rounds, threads=threads) as results:
+        results.update(measure_sessions(rounds, threads))
+
+
+@app.command()
 def checkpoint(
     path: Annotated[Path, typer.Argument(help="A checkpoint of `colocalize train`.")],
     data: Annotated[Path, typer.Option(help="Data set whose test pictures are scored.")],
@@ -173,7 +181,7 @@ def checkpoint(
 @app.command()
 def everything(pictures: Pictures = _PICTURES, data: Path = Path("../shared/data")) -> None:
     """All but those whose data is missing and that of a checkpoint, then the report."""
-    steps: list[Callable[[], None]] = [equality, limits, lambda: pooling(pictures), lambda: folder(pictures)]
+    steps: list[Callable[[], None]] = [equality, limits, sessions, lambda: pooling(pictures), lambda: folder(pictures)]
     if data.is_dir():
         steps.append(lambda: precision(data))
     else:

@@ -244,6 +244,23 @@ def _checkpoint(record: Record) -> Iterator[str]:
     )
 
 
+def _options(record: Record) -> Iterator[str]:
+    settings = record["settings"]
+    yield "### Options of the session"
+    yield ""
+    yield (
+        "A run of the model in the box, one picture, on the CPU with one option changed, over the run with the options "
+        "in use: all optimisations, operators one after the other, arena and memory pattern, threads that sleep while "
+        "they wait (spinning ones would take the cores from decoding and from other runs), "
+        f"{settings['threads'] or 'as many as cores'}. Medians of {settings['rounds']} interleaved rounds, with a 95 % "
+        "interval. How many runs go on side by side, and with how many threads: *Whole folders*, above."
+    )
+    yield ""
+    yield from _table(
+        ["changed", "time over that in use"], [[name, _ratio(one)] for name, one in record["results"].items()]
+    )
+
+
 def _limits(record: Record) -> Iterator[str]:
     told = record["results"]
     yield "### The physical limit"
@@ -262,6 +279,7 @@ _SECTIONS: dict[str, Callable[[Path], Iterator[str]]] = {
     "equality": _whole(_equality),
     "precision": _precision,
     "folder": _folder,
+    "sessions": _whole(_options),
     "limits": _whole(_limits),
     "checkpoint": _whole(_checkpoint),
 }

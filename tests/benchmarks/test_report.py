@@ -19,7 +19,14 @@ def test_the_records_of_the_repository_make_a_report(tmp_path: Path, monkeypatch
     report.write_report()
     once = target.read_text()
     assert "by hand" in once
-    for heading in ("What PTAP adds", "Exactness", "8-bit integers", "Whole folders", "The physical limit"):
+    for heading in (
+        "What PTAP adds",
+        "Exactness",
+        "8-bit integers",
+        "Whole folders",
+        "Options of the session",
+        "The physical limit",
+    ):
         assert f"### {heading}" in once
     report.write_report()
     assert target.read_text() == once
