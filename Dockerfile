@@ -63,7 +63,7 @@ CMD ["serve", "--host", "0.0.0.0", "--port", "8000", "--require-gpu"]
 ARG VERSION=""
 ARG REVISION=""
 LABEL org.opencontainers.image.title="Colocalize" \
-      org.opencontainers.image.description="Finds the thing a set of pictures has in common (CUDA)" \
+      org.opencontainers.image.description="Finds the thing a set of images has in common (CUDA)" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
@@ -81,7 +81,7 @@ CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
 ARG VERSION=""
 ARG REVISION=""
 LABEL org.opencontainers.image.title="Colocalize" \
-      org.opencontainers.image.description="Finds the thing a set of pictures has in common" \
+      org.opencontainers.image.description="Finds the thing a set of images has in common" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -15,7 +15,7 @@ serve: $(SERVE)/.installed  ## start the HTTP service on http://127.0.0.1:8000
 test: lint  ## the whole suite, with doctests
 	$(DEV)/bin/python -m pytest --numprocesses auto $(PYTEST_ARGS)
 
-test-container: $(DEV)/.installed  ## build the image, start it, post pictures to it; needs root, buildah, debootstrap
+test-container: $(DEV)/.installed  ## build the image, start it, post images to it; needs root, buildah, debootstrap
 	$(DEV)/bin/python -m pytest -m container tests/container
 
 lint: $(DEV)/.installed

@@ -17,23 +17,23 @@ from training.build import load_network
 __all__ = ["measure_checkpoint"]
 
 
-def measure_checkpoint(checkpoint: Path, pictures: list[Path], boxes: Path, folder: Path) -> dict[str, Any]:
+def measure_checkpoint(checkpoint: Path, images: list[Path], boxes: Path, folder: Path) -> dict[str, Any]:
     """Export a checkpoint, run `colocalize score` in mode `attention` with it, and compare each box with torch's.
 
     Args:
         checkpoint: What `colocalize train` wrote.
-        pictures: Photographs with names of their own.
+        images: Photographs with names of their own.
         boxes: CSV of their boxes.
         folder: Where everything goes.
 
     Returns:
-        `pictures`, how many boxes are `identical` to torch's, the worst difference of a side in pixels and the least
+        `images`, how many boxes are `identical` to torch's, the worst difference of a side in pixels and the least
         IoU, what the export said, and CorLoc of the predictions.
     """
-    model, out, listed = folder / "model.onnx", folder / "out", folder / "pictures"
+    model, out, listed = folder / "model.onnx", folder / "out", folder / "images"
     listed.mkdir()
-    for picture in pictures:
-        (listed / picture.name).symlink_to(picture.resolve())
+    for image in images:
+        (listed / image.name).symlink_to(image.resolve())
     size = load_network(checkpoint)[1].config.data.crop
     told = _command("export", checkpoint, "--out", model, "--parity-images", listed, "--input-size", size)
     _command("score", listed, "--out", out, "--mode", "attention", "--model", model, "--device", "cpu")
@@ -41,19 +41,19 @@ def measure_checkpoint(checkpoint: Path, pictures: list[Path], boxes: Path, fold
     network, _ = load_network(checkpoint)
     localizer = Localizer.load(model, device="cpu")
     differences, overlaps = [], []
-    for picture in pictures:
-        prepared = localizer.prepare(picture)
+    for image in images:
+        prepared = localizer.prepare(image)
         with torch.no_grad():
             attention, features = (one[0].numpy() for one in network.attend(torch.from_numpy(prepared.input[None])))
         theirs = localizer.finish(prepared, ImageFeatures(attention, features), None).boxes[0].as_tuple()
-        ours = tuple(float(predicted[picture.name][side]) for side in ("x0", "y0", "x1", "y1"))
+        ours = tuple(float(predicted[image.name][side]) for side in ("x0", "y0", "x1", "y1"))
         differences.append(float(np.abs(np.subtract(ours, theirs)).max()))
         overlaps.append(float(box_iou([ours], [theirs]).item()))
     names = folder / "names.txt"
-    names.write_text("\n".join(picture.name for picture in pictures), "utf-8")
+    names.write_text("\n".join(image.name for image in images), "utf-8")
     scores = evaluate(out / "predictions.jsonl", boxes, names).scores
     return {
-        "pictures": len(pictures),
+        "images": len(images),
         "identical": sum(one == 0 for one in differences),
         "worst_side_px": round(max(differences), 3),
         "least_iou": round(min(overlaps), 4),

@@ -28,7 +28,7 @@ __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
-Pictures = Annotated[Path, typer.Option(help="Folder of photographs, searched at any depth.")]
+Images = Annotated[Path, typer.Option(help="Folder of photographs, searched at any depth.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds of each comparison.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of the network; 0: one for each core.")]
 
@@ -42,7 +42,7 @@ OnDevice = Annotated[
     ),
 ]
 
-_PICTURES = Path("examples/images")
+_IMAGES = Path("examples/images")
 _CPU_ALONE = "left out: this is measured on the CPU alone"
 
 
@@ -91,19 +91,19 @@ def _note(text: str) -> None:
 
 @app.command()
 def pooling(
-    pictures: Pictures = _PICTURES,
+    images: Images = _IMAGES,
     rounds: Rounds = 200,
     threads: Threads = 1,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Part of a case's name, to measure it anew and keep the others; repeatable."),
     ] = None,
-    batch: Annotated[list[int] | None, typer.Option(min=1, max=max(BATCHES), help="Pictures in a run.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(min=1, max=max(BATCHES), help="Images in a run.")] = None,
     device: OnDevice = None,
 ) -> None:
     """Forward time with PTAP over that with a channel mean; what is not measured anew is kept."""
     devices, cuda = _devices(device)
-    found = (_photographs(pictures) * max(BATCHES))[: max(BATCHES)]
+    found = (_photographs(images) * max(BATCHES))[: max(BATCHES)]
     keep = _keeper("pooling", "case", "device", "batch", rounds=rounds, cuda=cuda)
     for part in measure_pooling(
         found, rounds, threads, _note, only=only or (), batches=batch or BATCHES, devices=devices
@@ -124,7 +124,7 @@ def precision(
     rounds: Rounds = 60,
     threads: Threads = 1,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Most pictures a set, spread evenly; for a quick look.")
+        int | None, typer.Option(min=2, help="Most images a set, spread evenly; for a quick look.")
     ] = None,
     device: OnDevice = None,
 ) -> None:
@@ -134,22 +134,22 @@ def precision(
     keep = _keeper("precision", "device", **settings)
     with tempfile.TemporaryDirectory() as folder:
         sets = open_sets(data, limit=limit)
-        pictures = [picture.path for picture in sets[0].pictures[:16]]
+        images = [image.path for image in sets[0].images[:16]]
         for one in devices:
-            keep(measure_precision(sets, pictures, Path(folder), rounds, threads, _note, one))
+            keep(measure_precision(sets, images, Path(folder), rounds, threads, _note, one))
 
 
 @app.command()
 def folder(
-    pictures: Pictures = _PICTURES,
-    count: Annotated[list[int] | None, typer.Option(min=2, help="Pictures; repeatable.")] = None,
+    images: Images = _IMAGES,
+    count: Annotated[list[int] | None, typer.Option(min=2, help="Images; repeatable.")] = None,
     mode: Annotated[list[str] | None, typer.Option(help="Mode, attention or common; repeatable.")] = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement of the bare network.")] = 15.0,
 ) -> None:
-    """`colocalize score` beside the bare network: 100, 1,000 and 5,000 pictures, both modes."""
+    """`colocalize score` beside the bare network: 100, 1,000 and 5,000 images, both modes."""
     counts = count or [100, 1_000, 5_000]
     keep = _keeper("folder", "mode", "count", seconds=seconds, cuda=_CPU_ALONE)
-    for part in measure_folder(_photographs(pictures), counts, usable_cores(), seconds, _note, mode or MODES):
+    for part in measure_folder(_photographs(images), counts, usable_cores(), seconds, _note, mode or MODES):
         keep(part)
 
 
@@ -170,18 +170,18 @@ def sessions(rounds: Rounds = 60, threads: Threads = 0) -> None:
 @app.command()
 def checkpoint(
     path: Annotated[Path, typer.Argument(help="A checkpoint of `colocalize train`.")],
-    data: Annotated[Path, typer.Option(help="Data set whose test pictures are scored.")],
+    data: Annotated[Path, typer.Option(help="Data set whose test images are scored.")],
 ) -> None:
     """A trained checkpoint, exported and scored by `colocalize score`, beside torch."""
-    tested = [picture.path for picture in open_dataset(data).labelled_test]
+    tested = [image.path for image in open_dataset(data).labelled_test]
     with _record("checkpoint", data=data.resolve().name) as results, tempfile.TemporaryDirectory() as folder:
         results.update(measure_checkpoint(path, tested, data / "boxes.csv", Path(folder)))
 
 
 @app.command()
-def everything(pictures: Pictures = _PICTURES, data: Path = Path("../shared/data")) -> None:
+def everything(images: Images = _IMAGES, data: Path = Path("../shared/data")) -> None:
     """All but those whose data is missing and that of a checkpoint, then the report."""
-    steps: list[Callable[[], None]] = [equality, limits, sessions, lambda: pooling(pictures), lambda: folder(pictures)]
+    steps: list[Callable[[], None]] = [equality, limits, sessions, lambda: pooling(images), lambda: folder(images)]
     if data.is_dir():
         steps.append(lambda: precision(data))
     else:

@@ -32,7 +32,7 @@ _DIFFERENT = 200
 
 
 def measure_folder(
-    pictures: list[Path],
+    images: list[Path],
     counts: list[int],
     cores: int,
     seconds: float,
@@ -45,23 +45,23 @@ def measure_folder(
     it comes; and as `score` runs it, see `score_lanes`, several runs side by side, which is faster.
 
     Args:
-        pictures: Photographs, repeated under new names.
-        counts: Numbers of pictures.
+        images: Photographs, repeated under new names.
+        counts: Numbers of images.
         cores: Cores to use.
         seconds: Length of each measurement of the bare network.
         note: Is told how it goes.
         modes: Modes of `score`.
 
     Yields:
-        For each `mode` and `count` what `score_folder` tells, `pictures_per_second`, the `lanes` that `score` runs and
+        For each `mode` and `count` what `score_folder` tells, `images_per_second`, the `lanes` that `score` runs and
         their `threads`, and for `one session` and `side by side` in `bare_per_second` the mean of before and after and
-        in `share` the share of it; in mode `common` of half of it, since there each picture takes two runs.
+        in `share` the share of it; in mode `common` of half of it, since there each original takes two runs.
     """
     with tempfile.TemporaryDirectory() as place:
         originals = Path(place) / "originals"
         originals.mkdir()
-        for index, picture in enumerate(pictures[:_DIFFERENT]):
-            with Image.open(picture) as image:
+        for index, image in enumerate(images[:_DIFFERENT]):
+            with Image.open(image) as image:
                 image.convert("RGB").resize(_SIZE).save(originals / f"{index:04d}.jpg", quality=90)
         sources = sorted(originals.iterdir())
         for mode, count in itertools.product(modes, counts):
@@ -74,10 +74,10 @@ def measure_folder(
             after = _bare_rates(cores, seconds)
             rate, runs = count / told["wall_seconds"], 2 if mode == "common" else 1
             bare = {name: (before[name] + after[name]) / 2 for name in before}
-            told["pictures_per_second"] = round(rate, 2)
+            told["images_per_second"] = round(rate, 2)
             told["bare_per_second"] = {name: round(one, 2) for name, one in bare.items()}
             told["share"] = {name: round(rate / one * runs, 3) for name, one in bare.items()}
-            note(f"{mode}, {count} pictures: {told}")
+            note(f"{mode}, {count} images: {told}")
             lanes, threads = score_lanes(cores)
             yield {"mode": mode, "count": count, "lanes": lanes, "threads": threads, **told}
 
@@ -88,7 +88,7 @@ def _bare_rates(cores: int, seconds: float) -> dict[str, float]:
 
 
 def _bare_rate(lanes: int, threads: int, seconds: float) -> float:
-    """Pictures a second of the network alone, in so many runs of one picture side by side, with so many threads."""
+    """Images a second of the network alone, in so many runs of one image side by side, with so many threads."""
     engine = default_engine(threads)
     side = engine.metadata.input_size
     image = np.random.default_rng(0).standard_normal((1, 3, side, side), dtype=np.float32)
@@ -140,7 +140,7 @@ def _median_seconds(call: Callable[[], object], rounds: int) -> float:
 
 
 def _multiply_adds(model: onnx.ModelProto) -> int:
-    """Multiply-adds of the convolutions for one picture."""
+    """Multiply-adds of the convolutions for one image."""
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {
         one.name: [dimension.dim_value or 1 for dimension in one.type.tensor_type.shape.dim]
@@ -166,7 +166,7 @@ def _matrix_product() -> tuple[Callable[[], object], int]:
 
 
 def _time_by_operator(model: Path, side: int, rounds: int) -> dict[str, float]:
-    """Milliseconds a picture of the operators that take most, on one thread, by ONNX Runtime's profiler."""
+    """Milliseconds an image of the operators that take most, on one thread, by ONNX Runtime's profiler."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

@@ -69,10 +69,10 @@ class _Shifted(nn.Module):
         return torch.relu(self.linear(images) + self.shift)
 
 
-def network_inputs(pictures: list[Path], size: int) -> NDArray[np.float32]:
+def network_inputs(images: list[Path], size: int) -> NDArray[np.float32]:
     """Inputs of EfficientNet-Lite0, (N, 3, size, size); good enough for random weights too."""
     transform = InputTransform(size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    return np.stack([transform(decode(picture).rgb) for picture in pictures])
+    return np.stack([transform(decode(image).rgb) for image in images])
 
 
 def pooling_models(case: Case, images: NDArray[np.float32]) -> tuple[dict[str, bytes], dict[str, float]]:
@@ -128,7 +128,7 @@ def pooling_models(case: Case, images: NDArray[np.float32]) -> tuple[dict[str, b
     def given(graph: GraphBuilder) -> None:
         k, side = top_count(_SHARE, channels), metadata.map_size
         flat = graph.add("Reshape", FEATURES, graph.axes(0, channels, side * side))
-        # Of one picture: other values would take as long.
+        # Of one image: other values would take as long.
         threshold = graph.constant(features[0].flatten(1).topk(k + 1, dim=0).values[-1].numpy().reshape(1, 1, -1))
         found = graph.add("Equal", count_above(graph, flat, threshold, channels), graph.number(k))
         mean = mean_from_threshold(graph, flat, threshold, k, channels)

@@ -30,7 +30,7 @@ _SESSIONS = 10
 
 
 def measure_pooling(
-    pictures: list[Path],
+    images: list[Path],
     rounds: int,
     threads: int,
     note: Callable[[str], None],
@@ -42,12 +42,12 @@ def measure_pooling(
     """Forward time with every pooling over the forward time with a plain channel mean, run as the service runs it.
 
     Args:
-        pictures: Photographs, at least the largest batch.
+        images: Photographs, at least the largest batch.
         rounds: Rounds of each comparison, shared out among sessions that are made anew.
         threads: Threads of the network; 0: one for each core.
         note: Is told how it goes.
         only: Parts of the names of the cases to measure; empty: all.
-        batches: Pictures in a run.
+        batches: Images in a run.
         devices: Where to run.
 
     Yields:
@@ -58,14 +58,14 @@ def measure_pooling(
         ProviderError: A device cannot be used.
     """
     for case in (one for one in CASES if not only or any(part in one.name for part in only)):
-        images = network_inputs(pictures[: max(BATCHES)], case.size)
-        contents, features = pooling_models(case, images)
+        images = network_inputs(images[: max(BATCHES)], case.size)
+        contents, features = pooling_models(case, inputs)
         with tempfile.TemporaryDirectory() as folder:
             models = {name: Path(folder) / f"{name}.onnx" for name in contents}
             for name, path in models.items():
                 path.write_bytes(contents[name])
             for device, batch in itertools.product(devices, batches):
-                told = _compare(models, images[:batch] if batch > 1 else images, batch, rounds, threads, device)
+                told = _compare(models, inputs[:batch] if batch > 1 else inputs, batch, rounds, threads, device)
                 ratios = ", ".join(f"{name} {one['ratio']}" for name, one in told.items())
                 note(f"{case.name}, {device}, batch {batch}: {ratios}")
                 yield {

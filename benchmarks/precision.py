@@ -23,7 +23,7 @@ _PRECISIONS: dict[Device, str] = {"cpu": "int8", "cuda": "fp16"}
 
 def measure_precision(
     sets: list[EvaluationSet],
-    pictures: list[Path],
+    images: list[Path],
     folder: Path,
     rounds: int,
     threads: int,
@@ -33,8 +33,8 @@ def measure_precision(
     """Export the model in the box as int8, on CUDA as fp16, time both, and score both as `Localizer` does by default.
 
     Args:
-        sets: Pictures with boxes.
-        pictures: Photographs to time on.
+        sets: Images with boxes.
+        images: Photographs to time on.
         folder: Where the model goes.
         rounds: Rounds of the timing.
         threads: Threads of the network.
@@ -53,7 +53,7 @@ def measure_precision(
     subprocess.run([*command, "--parity-images", "examples/images", "--precision", precision], check=True)
     models = {"fp32": None, precision: model}
     timed = {name: _load(path, device, threads) for name, path in models.items()}
-    prepared = [timed["fp32"].prepare(picture) for picture in pictures]
+    prepared = [timed["fp32"].prepare(image) for image in images]
     speed = {}
     for batch in _BATCHES:
         some = prepared[:batch]
@@ -76,8 +76,8 @@ def _score(model: Path | None, sets: list[EvaluationSet], device: Device) -> dic
     localizer = _load(model, device, 1)
     ious: dict[str, list[float]] = {}
     for one in sets:
-        found = localizer.localize([picture.path for picture in one.pictures])
+        found = localizer.localize([image.path for image in one.images])
         boxes = [result.boxes[0].as_tuple() if result.boxes else None for result in found.images]
-        ious[one.name] = [best_iou(box, picture.boxes) for box, picture in zip(boxes, one.pictures, strict=True)]
+        ious[one.name] = [best_iou(box, image.boxes) for box, image in zip(boxes, one.images, strict=True)]
     groups, whole = summarise(ious, {one.name: one.group for one in sets})
     return {"mean over sets": whole.to_json(), **{name: summary.to_json() for name, summary in groups.items()}}

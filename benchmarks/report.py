@@ -196,7 +196,7 @@ def _precision_on(part: Part) -> Iterator[str]:
         + "; ".join(f"batch {batch}: {_ratio(one)}" for batch, one in part["speed"].items())
         + f". File: {part['bytes'] / 1e6:.1f} MB. CorLoc with default settings, on "
         + (f"at most {settings['limit']}" if settings["limit"] else "all")
-        + " pictures of each set:"
+        + " images of each set:"
     )
     yield ""
     rows: list[list[object]] = []
@@ -217,17 +217,17 @@ def _folder(path: Path) -> Iterator[str]:
         "`colocalize score` in a process of its own, start included, on JPEG files of 640 x 480. *Bare*: the network "
         "alone, measured before and after, in one session with a thread for each core, and as `score` runs it, a run "
         f"on each core side by side, at most {MOST_LANES}. *Share*: of the bare network; in mode `common`, which takes "
-        "two runs a picture and a GrabCut, of half of it."
+        "two runs an image and a GrabCut, of half of it."
     )
     yield ""
     ways = ("one session", "side by side")
     rows: list[list[object]] = []
     for one in parts:
         bare = [one[kind][way] for way in ways for kind in ("bare_per_second", "share")]
-        rate = one["pictures_per_second"]
+        rate = one["images_per_second"]
         rows.append([one["mode"], one["count"], rate, *bare, round(1e3 / rate, 1), one.get("peak_memory_mb", "")])
     head = [title for way in ways for title in (f"{way}, /s", "share")]
-    head = ["mode", "pictures", "pictures/s", *head, "ms a picture", "peak memory, MB"]
+    head = ["mode", "images", "images/s", *head, "ms an image", "peak memory, MB"]
     yield from _measured_table(head, rows, parts)
 
 
@@ -236,8 +236,8 @@ def _checkpoint(record: Record) -> Iterator[str]:
     yield "### A trained checkpoint, from torch to `colocalize score`"
     yield ""
     yield (
-        f'Exported ("{told["export"]}"), then scored with `colocalize score --mode attention` on {told["pictures"]} '
-        f"test pictures of {record['settings']['data']}: {told['identical']} boxes are torch's to the last bit, "
+        f'Exported ("{told["export"]}"), then scored with `colocalize score --mode attention` on {told["images"]} '
+        f"test images of {record['settings']['data']}: {told['identical']} boxes are torch's to the last bit, "
         f"the others differ by at most {told['worst_side_px']} pixels (least IoU {told['least_iou']}). "
         "CorLoc at 0.3 / 0.5 / 0.7: "
         f"{told['corloc']['0.3']} / {told['corloc']['0.5']} / {told['corloc']['0.7']}."
@@ -249,7 +249,7 @@ def _options(record: Record) -> Iterator[str]:
     yield "### Options of the session"
     yield ""
     yield (
-        "A run of the model in the box, one picture, on the CPU with one option changed, over the run with the options "
+        "A run of the model in the box, one image, on the CPU with one option changed, over the run with the options "
         "in use: all optimisations, operators one after the other, arena and memory pattern, threads that sleep while "
         "they wait (spinning ones would take the cores from decoding and from other runs), "
         f"{settings['threads'] or 'as many as cores'}. Medians of {settings['rounds']} interleaved rounds, with a 95 % "
@@ -266,9 +266,9 @@ def _limits(record: Record) -> Iterator[str]:
     yield "### The physical limit"
     yield ""
     yield (
-        f"The model in the box takes {told['multiply_adds'] / 1e9:.2f} G multiply-adds a picture. In a product of two "
+        f"The model in the box takes {told['multiply_adds'] / 1e9:.2f} G multiply-adds an image. In a product of two "
         f"1024 x 1024 matrices a core of this machine does {told['matrix_product_giga_per_second']:.0f} G a second; at "
-        f"that rate a picture would take {told['least_ms']:.1f} ms. It takes {told['network_ms']:.1f} ms "
+        f"that rate an image would take {told['least_ms']:.1f} ms. It takes {told['network_ms']:.1f} ms "
         f"({told['network_giga_per_second']:.0f} G a second): depthwise convolutions reuse little of what they read. "
         "By operator, in ms: " + ", ".join(f"{name} {value:.2f}" for name, value in told["operators_ms"].items()) + "."
     )

@@ -1,4 +1,4 @@
-"""Find the thing a set of pictures has in common: a box and a heat map for each picture, without a label."""
+"""Find the thing a set of images has in common: a box and a heat map for each image, without a label."""
 
 import os
 

@@ -14,7 +14,7 @@ __all__ = ["Box", "Components", "box_iou", "connected_components", "non_maximum_
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box in pixels of the original picture, half-open, with its score in [0, 1]."""
+    """One box in pixels of the original image, half-open, with its score in [0, 1]."""
 
     x0: float
     y0: float
@@ -27,7 +27,7 @@ class Box:
         return self.x0, self.y0, self.x1, self.y1
 
     def scaled(self, across: float, down: float) -> "Box":
-        """The box in a picture resized by these factors.
+        """The box in an image resized by these factors.
 
         Example:
             >>> Box(1.0, 2.0, 3.0, 4.0, 0.5).scaled(2.0, 10.0)
@@ -36,7 +36,7 @@ class Box:
         return Box(self.x0 * across, self.y0 * down, self.x1 * across, self.y1 * down, self.score)
 
     def within(self, width: float, height: float) -> "Box":
-        """The part of the box that lies in a picture of this size.
+        """The part of the box that lies in an image of this size.
 
         Example:
             >>> Box(-0.5, 2.0, 3.0, 6.000000000000001, 0.5).within(4, 6)

@@ -1,7 +1,7 @@
-"""Which pictures of a set show the common object: their foreground descriptors agree, those of the others do not.
+"""Which images of a set show the common object: their foreground descriptors agree, those of the others do not.
 
-Each picture is summed up by the mean descriptor of its foreground, centred on the mean descriptor of the whole set.
-Pictures of the common object point one way, the others anywhere; the dominant way is the prototype.
+Each image is summed up by the mean descriptor of its foreground, centred on the mean descriptor of the whole set.
+Images of the common object point one way, the others anywhere; the dominant way is the prototype.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ __all__ = ["Prototype", "fit_prototype"]
 _POWER_ITERATIONS = 50
 
 _CUT = 0.25
-"""Cosine to the prototype from which on a picture counts as showing the common object, in a large set."""
+"""Cosine to the prototype from which on an image counts as showing the common object, in a large set."""
 
 _LEAST_AGREEMENT = 0.25
-"""Mean cosine between the pictures of a large set below which the set has no common object."""
+"""Mean cosine between the images of a large set below which the set has no common object."""
 
 _SOFTNESS = 0.08
 """Width of the logistic curve that turns the cosine into a confidence."""
@@ -32,9 +32,9 @@ class Prototype:
 
     Attributes:
         centre: (C,) float32, mean descriptor of the set.
-        total: (C,) float32, weighted sum of the pictures' unit-length summaries; 0 where they agree in nothing.
-        own_weight: Weight that a picture of the set has in `total` on average.
-        agreement: Weighted mean cosine between different pictures of the set, in [0, 1].
+        total: (C,) float32, weighted sum of the images' unit-length summaries; 0 where they agree in nothing.
+        own_weight: Weight that an image of the set has in `total` on average.
+        agreement: Weighted mean cosine between different images of the set, in [0, 1].
     """
 
     centre: NDArray[np.float32]
@@ -43,13 +43,13 @@ class Prototype:
     agreement: float
 
     def similarity(self, features: NDArray[np.floating], foreground: Discriminant) -> float:
-        """Cosine in [-1, 1] between a picture's foreground and the prototype of the other pictures.
+        """Cosine in [-1, 1] between an image's foreground and the prototype of the other images.
 
-        The picture's own share in the prototype is taken out by its average size; without that, two pictures that
+        The image's own share in the prototype is taken out by its average size; without that, two images that
         have nothing in common would each be like their mean.
 
         Args:
-            features: (C, h, w) feature map of the picture.
+            features: (C, h, w) feature map of the image.
             foreground: What tells its foreground.
         """
         summary = _summary(features, foreground, self.centre).astype(np.float64)
@@ -60,9 +60,9 @@ class Prototype:
         return float(summary @ others) / length if length > 0 else 0.0
 
     def confidence(self, similarity: float) -> float:
-        """Confidence in [0, 1] that a picture of this similarity shows the common object; 0.5 at the cut.
+        """Confidence in [0, 1] that an image of this similarity shows the common object; 0.5 at the cut.
 
-        Below 0.5 for every picture of a set that agrees in nothing. Both cuts are lower for sets of few pictures, whose
+        Below 0.5 for every image of a set that agrees in nothing. Both cuts are lower for sets of few images, whose
         cosines scatter and are pulled down by centring on a mean that they make up themselves.
 
         Example:
@@ -84,8 +84,8 @@ class Prototype:
 def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discriminant) -> Prototype:
     """Find the way in which most foregrounds of the set agree.
 
-    The prototype is the sum of the pictures' descriptors, each weighted by its agreement with the others: the leading
-    eigenvector of their non-negative cosine matrix (power iteration), so that a minority of other pictures, which
+    The prototype is the sum of the images' descriptors, each weighted by its agreement with the others: the leading
+    eigenvector of their non-negative cosine matrix (power iteration), so that a minority of other images, which
     agree with nothing, gets almost no weight.
 
     Args:
@@ -102,7 +102,7 @@ def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discrimi
         return Prototype(centre, np.zeros_like(centre), 0.0, 0.0)
     for _ in range(_POWER_ITERATIONS):
         step = affinity @ weights
-        # Half a step: whole ones swing for ever where one picture agrees with two that do not agree with each other.
+        # Half a step: whole ones swing for ever where one image agrees with two that do not agree with each other.
         weights = (weights + step / step.sum()) / 2
     own = float(weights @ weights)
     between = float(weights @ cosines @ weights) - own

@@ -1,4 +1,4 @@
-"""CorLoc: the share of pictures whose best box overlaps a ground-truth box, at several IoU thresholds."""
+"""CorLoc: the share of images whose best box overlaps a ground-truth box, at several IoU thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ IOU_THRESHOLDS = (0.3, 0.5, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class CorLocScores:
-    """CorLoc of a set of pictures, in percent.
+    """CorLoc of a set of images, in percent.
 
     Attributes:
-        images: Number of pictures scored.
+        images: Number of images scored.
         missing: How many of them have no predicted box; each is a miss.
         at: CorLoc at each IoU threshold.
         mean: Mean over the thresholds ("CorLoc Mean" of Ki et al. 2021).
@@ -36,9 +36,9 @@ class CorLocScores:
 
 @dataclass
 class CorLoc:
-    """Accumulates pictures, then computes CorLoc (Ki et al. 2021; Deselaers et al. 2012).
+    """Accumulates images, then computes CorLoc (Ki et al. 2021; Deselaers et al. 2012).
 
-    A picture is a hit at threshold t when its first box has IoU >= t with any of its ground-truth boxes. A picture
+    An image is a hit at threshold t when its first box has IoU >= t with any of its ground-truth boxes. An image
     without a predicted box is a miss.
 
     Example:
@@ -54,18 +54,18 @@ class CorLoc:
     _missing: int = 0
 
     def add(self, predicted: ArrayLike | Sequence[object], truth: ArrayLike) -> None:
-        """Add one picture.
+        """Add one image.
 
         Args:
             predicted: (N, 4) boxes, best first; only the first counts, and N may be 0.
             truth: (M, 4) ground-truth boxes, M >= 1.
 
         Raises:
-            ValueError: The picture has no ground-truth box, or an array has another shape.
+            ValueError: The image has no ground-truth box, or an array has another shape.
         """
         truth_boxes = np.asarray(truth, dtype=np.float64)
         if truth_boxes.size == 0:
-            raise ValueError("a picture without a ground-truth box cannot be scored")
+            raise ValueError("an image without a ground-truth box cannot be scored")
         boxes = np.asarray(predicted, dtype=np.float64)
         if boxes.size == 0:
             self._missing += 1
@@ -75,16 +75,16 @@ class CorLoc:
 
     @property
     def ious(self) -> NDArray[np.float64]:
-        """(N,) float64 in [0, 1]: best IoU of each picture's first box, in the order added."""
+        """(N,) float64 in [0, 1]: best IoU of each image's first box, in the order added."""
         return np.asarray(self._ious, dtype=np.float64)
 
     def compute(self) -> CorLocScores:
-        """CorLoc of all pictures added.
+        """CorLoc of all images added.
 
         Raises:
-            ValueError: No picture was added.
+            ValueError: No image was added.
         """
         if not self._ious:
-            raise ValueError("no picture was added")
+            raise ValueError("no image was added")
         at = {threshold: 100.0 * float(np.mean(self.ious >= threshold)) for threshold in self.thresholds}
         return CorLocScores(len(self._ious), self._missing, at, float(np.mean(list(at.values()))))

@@ -1,9 +1,9 @@
-"""The common object's direction in feature space, estimated over the pictures of a set without labels.
+"""The common object's direction in feature space, estimated over the images of a set without labels.
 
 A linear discriminant between foreground and background descriptors. It starts from a map that needs no training, the
 mean of the attention map and of representer point selection (Song et al., ICCV 2023), splits the set's descriptors
-with it, fits Fisher's discriminant to the split, and splits again with the new map. Statistics are accumulated picture
-by picture, so that beside the features themselves memory does not grow with the set.
+with it, fits Fisher's discriminant to the split, and splits again with the new map. Statistics are accumulated image
+by image, so that beside the features themselves memory does not grow with the set.
 
 Descriptors are the features at each cell of the map, scaled to unit length.
 """
@@ -34,7 +34,7 @@ doubtful parts of the object, as a cat's body beside its head, are not learnt as
 
 _SHRINKAGE = 0.1
 """Share of the within-class variances added to the diagonal of the within-class scatter (ridge), so that it can be
-inverted for sets of two pictures."""
+inverted for sets of two images."""
 
 _RIDGE = 1e-3
 """Share of the mean variance added on top, for channels that are constant over the set."""
@@ -136,7 +136,7 @@ def starting_maps(
         features: Feature maps, each (C, h, w).
 
     Returns:
-        One (h, w) float32 map in [0, 1] for each picture.
+        One (h, w) float32 map in [0, 1] for each image.
     """
     direction = representer_direction(features)
     maps = []
@@ -188,7 +188,7 @@ def fit_discriminant(
         rounds: How often to split and fit, at least 1.
 
     Returns:
-        The discriminant; None where the set has no two classes, for example because all pictures are blank.
+        The discriminant; None where the set has no two classes, for example because all images are blank.
 
     Raises:
         ValueError: There are no features, as many maps as features are not given, or rounds is below 1.

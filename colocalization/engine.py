@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:
-    """What the network gives for N pictures.
+    """What the network gives for N images.
 
     Attributes:
         attention: (N, h, w) float32, the attention map (PTAP), not normalised.
@@ -135,7 +135,7 @@ class OnnxEngine:
             images: (N, 3, S, S) float32, normalised by the model's transform.
 
         Returns:
-            Attention maps and features of the N pictures.
+            Attention maps and features of the N images.
         """
         channels, cells = self._metadata.channels, self._metadata.map_size
         attention = np.empty((len(images), cells, cells), dtype=np.float32)

@@ -1,7 +1,7 @@
 """The errors that users of the package meet.
 
 Every error has a stable `code` (snake case, part of the interface) and a message that names the offending value and
-what is allowed. `ImageError` is raised for one picture and never ends the set that the picture is in.
+what is allowed. `ImageError` is raised for one image and never ends the set that the image is in.
 """
 
 from typing import Literal
@@ -39,7 +39,7 @@ class ColocalizeError(Exception):
 
 
 class ImageError(ColocalizeError):
-    """One picture could not be read or localized; the others of its set are unaffected."""
+    """One image could not be read or localized; the others of its set are unaffected."""
 
     code: ImageErrorCode
 

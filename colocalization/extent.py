@@ -1,4 +1,4 @@
-"""From maps to the extent of the object: its outline in the picture, boxes and a heat map."""
+"""From maps to the extent of the object: its outline in the image, boxes and a heat map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ _WIDER = 0.1
 """How far below the cut the map's own extent of the object is read: the map fades towards the object's limbs."""
 
 _MAP_WEIGHT = 0.5
-"""Weight of the map's own extent for an object that fills the picture; it falls with the object's share of it."""
+"""Weight of the map's own extent for an object that fills the image; it falls with the object's share of it."""
 
 _LEAST_AREA = 0.1
 """Components smaller than this share of the largest one are no objects of their own."""
@@ -34,12 +34,12 @@ _OVERLAP = 0.5
 
 
 Look = tuple[Region, NDArray[np.float32]]
-"""A region of a picture and its (h, w) float32 map in [0, 1], cut at 0.5."""
+"""A region of an image and its (h, w) float32 map in [0, 1], cut at 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where the object is, at the working size of the picture.
+    """Where the object is, at the working size of the image.
 
     Attributes:
         boxes: Boxes in pixels at the working size, best first.
@@ -51,10 +51,10 @@ class Extent:
 
 
 def attention_extent(rgb: NDArray[np.uint8], attention: NDArray[np.float32], max_boxes: int) -> Extent:
-    """Extent by a picture's own attention map: normalise, upsample, cut at Otsu's threshold, largest components.
+    """Extent by an image's own attention map: normalise, upsample, cut at Otsu's threshold, largest components.
 
     Args:
-        rgb: (H, W, 3) uint8 picture at its working size.
+        rgb: (H, W, 3) uint8 image at its working size.
         attention: (h, w) float32 attention map.
         max_boxes: Most boxes.
     """
@@ -69,12 +69,12 @@ def attention_extent(rgb: NDArray[np.uint8], attention: NDArray[np.float32], max
 def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int) -> Extent:
     """Extent of the common object in the regions that were looked at.
 
-    In each region the map is refined on the picture's colours; its components give boxes, which the map's own extent
+    In each region the map is refined on the image's colours; its components give boxes, which the map's own extent
     then corrects (`_corrected`). The largest component of the first region is the best box; the others follow by
     score.
 
     Args:
-        rgb: (H, W, 3) uint8 picture at its working size.
+        rgb: (H, W, 3) uint8 image at its working size.
         looks: Regions, most important first, with their maps.
         max_boxes: Most boxes.
     """
@@ -103,12 +103,12 @@ def outline_shares(
     """How much of each cell the object's outline in a region covers.
 
     Args:
-        rgb: (H, W, 3) uint8 picture at its working size.
+        rgb: (H, W, 3) uint8 image at its working size.
         look: The region and its (h', w') map.
-        shape: Rows and columns (h, w) of the whole picture's grid.
+        shape: Rows and columns (h, w) of the whole image's grid.
 
     Returns:
-        (h, w) float32 [0, 1] for the whole picture, in which all beyond the region is free, and (h', w') for the
+        (h, w) float32 [0, 1] for the whole image, in which all beyond the region is free, and (h', w') for the
         region.
     """
     region, scores = look
@@ -153,16 +153,16 @@ def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit
     return found
 
 
-def _corrected(outlined: Sequence[Box], mask: NDArray[np.bool_], picture: float) -> list[Box]:
+def _corrected(outlined: Sequence[Box], mask: NDArray[np.bool_], image: float) -> list[Box]:
     """Draw each box towards the extent that the map alone gives it, the more, the larger that is.
 
-    The more of the picture an object fills, the less background is left to learn colours from, and the more GrabCut
+    The more of the image an object fills, the less background is left to learn colours from, and the more GrabCut
     cuts off; for small objects the map's grid is too coarse, and the outline stays nearly as it is.
 
     Args:
         outlined: Boxes of the outline.
         mask: (H, W) bool, where the map sees the object.
-        picture: Area of the whole picture, in pixels of the mask.
+        image: Area of the whole image, in pixels of the mask.
     """
     extents = connected_components(mask).boxes
     if not outlined or not len(extents):
@@ -170,7 +170,7 @@ def _corrected(outlined: Sequence[Box], mask: NDArray[np.bool_], picture: float)
     found = []
     for box, overlaps in zip(outlined, box_iou([one.as_tuple() for one in outlined], extents), strict=True):
         x0, y0, x1, y1 = (float(value) for value in extents[overlaps.argmax()])
-        weight = _MAP_WEIGHT * (x1 - x0) * (y1 - y0) / picture if overlaps.any() else 0.0
+        weight = _MAP_WEIGHT * (x1 - x0) * (y1 - y0) / image if overlaps.any() else 0.0
         mean = (1 - weight) * np.array(box.as_tuple()) + weight * np.array((x0, y0, x1, y1))
         x0, y0, x1, y1 = (float(value) for value in mean)
         found.append(Box(x0, y0, x1, y1, box.score))

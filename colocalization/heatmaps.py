@@ -12,7 +12,7 @@ from colocalization.boxes import Box
 __all__ = ["BOX_COLOURS", "colorize", "encode_png", "overlay"]
 
 BOX_COLOURS = ((255, 255, 255), (0, 0, 0))
-"""Colours of a box's line and of its outline: one of the two is seen on any picture."""
+"""Colours of a box's line and of its outline: one of the two is seen on any image."""
 
 # Anchors of "inferno" (Smith and van der Walt, CC0): lightness rises evenly, readable in grey and by the colour-blind.
 _INFERNO = np.array(
@@ -52,26 +52,26 @@ def overlay(
     scale: tuple[float, float] = (1.0, 1.0),
     opacity: float = 0.55,
 ) -> NDArray[np.uint8]:
-    """Lay a heat map over a picture and draw boxes; the hotter a place, the more of its colour is laid on.
+    """Lay a heat map over an image and draw boxes; the hotter a place, the more of its colour is laid on.
 
     Args:
-        rgb: (H, W, 3) uint8, the picture.
+        rgb: (H, W, 3) uint8, the image.
         heatmap: (H, W) float32 [0, 1], or None for boxes alone.
         boxes: Boxes to draw, best first; the best one has the thicker line.
-        scale: Factors (x, y) from the boxes' pixels to the picture's, for a picture at its working size.
+        scale: Factors (x, y) from the boxes' pixels to the image's, for an image at its working size.
         opacity: Share of the colour map where the heat map is 1, in [0, 1].
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        ValueError: The heat map has another size than the picture.
+        ValueError: The heat map has another size than the image.
     """
     if heatmap is None:
         blended = rgb
     else:
         if heatmap.shape != rgb.shape[:2]:
-            raise ValueError(f"heat map is {heatmap.shape}, the picture {rgb.shape[:2]}; both must have one size")
+            raise ValueError(f"heat map is {heatmap.shape}, the image {rgb.shape[:2]}; both must have one size")
         alpha = (opacity * np.clip(heatmap, 0, 1))[..., None]
         blended = np.round(rgb * (1 - alpha) + colorize(heatmap) * alpha).astype(np.uint8)
     image = Image.fromarray(blended)
@@ -90,7 +90,7 @@ def overlay(
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a picture as PNG.
+    """Encode an image as PNG.
 
     Args:
         pixels: (H, W, 3) uint8 RGB or (H, W) uint8 grey.

@@ -52,13 +52,13 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What one picture may cost.
+    """What one image may cost.
 
     Attributes:
         max_bytes: Largest encoded size, in bytes.
         max_pixels: Largest width times height in the header, in pixels.
         max_frames: Most frames or pages; only the first is ever decoded.
-        working_side: Pictures are reduced to this long side, in pixels, right after decoding. Boxes are still given
+        working_side: Images are reduced to this long side, in pixels, right after decoding. Boxes are still given
             in pixels of the original; heat maps and overlays have the working size.
     """
 
@@ -75,7 +75,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """One upright picture.
+    """One upright image.
 
     Attributes:
         rgb: Pixels at the working size, (H, W, 3) uint8 [0, 255], y down, EXIF orientation applied.
@@ -88,19 +88,19 @@ class DecodedImage:
     height: int
 
     def is_blank(self) -> bool:
-        """Whether the picture is of one colour all over."""
-        if not np.array_equal(self.rgb[0, 0], self.rgb[-1, -1]):  # spares most pictures the rest
+        """Whether the image is of one colour all over."""
+        if not np.array_equal(self.rgb[0, 0], self.rgb[-1, -1]):  # spares most images the rest
             return False
         values = self.rgb.reshape(-1)
         return np.array_equal(values[3:], values[:-3])  # every pixel is as the one before it
 
 
 def harden_pillow() -> None:
-    """Make Pillow fit for pictures from strangers, in the whole process: for programs to call once, not for libraries.
+    """Make Pillow fit for images from strangers, in the whole process: for programs to call once, not for libraries.
 
     Filters of warnings belong to the process; setting them around each decoding would not be safe among threads.
 
-    - Sizes that are most likely an attack are an error of their picture, where Pillow only warns.
+    - Sizes that are most likely an attack are an error of their image, where Pillow only warns.
     - What else Pillow warns of, such as damaged EXIF data, it can live with, and so can we. None of it is printed: one
       file could bring a hundred thousand warnings, each of which Python would print and remember.
     - Texts in a PNG, which nobody reads here, may not be decompressed without end.
@@ -111,20 +111,20 @@ def harden_pillow() -> None:
 
 
 def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
-    """Decode the first frame of a picture to upright 8-bit RGB.
+    """Decode the first frame of an image to upright 8-bit RGB.
 
     JPEG is decoded at the smallest scale that still covers the working size (`draft`). 16-bit and float grey are
     reduced to 8 bits, palettes and CMYK converted, transparent pixels laid over mid-grey. Colour profiles are ignored.
 
     Args:
         source: Encoded bytes, the path of a file, or a binary stream that can seek.
-        limits: What the picture may cost; the defaults of `ImageLimits` if left out.
+        limits: What the image may cost; the defaults of `ImageLimits` if left out.
 
     Returns:
-        The picture at its working size, with the size of the original.
+        The image at its working size, with the size of the original.
 
     Raises:
-        ImageError: The picture is missing, over a limit, of another format, truncated or damaged.
+        ImageError: The image is missing, over a limit, of another format, truncated or damaged.
     """
     limits = limits or ImageLimits()
     if isinstance(source, str):
@@ -146,14 +146,14 @@ def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = N
             return _decode_opened(image, limits)
     except UnidentifiedImageError as error:
         allowed = ", ".join(ALLOWED_FORMATS)
-        raise ImageError("unsupported_format", f"not a picture in an allowed format ({allowed})") from error
+        raise ImageError("unsupported_format", f"not an image in an allowed format ({allowed})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError("image_too_large", _bomb_message(error, limits)) from error
     except MemoryError as error:
-        raise ImageError("image_too_large", "not enough memory to decode the picture") from error
+        raise ImageError("image_too_large", "not enough memory to decode the image") from error
     except _DAMAGE as error:  # none may end the set
         code: ImageErrorCode = "truncated" if "truncated" in str(error).lower() else "undecodable"
-        raise ImageError(code, f"the picture is damaged: {error}") from error
+        raise ImageError(code, f"the image is damaged: {error}") from error
 
 
 def _check_bytes(stream: BinaryIO, limits: ImageLimits) -> None:
@@ -198,7 +198,7 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
 def _draft(image: Image.Image, side: int) -> None:
     """Have a JPEG decoded at the smallest of its scales whose long side still reaches a size.
 
-    The scale is taken in the frequencies, where nothing aliases: a camera's picture takes half the time.
+    The scale is taken in the frequencies, where nothing aliases: a camera's image takes half the time.
     """
     shrink = max(image.size) // side
     if shrink > 1:
@@ -236,7 +236,7 @@ _REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
-    """Average blocks of pixels of a large picture, so that what follows never copies it at its full size."""
+    """Average blocks of pixels of a large image, so that what follows never copies it at its full size."""
     factor = max(image.size) // side
     return image.reduce(factor) if factor > 1 and image.mode in _REDUCIBLE else image
 

@@ -1,8 +1,8 @@
-"""The public API: pictures in, boxes and heat maps out.
+"""The public API: images in, boxes and heat maps out.
 
 A set is localized in four steps, which servers and batch jobs call one by one and `Localizer.localize` in a row:
-`prepare` decodes a picture, `run` takes it through the network, `fit` estimates the common object over the set, and
-`finish` goes from one picture's features to its boxes.
+`prepare` decodes an image, `run` takes it through the network, `fit` estimates the common object over the set, and
+`finish` goes from one image's features to its boxes.
 """
 
 import io
@@ -40,15 +40,15 @@ Result = TypeVar("Result")
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
-_ONE_SOURCE = "the encoded bytes of a picture, its path (str or Path) or a binary stream that can seek"
+_ONE_SOURCE = "the encoded bytes of an image, its path (str or Path) or a binary stream that can seek"
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """A decoded picture and the network's input made from it.
+    """A decoded image and the network's input made from it.
 
     Attributes:
-        image: The picture at its working size.
+        image: The image at its working size.
         input: (3, S, S) float32, normalised.
     """
 
@@ -56,19 +56,19 @@ class PreparedImage:
     input: NDArray[np.float32]
 
     def without_input(self) -> "PreparedImage":
-        """The picture alone, once the network has run: all that `Localizer.finish` needs, in less memory."""
+        """The image alone, once the network has run: all that `Localizer.finish` needs, in less memory."""
         return replace(self, input=np.zeros(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
-    """One picture's part of a `NetworkOutput`.
+    """One image's part of a `NetworkOutput`.
 
     Attributes:
         attention: (h, w) float32.
         features: (C, h, w) float32.
-        is_finite: Whether all of both is finite. Half precision can overflow on single pictures.
-        looked_again: What the network has given for regions of the picture while the common object was estimated from
+        is_finite: Whether all of both is finite. Half precision can overflow on single images.
+        looked_again: What the network has given for regions of the image while the common object was estimated from
             it, so that it need not run over them a second time.
     """
 
@@ -83,14 +83,14 @@ class ImageFeatures:
 
 
 class Localizer:
-    """Finds the common object in sets of pictures. Safe to use from several threads.
+    """Finds the common object in sets of images. Safe to use from several threads.
 
     Attributes:
-        set_sample_size: Most pictures that the common object is estimated from. Of larger sets take so many, spread
-            evenly (`colocalization.common.sample_indices`), so that memory does not grow with the set: a picture's
+        set_sample_size: Most images that the common object is estimated from. Of larger sets take so many, spread
+            evenly (`colocalization.common.sample_indices`), so that memory does not grow with the set: an image's
             features are about 1 MB, its pixels up to 3 MB.
         engine: Runs the network.
-        limits: What one picture may cost.
+        limits: What one image may cost.
         effort: How much work mode `common` takes.
     """
 
@@ -122,7 +122,7 @@ class Localizer:
             device: Where the network runs.
             require_gpu: Refuse to fall back to the CPU.
             threads: Threads of one operator; 0 takes one for each core.
-            limits: What one picture may cost.
+            limits: What one image may cost.
             effort: How much work mode `common` takes.
 
         Raises:
@@ -137,16 +137,16 @@ class Localizer:
         return cls(engine, limits, effort=effort)
 
     def prepare(self, source: bytes | str | Path | BinaryIO) -> PreparedImage:
-        """Decode a picture and make the network's input from it.
+        """Decode an image and make the network's input from it.
 
         Raises:
-            ImageError: The picture cannot be read or is over a limit.
+            ImageError: The image cannot be read or is over a limit.
         """
         image = decode(source, self.limits)
         return PreparedImage(image, self._transform(image.rgb))
 
     def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
-        """Take pictures through the network, all in one batch.
+        """Take images through the network, all in one batch.
 
         What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit`, and `finish` refuses it.
         """
@@ -164,21 +164,21 @@ class Localizer:
         """Estimate the common object of a set.
 
         Args:
-            images: At least two pictures of the set; at most `set_sample_size` are meant to be given.
+            images: At least two images of the set; at most `set_sample_size` are meant to be given.
             features: Their features, as `run` gave them; they keep what second looks give. With effort `fast` nothing
-                is looked at again of a set in which too few pictures show the object to learn from outlines.
-            pool: Threads to look at several pictures at once; the result is the same.
-            check: Called before each step of a picture; what it raises ends the estimate.
+                is looked at again of a set in which too few images show the object to learn from outlines.
+            pool: Threads to look at several images at once; the result is the same.
+            check: Called before each step of an image; what it raises ends the estimate.
 
         Returns:
-            The common object; None where the pictures have no foreground at all, for example because all are blank,
+            The common object; None where the images have no foreground at all, for example because all are blank,
             or where the network's output is finite for fewer than two of them.
 
         Raises:
-            ValueError: There are fewer than two pictures, or not as many pictures as features.
+            ValueError: There are fewer than two images, or not as many images as features.
         """
         if len(images) < 2 or len(images) != len(features):
-            raise ValueError(f"expected two or more pictures and their features, got {len(images)} and {len(features)}")
+            raise ValueError(f"expected two or more images and their features, got {len(images)} and {len(features)}")
         finite = [index for index, one in enumerate(features) if one.is_finite]
         if len(finite) < 2:
             return None
@@ -187,7 +187,7 @@ class Localizer:
         )
         if first is None:
             return None
-        # Pictures without the common object would teach the second look other things.
+        # Images without the common object would teach the second look other things.
         shown = [index for index in finite if self._shows(first, features[index])]
         shown = shown if len(shown) > 1 else finite
         if self.effort == "fast" and len(shown) < LEAST_OUTLINED:
@@ -234,19 +234,19 @@ class Localizer:
         *,
         max_boxes: int = 1,
     ) -> ImageResult:
-        """From one picture's features to its boxes.
+        """From one image's features to its boxes.
 
-        With a common object and full effort, the network runs again over the object's part of the picture, unless `fit`
-        has looked there; alone in its batch, so that the result does not depend on which other pictures are worked on.
+        With a common object and full effort, the network runs again over the object's part of the image, unless `fit`
+        has looked there; alone in its batch, so that the result does not depend on which other images are worked on.
 
         Args:
-            prepared: The picture.
+            prepared: The image.
             features: Its features, as `run` gave them.
             common: The common object of its set; None for mode `attention`.
             max_boxes: Most boxes to give, at least 1.
 
         Raises:
-            ImageError: What the network gives for the picture, or for a part of it that it looks at again, is not
+            ImageError: What the network gives for the image, or for a part of it that it looks at again, is not
                 finite.
         """
         _check_max_boxes(max_boxes)
@@ -265,22 +265,22 @@ class Localizer:
     def localize(
         self, sources: Sequence[bytes | str | Path | BinaryIO], *, mode: Mode = "common", max_boxes: int = 1
     ) -> SetResult:
-        """Localize the common object in a set of pictures.
+        """Localize the common object in a set of images.
 
-        Holds all pictures in memory; for folders of any size use `colocalize score`.
+        Holds all images in memory; for folders of any size use `colocalize score`.
 
         Args:
             sources: Encoded bytes, paths or binary streams that can seek, in a list or another iterable. One that
                 cannot be read, or for which the network's output is not finite, gets a result with an `error`.
-            mode: What the boxes are found by. A single readable picture has nothing in common with others: `common`
+            mode: What the boxes are found by. A single readable image has nothing in common with others: `common`
                 falls back to `attention`, and the result says so.
-            max_boxes: Most boxes a picture.
+            max_boxes: Most boxes an image.
 
         Returns:
             One result for each source, in their order.
 
         Raises:
-            TypeError: `sources` is a single picture, or one of them is something else than these.
+            TypeError: `sources` is a single image, or one of them is something else than these.
             ValueError: `mode` or `max_boxes` is not allowed.
 
         Example:
@@ -332,7 +332,7 @@ class Localizer:
             return [(WHOLE, common.whole_map(features.features))]
         looks = []
         for region in common.first.regions(features.features, max_boxes):
-            # Taken out: a result is asked for once, and memory falls as the pictures of a large set pass.
+            # Taken out: a result is asked for once, and memory falls as the images of a large set pass.
             again = features.looked_again.pop(region, None) or self._look_again(image, region)
             _check_finite(again)
             looks.append((region, common.map(features.features, region, again.features)))
@@ -367,8 +367,8 @@ def _check_finite(features: ImageFeatures) -> None:
     if not features.is_finite:
         raise ImageError(
             "not_finite",
-            "what the network gives for the picture is not finite (NaN or infinity): the model is damaged, or its "
-            "precision too low for this picture",
+            "what the network gives for the image is not finite (NaN or infinity): the model is damaged, or its "
+            "precision too low for this image",
         )
 
 

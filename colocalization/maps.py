@@ -1,4 +1,4 @@
-"""Maps over the picture: normalisation, thresholds chosen without labels, upsampling."""
+"""Maps over the image: normalisation, thresholds chosen without labels, upsampling."""
 
 import cv2
 import numpy as np
@@ -74,7 +74,7 @@ def _histogram(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDAr
 
 
 def upsample(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Upsample a map bilinearly; the corners of the map's cells are aligned to the corners of the picture.
+    """Upsample a map bilinearly; the corners of the map's cells are aligned to the corners of the image.
 
     Args:
         values: (h, w) float32 map.

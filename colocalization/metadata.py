@@ -34,7 +34,7 @@ class ModelMetadata:
         input_size: Side of the square input, in pixels.
         mean: Mean of the input's channels (R, G, B), in units of [0, 1].
         std: Standard deviation of the input's channels, in units of [0, 1].
-        resize: How a picture becomes square, see `InputTransform`.
+        resize: How an image becomes square, see `InputTransform`.
         channels: Number of channels of `features`.
         map_size: Side of the square `attention` and `features`, in cells.
         precision: Type of the backbone's weights: `fp32`, `fp16` or `int8`.
@@ -96,7 +96,7 @@ class ModelMetadata:
         return metadata
 
     def transform(self) -> InputTransform:
-        """The transform from a picture to this network's input."""
+        """The transform from an image to this network's input."""
         return InputTransform(self.input_size, self.mean, self.std, self.resize)
 
 

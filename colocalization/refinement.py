@@ -1,4 +1,4 @@
-"""From the coarse grid of the map to the object's outline in the picture."""
+"""From the coarse grid of the map to the object's outline in the image."""
 
 import cv2
 import numpy as np
@@ -13,13 +13,13 @@ _ITERATIONS = 1
 def refine(
     rgb: NDArray[np.uint8], heatmap: NDArray[np.float32], *, threshold: float = 0.5, margin: float = 0.25
 ) -> NDArray[np.bool_]:
-    """Foreground of a picture by GrabCut (Rother, Kolmogorov, Blake 2004), started from a heat map.
+    """Foreground of an image by GrabCut (Rother, Kolmogorov, Blake 2004), started from a heat map.
 
     Above `threshold + margin` a pixel is sure to be foreground, below `threshold - margin` sure to be background; the
     colours of both sides decide between.
 
     Args:
-        rgb: (H, W, 3) uint8 picture; about 200 pixels a side are enough and quick.
+        rgb: (H, W, 3) uint8 image; about 200 pixels a side are enough and quick.
         heatmap: (H, W) float32.
         threshold: Where the doubt is greatest, in units of the heat map.
         margin: How far from it doubt ends.
@@ -33,7 +33,7 @@ def refine(
     labels = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[heatmap > threshold + margin] = cv2.GC_FGD
     labels[heatmap < threshold - margin] = cv2.GC_BGD
-    cv2.setRNGSeed(0)  # k-means inside draws from the thread's generator; the same picture must give the same box
+    cv2.setRNGSeed(0)  # k-means inside draws from the thread's generator; the same image must give the same box
     backgrounds, foregrounds = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb), labels, None, backgrounds, foregrounds, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     found = np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))

@@ -12,27 +12,27 @@ from colocalization.errors import ImageError
 __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
 
 Effort = Literal["full", "fast"]
-"""`full`: mode `common` looks at each picture twice, the second time at the object's part alone. `fast`: twice only at
+"""`full`: mode `common` looks at each image twice, the second time at the object's part alone. `fast`: twice only at
 those that the common object is estimated from, and only where at least 8 of them show it, so that outlines are learnt
 from; for large sets about two thirds of the time and coarser boxes. Mode `attention` always looks once."""
 
 Mode = Literal["attention", "common"]
-"""`attention`: each picture by its own attention map. `common`: by what the pictures of the set have in common."""
+"""`attention`: each image by its own attention map. `common`: by what the images of the set have in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What was found in one picture.
+    """What was found in one image.
 
     Attributes:
-        width: Width of the original as displayed, in pixels; 0 where the picture could not be read.
-        height: Height of the original as displayed, in pixels; 0 where the picture could not be read.
+        width: Width of the original as displayed, in pixels; 0 where the image could not be read.
+        height: Height of the original as displayed, in pixels; 0 where the image could not be read.
         boxes: Boxes in pixels of the original, best first; empty where nothing was found.
-        confidence: How sure it is that the picture shows the common object, in [0, 1].
-        contains_common_object: Whether the picture is taken to show the common object.
-        heatmap: (H, W) float32 [0, 1], rows from the top, at the working size of the picture; None where the picture
+        confidence: How sure it is that the image shows the common object, in [0, 1].
+        contains_common_object: Whether the image is taken to show the common object.
+        heatmap: (H, W) float32 [0, 1], rows from the top, at the working size of the image; None where the image
             could not be read.
-        error: Why the picture could not be read or localized, or None.
+        error: Why the image could not be read or localized, or None.
     """
 
     width: int
@@ -45,18 +45,18 @@ class ImageResult:
 
     @classmethod
     def failed(cls, error: ImageError) -> "ImageResult":
-        """The result of a picture that could not be read or localized."""
+        """The result of an image that could not be read or localized."""
         return cls(0, 0, (), 0.0, False, None, error)
 
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """What was found in a set of pictures.
+    """What was found in a set of images.
 
     Attributes:
-        mode: The mode that was used; `attention` where `common` was asked for a single readable picture, or for
-            pictures without any foreground.
-        images: One result for each picture, in the order given.
+        mode: The mode that was used; `attention` where `common` was asked for a single readable image, or for
+            images without any foreground.
+        images: One result for each image, in the order given.
     """
 
     mode: Mode

@@ -26,7 +26,7 @@ def check_directories(stream: BinaryIO, max_frames: int) -> None:
     """Refuse a TIFF whose directories would cost too much; anything else passes, damage too, which Pillow finds.
 
     Args:
-        stream: The encoded picture.
+        stream: The encoded image.
         max_frames: Most directories, which are frames or pages.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a picture to the network's input, and from the input's frame back to the picture."""
+"""From an image to the network's input, and from the input's frame back to the image."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -12,13 +12,13 @@ from PIL import Image
 __all__ = ["InputTransform", "Region", "Resize"]
 
 Resize = Literal["squash"]
-"""How a picture becomes square. `squash`: both sides to the input size, the aspect ratio is not kept (PsyNet's test
-protocol), so that relative coordinates are the same in the picture, the input and the map."""
+"""How an image becomes square. `squash`: both sides to the input size, the aspect ratio is not kept (PsyNet's test
+protocol), so that relative coordinates are the same in the image, the input and the map."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of a picture, half-open `x0, y0, x1, y1` as shares of its width and height, in [0, 1].
+    """A part of an image, half-open `x0, y0, x1, y1` as shares of its width and height, in [0, 1].
 
     Example:
         >>> Region(0.25, 0.0, 0.75, 1.0).in_pixels(100, 50)
@@ -35,16 +35,16 @@ class Region:
             raise ValueError(f"a region must lie in [0, 1] and have an area, got {self}")
 
     def in_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """The whole pixels that the region touches in a picture of this size, half-open, at least one."""
+        """The whole pixels that the region touches in an image of this size, half-open, at least one."""
         left, top = min(int(self.x0 * width), width - 1), min(int(self.y0 * height), height - 1)
         return left, top, max(left + 1, ceil(self.x1 * width)), max(top + 1, ceil(self.y1 * height))
 
     def expanded(self, factor: float, smallest: float) -> "Region":
-        """The region grown about its centre, as far as the picture reaches.
+        """The region grown about its centre, as far as the image reaches.
 
         Args:
             factor: Factor of both sides.
-            smallest: Least side before the cut at the picture's border, as a share.
+            smallest: Least side before the cut at the image's border, as a share.
 
         Example:
             >>> Region(0.25, 0.0, 0.5, 0.5).expanded(2.0, 0.25)
@@ -64,7 +64,7 @@ class InputTransform:
         size: Side of the square input, in pixels.
         mean: Mean of each channel (R, G, B), in units of [0, 1].
         std: Standard deviation of each channel, in units of [0, 1].
-        resize: How the picture becomes square.
+        resize: How the image becomes square.
 
     Example:
         >>> transform = InputTransform(size=2, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -90,14 +90,14 @@ class InputTransform:
             raise ValueError(f"resize must be 'squash', got {self.resize!r}")
 
     def __call__(self, rgb: NDArray[np.uint8], region: Region | None = None) -> NDArray[np.float32]:
-        """Resize and normalise one picture, or a region of it.
+        """Resize and normalise one image, or a region of it.
 
         Blocks of whole pixels are averaged as long as the size allows; what is left, a factor below 2, is interpolated
         bilinearly.
 
         Args:
             rgb: (H, W, 3) uint8 [0, 255].
-            region: The part of the picture that fills the input; all of it if left out.
+            region: The part of the image that fills the input; all of it if left out.
 
         Returns:
             (3, size, size) float32, `(rgb / 255 - mean) / std`.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the README's picture: the whole example set is scored, and six pictures that may be changed freely are shown.
+# Makes the README's image: the whole example set is scored, and six images that may be changed freely are shown.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 results=$(mktemp -d)

@@ -3,7 +3,7 @@
 Rounded weights shift the mean of what a convolution gives, since what it reads after a ReLU has a mean of its own; from
 layer to layer the shifts add up. They are known from the mean input of each channel, and a bias takes them back at no
 cost (Nagel, van Baalen, Blankevoort and Welling, "Data-Free Quantization Through Weight Equalization and Bias
-Correction", ICCV 2019, section 4.2; here with means measured on the pictures that the ranges are calibrated on).
+Correction", ICCV 2019, section 4.2; here with means measured on the images that the ranges are calibrated on).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ def round_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArr
 def input_means(
     model: onnx.ModelProto, convolutions: Collection[str], images: Sequence[NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float64]]:
-    """Mean of each channel that a convolution reads, over pictures and pixels.
+    """Mean of each channel that a convolution reads, over images and pixels.
 
     Args:
         model: Model with the input `image`.
@@ -60,7 +60,7 @@ def input_means(
 
 
 def mean_shift(weights: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float32]:
-    """By how much rounding its weights moves the mean of what a convolution gives, without the picture's border.
+    """By how much rounding its weights moves the mean of what a convolution gives, without the image's border.
 
     Args:
         weights: (C_out, C_in / groups, ...), with the sides of the kernel at the end.

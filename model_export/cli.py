@@ -26,7 +26,7 @@ app = typer.Typer(add_completion=False)
 
 _MOST_TO_CALIBRATE_ON = 100
 
-_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def _model_file(value: str | Path) -> Path:
@@ -60,18 +60,18 @@ def export(
     """Write a network with its attention pooling as one ONNX file, checked against torch on real photographs."""
     try:
         source = _source(checkpoint, feature_map, pooling, k, licence)
-        pictures = _pictures(parity_images)
+        images = _images(parity_images)
         metadata = describe(source, input_size, precision)
         calibration = []
         if precision == "int8":
-            chosen = pictures if calibration_images is None else _pictures(calibration_images)
+            chosen = images if calibration_images is None else _images(calibration_images)
             calibration = _inputs(chosen[:_MOST_TO_CALIBRATE_ON], metadata)
         partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             model = build_model(source, metadata, calibration)
             partial.write_bytes(model.SerializeToString(deterministic=True))
-            report = check_parity(source.network, partial, pictures, tolerance=TOLERANCES[precision])
+            report = check_parity(source.network, partial, images, tolerance=TOLERANCES[precision])
             partial.replace(out)
         finally:
             partial.unlink(missing_ok=True)
@@ -83,16 +83,16 @@ def export(
     typer.echo(f"{out}  {len(content) / 1e6:.1f} MB  sha256 {hashlib.sha256(content).hexdigest()}")
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)
+def _images(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _IMAGE_SUFFIXES)
     if not found:
-        raise ParityError(f"there are no pictures ({', '.join(sorted(_PICTURE_SUFFIXES))}) in {folder}")
+        raise ParityError(f"there are no images ({', '.join(sorted(_IMAGE_SUFFIXES))}) in {folder}")
     return found
 
 
-def _inputs(pictures: Sequence[Path], metadata: ModelMetadata) -> list[NDArray[np.float32]]:
+def _inputs(images: Sequence[Path], metadata: ModelMetadata) -> list[NDArray[np.float32]]:
     transform = metadata.transform()
-    return [transform(decode(picture).rgb) for picture in pictures]
+    return [transform(decode(image).rgb) for image in images]
 
 
 def _source(checkpoint: str, feature_map: FeatureMap, pooling: Pooling, k: float, licence: str) -> NetworkSource:

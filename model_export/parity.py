@@ -1,4 +1,4 @@
-"""The exported file beside torch, on real pictures: maps, features and boxes."""
+"""The exported file beside torch, on real images: maps, features and boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,10 +46,10 @@ class ParityReport:
     """How far ONNX Runtime is from torch.
 
     Attributes:
-        images: Number of pictures compared.
+        images: Number of images compared.
         attention: Worst relative difference of an attention map.
         features: Worst relative difference of a feature map.
-        boxes: Worst difference of a box's side, in pixels of the picture.
+        boxes: Worst difference of a box's side, in pixels of the image.
         iou: Mean IoU of the boxes with torch's.
     """
 
@@ -61,53 +61,53 @@ class ParityReport:
 
     def __str__(self) -> str:
         return (
-            f"parity on {self.images} pictures: attention {self.attention:.1e}, features {self.features:.1e} relative, "
+            f"parity on {self.images} images: attention {self.attention:.1e}, features {self.features:.1e} relative, "
             f"boxes {self.boxes:.2g} px, IoU {self.iou:.3f}"
         )
 
 
 def check_parity(
-    network: ColocalizationNet, model: Path, pictures: Sequence[Path], *, tolerance: Tolerance = TOLERANCES["fp32"]
+    network: ColocalizationNet, model: Path, images: Sequence[Path], *, tolerance: Tolerance = TOLERANCES["fp32"]
 ) -> ParityReport:
     """Compare an exported model with its network.
 
     Args:
         network: The network, in evaluation mode.
         model: The exported file.
-        pictures: Real photographs, at least one.
+        images: Real photographs, at least one.
         tolerance: The differences that are allowed.
 
     Returns:
         The differences found, all within the tolerance.
 
     Raises:
-        ParityError: A map or a box differs by more, or a picture cannot be read.
+        ParityError: A map or a box differs by more, or an image cannot be read.
     """
-    if not pictures:
-        raise ParityError("parity needs at least one picture")
+    if not images:
+        raise ParityError("parity needs at least one image")
     localizer = Localizer(OnnxEngine(model, device="cpu"))
     attention = features = boxes = overlap = 0.0
-    for picture in pictures:
+    for image in images:
         try:
-            prepared = localizer.prepare(picture)
+            prepared = localizer.prepare(image)
         except ImageError as error:
-            raise ParityError(f"cannot compare on {picture.name}: {error}") from error
+            raise ParityError(f"cannot compare on {image.name}: {error}") from error
         (ours,) = localizer.run([prepared])
         with torch.no_grad():
             theirs = [tensor[0].numpy() for tensor in network.attend(torch.from_numpy(prepared.input[None]))]
         attention = max(attention, relative_difference(ours.attention, theirs[0]))
         features = max(features, relative_difference(ours.features, theirs[1]))
         if not np.isfinite(max(attention, features)):
-            raise ParityError(f"{picture.name}: the exported model or torch gives numbers that are not finite")
+            raise ParityError(f"{image.name}: the exported model or torch gives numbers that are not finite")
         results = [localizer.finish(prepared, one, None) for one in (ours, ImageFeatures(theirs[0], theirs[1]))]
         corners = [np.array([box.as_tuple() for box in result.boxes]).reshape(-1, 4) for result in results]
         if corners[0].shape != corners[1].shape:
             raise ParityError(
-                f"{picture.name}: {len(corners[0])} boxes from ONNX Runtime, {len(corners[1])} from torch"
+                f"{image.name}: {len(corners[0])} boxes from ONNX Runtime, {len(corners[1])} from torch"
             )
         boxes = max(boxes, float(np.abs(corners[0] - corners[1]).max(initial=0.0)))
         overlap += float(box_iou(corners[0], corners[1]).diagonal().mean()) if len(corners[0]) else 1.0
-    report = ParityReport(len(pictures), attention, features, boxes, overlap / len(pictures))
+    report = ParityReport(len(images), attention, features, boxes, overlap / len(images))
     if max(attention, features) > tolerance.maps:
         raise ParityError(f"the exported model differs from torch by more than {tolerance.maps:g}: {report}")
     if report.iou < tolerance.iou:

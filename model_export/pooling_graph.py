@@ -204,8 +204,8 @@ def _steps(channels: int) -> int:
 def _sort_the_rest(graph: GraphBuilder, weighted: str, found: str, searched: str, k: int, output: str) -> None:
     """Where a (N, 1, P) bool is false, put the mean of the k largest channels in place of the value searched for."""
     places = graph.add("Transpose", graph.add("NonZero", graph.add("Not", found)), perm=[1, 0])  # (n, 0, pixel)
-    picture_and_pixel = graph.add("Gather", places, graph.axes(0, 2), axis=1)
-    rows = graph.add("GatherND", graph.add("Transpose", weighted, perm=[0, 2, 1]), picture_and_pixel)
+    image_and_pixel = graph.add("Gather", places, graph.axes(0, 2), axis=1)
+    rows = graph.add("GatherND", graph.add("Transpose", weighted, perm=[0, 2, 1]), image_and_pixel)
     largest = graph.add("TopK", rows, graph.axes(k), axis=1, largest=1, sorted=0)
     mean = graph.add("ReduceSum", graph.add("Mul", largest, graph.number(1 / k)), graph.axes(1), keepdims=0)
     graph.add("ScatterND", searched, places, mean, output=output)

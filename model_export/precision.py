@@ -34,7 +34,7 @@ def halve(backbone: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -> onnx.ModelProto:
-    """Quantise convolutions to 8-bit integers: weights for each channel, activations by what they are on pictures.
+    """Quantise convolutions to 8-bit integers: weights for each channel, activations by what they are on images.
 
     Static quantisation in ONNX's QDQ form (Jacob et al., CVPR 2018), by ONNX Runtime's own tool, of a network whose
     biases make up for the rounding of its weights, see `bias_correction`.
@@ -44,10 +44,10 @@ def quantize(backbone: onnx.ModelProto, images: Sequence[NDArray[np.float32]]) -
         images: Network inputs to calibrate on, each (3, S, S) float32, at least one; a dozen photographs are enough.
 
     Raises:
-        ExportError: There is no picture, or the network has too few convolutions.
+        ExportError: There is no image, or the network has too few convolutions.
     """
     if not images:
-        raise ExportError("int8 needs at least one picture to calibrate on")
+        raise ExportError("int8 needs at least one image to calibrate on")
     with tempfile.TemporaryDirectory(prefix="colocalize-") as folder:
         exported, inferred, quantized = (Path(folder) / f"{name}.onnx" for name in ("exported", "inferred", "int8"))
         onnx.save(backbone, exported)

@@ -66,6 +66,6 @@ def from_checkpoint(path: Path, licence: str) -> NetworkSource:
     """
     network, checkpoint = load_network(path)
     trained_on = (
-        f"{len(checkpoint.pictures)} pictures without labels, from {checkpoint.config.backbone.weights} weights"
+        f"{len(checkpoint.images)} images without labels, from {checkpoint.config.backbone.weights} weights"
     )
     return NetworkSource(network, path.stem, licence, trained_on)

@@ -34,7 +34,7 @@ from service.tracing import TracingMiddleware, otlp_tracer_provider
 
 __all__ = ["create_app", "localizer_loader"]
 
-_DESCRIPTION = "Finds the thing that a set of pictures has in common: a box and a heat map for each, without a label."
+_DESCRIPTION = "Finds the thing that a set of images has in common: a box and a heat map for each, without a label."
 
 
 def localizer_loader(settings: Settings) -> LoadLocalizer:

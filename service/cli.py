@@ -20,7 +20,7 @@ from service.scoring.command import score
 __all__ = ["add_optional_commands", "app", "main"]
 
 _OPTIONAL = {
-    "train": ("train", "Train a network on a folder of pictures (needs the extra 'train')."),
+    "train": ("train", "Train a network on a folder of images (needs the extra 'train')."),
     "export": ("export", "Write a checkpoint as an ONNX model (needs the extra 'export')."),
 }
 """Commands of the optional packages: the extra that brings what they need, and what they do."""
@@ -29,7 +29,7 @@ _OWN_PACKAGES = {"colocalization", "training", "model_export", "service"}
 
 app = typer.Typer(
     name="colocalize",
-    help="Find the thing that a set of pictures has in common: a box and a heat map for each, without a label.",
+    help="Find the thing that a set of images has in common: a box and a heat map for each, without a label.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -115,7 +115,7 @@ def evaluate(
     files: Annotated[Path | None, typer.Option(help="Score only the files named in this file, one a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")] = False,
 ) -> None:
-    """Print CorLoc of predictions: the share of pictures whose first box is right, in percent.
+    """Print CorLoc of predictions: the share of images whose first box is right, in percent.
 
     Right at a threshold: intersection over union with any of the file's boxes is at least that. A file without a
     prediction, or without a predicted box, counts as wrong.

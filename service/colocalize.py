@@ -54,7 +54,7 @@ async def answer(request: Request, service: Service) -> Response:
         parameters = read_parameters(request.query_params, upload.fields, service.settings.max_boxes)
         job = _job(upload, parameters, service)
         names = [image.name for image in upload.images]
-        # From here on only the job holds the encoded pictures, and lets each go once it is decoded.
+        # From here on only the job holds the encoded images, and lets each go once it is decoded.
         del upload
         await _run(job, request.receive, service)
     if len(job.errors) == len(job.answers):
@@ -76,7 +76,7 @@ def _has_small_body(headers: Headers) -> bool:
 
 
 def _check_room(service: Service, *, closing: bool) -> None:
-    """Refuse before the upload is read, where not even one picture would be accepted."""
+    """Refuse before the upload is read, where not even one image would be accepted."""
     try:
         service.scheduler.check(1)
     except Overloaded as overloaded:
@@ -97,7 +97,7 @@ def _upload_limits(service: Service) -> UploadLimits:
 def _job(upload: Upload, parameters: Parameters, service: Service) -> Job:
     images: list[UploadedImage] = upload.images
     if not images:
-        raise Problem("no_images", "Send at least one picture in the form field `images`.")
+        raise Problem("no_images", "Send at least one image in the form field `images`.")
     return Job(
         [image.source for image in images],
         localizer=service.slot.current,
@@ -131,7 +131,7 @@ async def _run(job: Job, receive: Receive, service: Service) -> None:
                 {"limit": {"name": "request_timeout", "value": timeout}},
             )
     except InferenceFailed:
-        raise Problem("inference_failed", "The network failed on these pictures.") from None
+        raise Problem("inference_failed", "The network failed on these images.") from None
     except Stopped:
         raise Problem("not_ready", "The service is shutting down.", retry_after=1) from None
     finally:
@@ -148,7 +148,7 @@ def _overloaded(overloaded: Overloaded, service: Service, *, closing: bool) -> P
     limit = service.settings.max_pending_images
     return Problem(
         "overloaded",
-        f"{service.scheduler.pending} pictures are waiting for an answer; at most {limit} may, and none for too long.",
+        f"{service.scheduler.pending} images are waiting for an answer; at most {limit} may, and none for too long.",
         {"limit": {"name": "max_pending_images", "value": limit}},
         retry_after=overloaded.retry_after,
         close=closing,
@@ -156,13 +156,13 @@ def _overloaded(overloaded: Overloaded, service: Service, *, closing: bool) -> P
 
 
 def _nothing_readable(errors: Sequence[tuple[str, ImageError]]) -> Problem:
-    """The problem of a request of which no picture can be read, from their names and errors in the order sent."""
+    """The problem of a request of which no image can be read, from their names and errors in the order sent."""
     told = [{"name": name, "code": error.code, "message": error.message} for name, error in errors[:_MOST_ERRORS_TOLD]]
     first = errors[0][1].message
     if all(error.code == "file_too_large" for _, error in errors):
-        return Problem("image_too_large", f"Every picture is too large; the first has {first}.", {"errors": told})
+        return Problem("image_too_large", f"Every image is too large; the first has {first}.", {"errors": told})
     return Problem(
         "no_readable_image",
-        f"None of the {len(errors)} pictures could be read; the first: {first}.",
+        f"None of the {len(errors)} images could be read; the first: {first}.",
         {"errors": told},
     )

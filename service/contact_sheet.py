@@ -1,4 +1,4 @@
-"""One picture that shows many: tiles in a grid, each with its name and what was found."""
+"""One image that shows many: tiles in a grid, each with its name and what was found."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 __all__ = ["MAX_TILES", "TILE_SIDE", "Tile", "contact_sheet"]
 
 MAX_TILES = 48
-"""Most tiles on a sheet; of a larger set, pictures are taken evenly spread."""
+"""Most tiles on a sheet; of a larger set, images are taken evenly spread."""
 
 TILE_SIDE = 240
 """Side of the square that a tile is fitted into, in pixels."""
@@ -31,12 +31,12 @@ class Tile:
     Attributes:
         name: What is written below it; shortened in the middle where it is too long, and without what Pillow's font
             has no shapes for: accents are left out, other letters than Latin ones are question marks.
-        picture: File of the overlay, or None where there is none to show.
-        mark: What is written across the picture in red, with a red frame; None for no mark.
+        image: File of the overlay, or None where there is none to show.
+        mark: What is written across the image in red, with a red frame; None for no mark.
     """
 
     name: str
-    picture: Path | None
+    image: Path | None
     mark: str | None = None
 
 
@@ -81,9 +81,9 @@ def _draw_tile(
 ) -> None:
     frame = (left, top, left + TILE_SIDE - 1, top + TILE_SIDE - 1)
     draw.rectangle(frame, fill=_EMPTY)
-    if tile.picture is not None:
-        with Image.open(tile.picture) as picture:
-            fitted = picture.convert("RGB")
+    if tile.image is not None:
+        with Image.open(tile.image) as image:
+            fitted = image.convert("RGB")
         fitted.thumbnail((TILE_SIDE, TILE_SIDE), Image.Resampling.LANCZOS)
         sheet.paste(fitted, (left + (TILE_SIDE - fitted.width) // 2, top + (TILE_SIDE - fitted.height) // 2))
     if tile.mark is not None:

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 EXIT_SOME_FAILED = 1
-"""Done, but some pictures or folders could not be read."""
+"""Done, but some images or folders could not be read."""
 EXIT_USAGE = 2
 """What was given cannot be worked on: options, missing or colliding inputs, nothing found, a damaged file."""
 EXIT_CANNOT_RUN = 3

@@ -32,17 +32,17 @@ _CSV_HEADER = (
 
 
 class FormatError(ColocalizeError):
-    """The pictures' names cannot be expressed in a format."""
+    """The images' names cannot be expressed in a format."""
 
     def __init__(self, message: str) -> None:
         super().__init__("format_error", message)
 
 
 def check_names(formats: Iterable[Format], names: Iterable[str]) -> None:
-    """Check, before any work is done, that the pictures' names can be expressed in the formats.
+    """Check, before any work is done, that the images' names can be expressed in the formats.
 
     Raises:
-        FormatError: Two pictures would have the same YOLO label file, since YOLO names it without the ending.
+        FormatError: Two images would have the same YOLO label file, since YOLO names it without the ending.
     """
     if "yolo" not in formats:
         return
@@ -102,7 +102,7 @@ def format_files(kind: Format, predictions: Iterable[Prediction], out: Path) -> 
 
 
 def _write_csv(stream: BinaryIO, predictions: Iterable[Prediction]) -> None:
-    """One row a box; a picture without one has a row with empty corners, so that none is lost."""
+    """One row a box; an image without one has a row with empty corners, so that none is lost."""
     # surrogateescape: file names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
     rows = csv.writer(text, lineterminator="\n")
@@ -120,7 +120,7 @@ def _write_csv(stream: BinaryIO, predictions: Iterable[Prediction]) -> None:
 
 
 def _write_coco(stream: BinaryIO, read: Read, label: str) -> None:
-    """A COCO data set; a picture that could not be read is left out, since its size is not known."""
+    """A COCO data set; an image that could not be read is left out, since its size is not known."""
     stream.write(b'{"info": {"description": "Predicted by Colocalize"},\n"categories": ')
     stream.write(json.dumps([{"id": 1, "name": label, "supercategory": ""}]).encode())
     stream.write(b',\n"images": ')
@@ -186,7 +186,7 @@ def _label_studio_task(one: Prediction, label: str, model: str) -> dict[str, obj
 
 
 def _write_yolo(folder: Path, predictions: Iterable[Prediction], label: str) -> None:
-    """One text file a picture, empty where there is no box; five columns, which is what training on them expects."""
+    """One text file an image, empty where there is no box; five columns, which is what training on them expects."""
     write_atomically(folder / "classes.txt", f"{label}\n".encode())
     for one in predictions:
         if one["width"] > 0:

@@ -81,8 +81,8 @@ class _Wrapped:
 class LaneEngine(_Wrapped):
     """An engine whose runs take turns in lanes.
 
-    In mode `common` the step over the set and the second look at each picture run the network from the scheduler's
-    pool, besides its lanes. A lane is given up between two runs, so the pictures of other requests get their turn.
+    In mode `common` the step over the set and the second look at each image run the network from the scheduler's
+    pool, besides its lanes. A lane is given up between two runs, so the images of other requests get their turn.
     """
 
     def __init__(self, engine: Engine, lanes: Lanes) -> None:
@@ -103,7 +103,7 @@ class ElasticEngine(_Wrapped):
     """All cores for a run that is alone, fewer for each of several.
 
     Operators that are split over threads lose some time at every split: runs side by side with a thread each give the
-    most pictures a second, a run in all threads gives a single picture soonest. The two give the same numbers.
+    most images a second, a run in all threads gives a single image soonest. The two give the same numbers.
     """
 
     def __init__(self, several: Engine, alone: Engine) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 __all__ = ["MemoryTrimmer", "bound_heaps", "trim_heap"]
 
 _WORK_SECONDS = 0.05
-"""Processor time that tells work, a picture's at least, from an idle process's ticking."""
+"""Processor time that tells work, an image's at least, from an idle process's ticking."""
 
 
 _M_ARENA_MAX = -8

@@ -53,14 +53,14 @@ class Metrics:
             multiprocess_mode="livesum", registry=registry,
         )  # fmt: skip
         self.images = Counter(
-            "colocalize_images", "Pictures by result: ok, an error's code, or dropped.", ("code",), registry=registry
+            "colocalize_images", "Images by result: ok, an error's code, or dropped.", ("code",), registry=registry
         )
         self.pending_images = Gauge(
-            "colocalize_pending_images", "Pictures accepted and not yet answered.", multiprocess_mode="livesum",
+            "colocalize_pending_images", "Images accepted and not yet answered.", multiprocess_mode="livesum",
             registry=registry,
         )  # fmt: skip
         self.pending_limit = Gauge(
-            "colocalize_pending_images_limit", "Most pictures that may be pending.", multiprocess_mode="livesum",
+            "colocalize_pending_images_limit", "Most images that may be pending.", multiprocess_mode="livesum",
             registry=registry,
         )  # fmt: skip
         self.oldest_age = Gauge(
@@ -76,10 +76,10 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.batch_size = Histogram(
-            "colocalize_batch_size", "Pictures in one run of the network.", buckets=_BATCH, registry=registry
+            "colocalize_batch_size", "Images in one run of the network.", buckets=_BATCH, registry=registry
         )
         self.stage_seconds = Histogram(
-            "colocalize_stage_seconds", "Time of one picture (decode, postprocess) or batch (inference) in a stage.",
+            "colocalize_stage_seconds", "Time of one image (decode, postprocess) or batch (inference) in a stage.",
             ("stage",), buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self.ready = Gauge(
@@ -102,19 +102,19 @@ class Metrics:
             self.images.labels(code)
 
     def stage(self, stage: Stage, seconds: float) -> None:
-        """One picture (decode, postprocess) or batch (inference) went through a stage."""
+        """One image (decode, postprocess) or batch (inference) went through a stage."""
         self.stage_seconds.labels(stage).observe(seconds)
 
     def batch(self, size: int) -> None:
-        """The network ran on so many pictures."""
+        """The network ran on so many images."""
         self.batch_size.observe(size)
 
     def image(self, code: str) -> None:
-        """A picture was answered with `ok` or an error's code, or dropped."""
+        """An image was answered with `ok` or an error's code, or dropped."""
         self.images.labels(code).inc()
 
     def pending(self, images: int) -> None:
-        """So many pictures are accepted and not yet answered."""
+        """So many images are accepted and not yet answered."""
         self.pending_images.set(images)
 
     def model(self, engine: Engine, *, in_use: bool) -> None:

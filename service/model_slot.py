@@ -54,7 +54,7 @@ def warm_up(localizer: Localizer, max_batch: int, lanes: int) -> None:
     """
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     pixels[16:48, 16:48] = 255
-    # Not through `prepare`: its limits are set by the user, and may be too small for any picture we could send.
+    # Not through `prepare`: its limits are set by the user, and may be too small for any image we could send.
     prepared = PreparedImage(DecodedImage(pixels, 64, 64), localizer.engine.metadata.transform()(pixels))
     for size in sorted({1, max_batch}):
         features = _run_side_by_side(localizer, [prepared] * size, lanes)

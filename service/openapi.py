@@ -29,7 +29,7 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         {"limit": {"name": "max_request_bytes", "value": 134217728}},
     ),
     "image_too_large": (
-        "Every picture is too large; the first has 40000000 bytes, at most 33554432 are allowed.",
+        "Every image is too large; the first has 40000000 bytes, at most 33554432 are allowed.",
         {
             "errors": [
                 {
@@ -41,7 +41,7 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "too_many_images": (
-        "The request has more than the 64 pictures allowed.",
+        "The request has more than the 64 images allowed.",
         {"limit": {"name": "max_images", "value": 64}},
     ),
     "unsupported_media_type": ("Expected multipart/form-data, got 'application/json'.", {}),
@@ -49,17 +49,17 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         "mode: Input should be 'attention' or 'common', got 'both'.",
         {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common', got 'both'"}]},
     ),
-    "no_images": ("Send at least one picture in the form field `images`.", {}),
+    "no_images": ("Send at least one image in the form field `images`.", {}),
     "no_readable_image": (
-        "None of the 1 pictures could be read; the first: the file has 0 bytes.",
+        "None of the 1 images could be read; the first: the file has 0 bytes.",
         {"errors": [{"name": "bird.jpg", "code": "empty_file", "message": "the file has 0 bytes"}]},
     ),
     "overloaded": (
-        "128 pictures are waiting for an answer; at most 128 may, and none for too long.",
+        "128 images are waiting for an answer; at most 128 may, and none for too long.",
         {"limit": {"name": "max_pending_images", "value": 128}},
     ),
     "internal_error": ("The service failed; its log has more under this request's id.", {}),
-    "inference_failed": ("The network failed on these pictures.", {}),
+    "inference_failed": ("The network failed on these images.", {}),
     "not_ready": ("The model has not run yet.", {}),
     "deadline_exceeded": (
         "The answer was not ready within 60 seconds.",
@@ -154,7 +154,7 @@ COLOCALIZE_REQUEST: dict[str, Any] = {
                             "type": "array",
                             "minItems": 1,
                             "items": {"type": "string", "format": "binary"},
-                            "description": "The pictures: JPEG, PNG, WebP, GIF, BMP or TIFF.",
+                            "description": "The images: JPEG, PNG, WebP, GIF, BMP or TIFF.",
                         },
                         **_parameter_schemas(),
                     },

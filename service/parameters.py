@@ -22,12 +22,12 @@ class Parameters(BaseModel):
 
     mode: Annotated[
         Mode,
-        Field(description="`common`: by what the pictures have in common; `attention`: each picture by itself."),
+        Field(description="`common`: by what the images have in common; `attention`: each image by itself."),
     ] = "common"
-    max_boxes: Annotated[int, Field(ge=1, description="Most boxes in each picture.")] = 1
+    max_boxes: Annotated[int, Field(ge=1, description="Most boxes in each image.")] = 1
     heatmap: Annotated[
         HeatmapKind,
-        Field(description="`png`: coloured; `overlay`: over the picture, with boxes; `array`: a float16 `.npy` file."),
+        Field(description="`png`: coloured; `overlay`: over the image, with boxes; `array`: a float16 `.npy` file."),
     ] = "none"
 
 
@@ -42,7 +42,7 @@ def read_parameters(query: QueryParams, fields: Mapping[str, str], max_boxes: in
 
     Args:
         query: The URL's query.
-        fields: The form fields besides the pictures.
+        fields: The form fields besides the images.
         max_boxes: Largest `max_boxes` allowed.
 
     Raises:

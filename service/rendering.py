@@ -17,13 +17,13 @@ __all__ = ["answer_pieces", "image_renderer", "model_body", "timing"]
 
 
 def image_renderer(names: Sequence[str], kind: HeatmapKind) -> Render:
-    """A function that writes one picture's part of the answer.
+    """A function that writes one image's part of the answer.
 
     It runs in the scheduler's pool right after the boxes are found, so that a request holds the finished bytes of its
     heat maps and not the maps themselves.
 
     Args:
-        names: File names of the request's pictures.
+        names: File names of the request's images.
         kind: What to give as heat map.
     """
 

@@ -33,7 +33,7 @@ def api_router(service: Service) -> APIRouter:
 
     @router.post(
         "/colocalize",
-        summary="Localize the common object of a set of pictures",
+        summary="Localize the common object of a set of images",
         response_model=ColocalizeResponse,
         responses={
             200: {"content": {"application/json": {"example": EXAMPLE_ANSWER}}},
@@ -46,10 +46,10 @@ def api_router(service: Service) -> APIRouter:
         openapi_extra=COLOCALIZE_REQUEST,
     )  # fmt: skip
     async def colocalize(request: Request) -> Response:
-        """Boxes and, on request, heat maps for each picture sent.
+        """Boxes and, on request, heat maps for each image sent.
 
-        A picture that cannot be read gets an `error` and does not affect the others; only a set without a single
-        readable picture is refused as a whole.
+        An image that cannot be read gets an `error` and does not affect the others; only a set without a single
+        readable image is refused as a whole.
         """
         return await answer(request, service)
 

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 HeatmapKind = Literal["none", "png", "overlay", "array"]
-"""`png`: the heat map coloured; `overlay`: over the picture, with the boxes; `array`: its float values."""
+"""`png`: the heat map coloured; `overlay`: over the image, with the boxes; `array`: its float values."""
 
 
 class _Body(BaseModel):
@@ -39,7 +39,7 @@ _Size = Annotated[
 
 
 class BoxBody(_Body):
-    """A box in pixels of the original picture as displayed: half-open, x to the right, y down."""
+    """A box in pixels of the original image as displayed: half-open, x to the right, y down."""
 
     x0: float
     y0: float
@@ -49,7 +49,7 @@ class BoxBody(_Body):
 
 
 class ImageErrorBody(_Body):
-    """Why one picture could not be read."""
+    """Why one image could not be read."""
 
     code: ImageErrorCode
     message: str
@@ -60,14 +60,14 @@ class HeatmapBody(_Body):
 
     media_type: Literal["image/png", "application/x-npy"]
     width: Annotated[
-        int, Field(description="Width in pixels of the map: the picture's working size, not its original.")
+        int, Field(description="Width in pixels of the map: the image's working size, not its original.")
     ]
     height: int
     data: Annotated[str, Field(description="Base64. `.npy`: (height, width) float16 in [0, 1], rows from the top.")]
 
 
 class ImageBody(_Body):
-    """What was found in one picture."""
+    """What was found in one image."""
 
     name: Annotated[str, Field(description="File name as the client gave it.")]
     width: Annotated[int, Field(description="Width of the original as displayed, in pixels; 0 with an error.")]
@@ -91,14 +91,14 @@ class ModelBody(_Body):
 class Timing(_Body):
     """Milliseconds spent on a request.
 
-    Pictures of a request are worked on side by side, so the stages may add up to more than `total`.
+    Images of a request are worked on side by side, so the stages may add up to more than `total`.
     """
 
-    queue: Annotated[float, Field(description="While none of the request's pictures was being worked on.")]
-    decode: Annotated[float, Field(description="Decoding and resizing, summed over its pictures.")]
-    inference: Annotated[float, Field(description="Runs of the network that its pictures took part in.")]
+    queue: Annotated[float, Field(description="While none of the request's images was being worked on.")]
+    decode: Annotated[float, Field(description="Decoding and resizing, summed over its images.")]
+    inference: Annotated[float, Field(description="Runs of the network that its images took part in.")]
     postprocess: Annotated[
-        float, Field(description="Step over the set, boxes and heat maps, summed over its pictures.")
+        float, Field(description="Step over the set, boxes and heat maps, summed over its images.")
     ]
     total: Annotated[float, Field(description="From the end of the upload to the answer.")]
 
@@ -110,7 +110,7 @@ class ColocalizeResponse(_Body):
     mode: Annotated[
         Mode, Field(description="`attention` where `common` was asked for and nothing in common was found.")
     ]
-    images: Annotated[tuple[ImageBody, ...], Field(description="One for each picture, in the order sent.")]
+    images: Annotated[tuple[ImageBody, ...], Field(description="One for each image, in the order sent.")]
     timing_ms: Timing
 
 

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     device: Device = Field("auto", description="Where the network runs.")
     effort: Effort = Field(
         "full",
-        description="full: mode common looks at each picture twice; fast: twice only at those whose outlines it "
+        description="full: mode common looks at each image twice; fast: twice only at those whose outlines it "
         "learns from, with coarser boxes.",
     )
     require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
@@ -60,31 +60,31 @@ class Settings(BaseSettings):
         "so many while there are several that each lane has one.",
     )
     pool_threads: int = Field(
-        0, ge=0, description="Threads that decode pictures and make boxes; 0 takes this worker's cores, at least 2."
+        0, ge=0, description="Threads that decode images and make boxes; 0 takes this worker's cores, at least 2."
     )
     reload: bool = Field(False, description="Load the model file again on SIGHUP.")
 
-    max_images: int = Field(64, ge=1, description="Most pictures in one request.")
-    max_image_bytes: int = Field(32 * _MIB, ge=1, description="Largest encoded picture.")
+    max_images: int = Field(64, ge=1, description="Most images in one request.")
+    max_image_bytes: int = Field(32 * _MIB, ge=1, description="Largest encoded image.")
     max_request_bytes: int = Field(128 * _MIB, ge=1, description="Largest request body.")
     max_buffered_bytes: int = Field(
         512 * _MIB,
         ge=1,
         description="Most bytes of requests held at one time in a worker; answers that are not read yet count too.",
     )
-    max_pixels: int = Field(ImageLimits().max_pixels, ge=1, description="Most pixels (width x height) of a picture.")
-    max_frames: int = Field(ImageLimits().max_frames, ge=1, description="Most frames or pages of a picture.")
+    max_pixels: int = Field(ImageLimits().max_pixels, ge=1, description="Most pixels (width x height) of an image.")
+    max_frames: int = Field(ImageLimits().max_frames, ge=1, description="Most frames or pages of an image.")
     max_boxes: int = Field(100, ge=1, description="Largest `max_boxes` that a request may ask for.")
-    max_name_length: int = Field(255, ge=1, description="Longest file name of a picture, in characters.")
+    max_name_length: int = Field(255, ge=1, description="Longest file name of an image, in characters.")
 
     max_batch: int = Field(
-        0, ge=0, description="Most pictures in one run of the network; 0 takes 1 on the CPU and 16 on a GPU."
+        0, ge=0, description="Most images in one run of the network; 0 takes 1 on the CPU and 16 on a GPU."
     )
     batch_wait: float = Field(
-        0.005, ge=0, le=1, description="How long a batch waits for pictures that are being decoded."
+        0.005, ge=0, le=1, description="How long a batch waits for images that are being decoded."
     )
     max_pending_images: int = Field(
-        128, ge=1, description="Most pictures accepted and not yet answered in a worker; beyond, requests get 429."
+        128, ge=1, description="Most images accepted and not yet answered in a worker; beyond, requests get 429."
     )
     request_timeout: float = Field(60.0, gt=0, description="From the end of the upload to the answer; beyond, 504.")
     upload_timeout: float = Field(60.0, gt=0, description="For a request body to arrive; beyond, 408.")
@@ -138,13 +138,13 @@ class Settings(BaseSettings):
         return self
 
     def image_limits(self) -> ImageLimits:
-        """What one picture may cost."""
+        """What one image may cost."""
         return ImageLimits(self.max_image_bytes, self.max_pixels, self.max_frames)
 
     def batch_size(self, provider: str) -> int:
-        """Most pictures in one run of the network.
+        """Most images in one run of the network.
 
-        A CPU's cores are busy with one picture each already: larger batches cost memory and waiting and gain nothing.
+        A CPU's cores are busy with one image each already: larger batches cost memory and waiting and gain nothing.
 
         Args:
             provider: ONNX Runtime's name of the execution provider.
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     def pool_size(self) -> int:
         """Threads that decode and make boxes in each worker: as set, or the worker's share of the cores, at least 2.
 
-        Two, so that one picture that is slow to decode does not hold up all others.
+        Two, so that one image that is slow to decode does not hold up all others.
         """
         return self.pool_threads or max(2, self._cores())
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["IMAGES_FIELD", "Upload", "UploadLimits", "UploadedImage", "read_upload"]
 
 IMAGES_FIELD = "images"
-"""Name of the repeated field that carries the pictures."""
+"""Name of the repeated field that carries the images."""
 
 _MAX_FIELD_BYTES = 1024
 _MAX_HEADERS, _MAX_HEADER_BYTES = 8, 4096
@@ -32,8 +32,8 @@ class UploadLimits:
     """What one request may send.
 
     Attributes:
-        max_images: Most pictures.
-        max_image_bytes: Largest encoded picture; a larger one becomes an `ImageError` and is not kept.
+        max_images: Most images.
+        max_image_bytes: Largest encoded image; a larger one becomes an `ImageError` and is not kept.
         max_request_bytes: Largest body.
         max_name_length: Longest file name, in characters.
         timeout: Seconds in which the whole body must arrive.
@@ -48,7 +48,7 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """One picture as sent.
+    """One image as sent.
 
     Attributes:
         name: File name as the client gave it; empty where it gave none.
@@ -64,7 +64,7 @@ class Upload:
     """A whole body.
 
     Attributes:
-        images: The pictures in the order sent.
+        images: The images in the order sent.
         fields: The other form fields.
         size: Bytes of the body.
     """
@@ -89,7 +89,7 @@ async def read_upload(
         receive: ASGI's `receive`.
         limits: What the request may send.
         reservation: Where the bytes of the body are accounted for.
-        allowed_fields: Names of form fields besides the pictures.
+        allowed_fields: Names of form fields besides the images.
         retry_after: Seconds until there may be room again, asked where the body does not fit in.
 
     Raises:
@@ -234,7 +234,7 @@ class _Collector:
         if len(self.upload.images) == limits.max_images:
             raise Problem(
                 "too_many_images",
-                f"The request has more than the {limits.max_images} pictures allowed.",
+                f"The request has more than the {limits.max_images} images allowed.",
                 {"limit": {"name": "max_images", "value": limits.max_images}},
                 close=True,
             )

@@ -42,9 +42,9 @@ class DummyEngine:
 
     Attributes:
         delay_s: Seconds that one run takes.
-        before_run: Called with the number of pictures before each run; may raise or block.
+        before_run: Called with the number of images before each run; may raise or block.
         spoils: Tells of a (3, S, S) input whether what comes out for it is NaN.
-        batch_sizes: Number of pictures of each run so far.
+        batch_sizes: Number of images of each run so far.
     """
 
     metadata: ModelMetadata = METADATA

@@ -37,13 +37,13 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder that looks like the checkout, with a few pictures of the reader's own."""
+    """A working folder that looks like the checkout, with a few images of the reader's own."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "examples").symlink_to(ROOT / "examples")
-    pictures = folder / "my-pictures"
-    pictures.mkdir()
-    for picture in sorted((ROOT / "examples" / "images").glob("*.jpg"))[:6]:
-        (pictures / picture.name).write_bytes(picture.read_bytes())
+    images = folder / "my-images"
+    images.mkdir()
+    for image in sorted((ROOT / "examples" / "images").glob("*.jpg"))[:6]:
+        (images / image.name).write_bytes(image.read_bytes())
     return folder
 
 
@@ -99,7 +99,7 @@ def test_scoring_and_evaluating(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_training_exporting_and_scoring_with_the_result(folder: Path) -> None:
-    for command in starting_with("colocalize train", "colocalize export", "colocalize score my-pictures"):
+    for command in starting_with("colocalize train", "colocalize export", "colocalize score my-images"):
         run(command.split(), folder)
     assert len((folder / "results" / "predictions.jsonl").read_text().splitlines()) == 6
 

@@ -28,7 +28,7 @@ Colour = tuple[float, float, float]
 
 
 class Backbone(nn.Module):
-    """Picture to feature map.
+    """Image to feature map.
 
     Attributes:
         name: timm's name of the network.

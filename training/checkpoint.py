@@ -70,7 +70,7 @@ class Checkpoint:
 
     Attributes:
         config: Configuration of the run.
-        step: Steps done; with the order of the pictures a function of seed and epoch, also the sampler's position. The
+        step: Steps done; with the order of the images a function of seed and epoch, also the sampler's position. The
             learning rate is a function of it too.
         epoch: Epochs done.
         network: Weights and buffers.
@@ -78,7 +78,7 @@ class Checkpoint:
         optimizer: State of the optimiser.
         scaler: State of the gradient scaler of fp16; empty without.
         random: States of the random number generators.
-        pictures: Names of the training pictures, so that a run is not taken up on others.
+        images: Names of the training images, so that a run is not taken up on others.
         signals: Label-free signals of the chosen epoch so far; empty before the first validation.
         chosen_epoch: That epoch, counted from 1; 0 before the first validation.
         provenance: What made it.
@@ -92,7 +92,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
     random: dict[str, Any]
-    pictures: list[str]
+    images: list[str]
     signals: dict[str, float]
     chosen_epoch: int
     provenance: Provenance

@@ -32,7 +32,7 @@ def _run_folder(value: str | Path) -> Path:
 
 @app.command()
 def train(
-    folder: Annotated[Path, typer.Argument(help="Folder of pictures, or a data set in its official layout.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of images, or a data set in its official layout.")],
     out: Annotated[
         Path,
         typer.Option(parser=_run_folder, metavar="FOLDER", help="Folder of the run: checkpoints, log, TensorBoard."),
@@ -48,7 +48,7 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out, if there is one.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done and how long it takes, then stop.")] = False,
 ) -> None:
-    """Train a network on a folder of pictures of one kind of thing; no label is needed.
+    """Train a network on a folder of images of one kind of thing; no label is needed.
 
     Writes last.pt (to resume), best.pt (to export with `colocalize export`), config.json and log.jsonl. Several GPUs:
     torchrun --nproc-per-node N -m training FOLDER ...
@@ -76,9 +76,9 @@ def _train(
 ) -> None:
     if not resume and (out / "last.pt").exists():
         raise TrainingError(f"{out} holds a run already; --resume goes on with it, or choose another --out")
-    pictures = open_dataset(folder, settings.data.layout, settings.data.category)
+    images = open_dataset(folder, settings.data.layout, settings.data.category)
     trainer = Trainer(
-        settings, pictures.train, out, labelled=pictures.labelled_test, processes=processes, resume=resume
+        settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume
     )
     seconds = trainer.seconds_per_step()
     if not processes.main:
@@ -88,12 +88,12 @@ def _train(
     with ConsoleProgress(trainer.batch_size) as progress:
         left = trainer.total_steps - trainer.step
         progress.note(
-            f"{pictures.layout}: {len(trainer.train)} pictures to train on, {len(trainer.held_out)} held out to "
-            f"choose the epoch, {len(pictures.labelled_test)} with boxes scored for the record"
+            f"{images.layout}: {len(trainer.train)} images to train on, {len(trainer.held_out)} held out to "
+            f"choose the epoch, {len(images.labelled_test)} with boxes scored for the record"
         )
         progress.note(
             f"{settings.backbone.name}, {'+'.join(settings.pretext.tasks)}, on {trainer.device}: {settings.run.epochs} "
-            f"epochs of {trainer.steps_per_epoch} steps of {trainer.batch_size} pictures, {left} steps to go, about "
+            f"epochs of {trainer.steps_per_epoch} steps of {trainer.batch_size} images, {left} steps to go, about "
             f"{duration(seconds * left)} ({seconds:.2f} s a step measured)"
         )
         if not dry_run:

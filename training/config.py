@@ -45,16 +45,16 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """Pictures.
+    """Images.
 
     Attributes:
         layout: Layout of the folder, see `training.datasets`; `auto` recognises it.
-        category: Class of pictures to keep, for sets of many (PASCAL VOC, Pets); empty: all.
-        resize: Side that pictures are squashed to, in pixels.
+        category: Class of images to keep, for sets of many (PASCAL VOC, Pets); empty: all.
+        resize: Side that images are squashed to, in pixels.
         crop: Side S of the views that the network is trained on, in pixels, a multiple of 16.
         mirror: Whether views are mirrored left to right at random.
-        held_out: Share of the training pictures that are not trained on but used to choose the epoch.
-        cache_mb: Decoded pictures kept in memory, at most this many MB; 0 decodes anew each epoch.
+        held_out: Share of the training images that are not trained on but used to choose the epoch.
+        cache_mb: Decoded images kept in memory, at most this many MB; 0 decodes anew each epoch.
         workers: Processes that decode; 0: the training process itself.
     """
 
@@ -119,7 +119,7 @@ class PretextConfig(_Section):
 
     Attributes:
         tasks: Names, or letters joined by "+" (`R+S`), see `training.pretext`.
-        fill: What stands where a transformed picture has no content, see `training.geometry`.
+        fill: What stands where a transformed image has no content, see `training.geometry`.
     """
 
     tasks: Annotated[tuple[Task, ...], BeforeValidator(lambda names: _parse(names))] = ("rotation", "scale")
@@ -146,13 +146,13 @@ class LossConfig(_Section):
         map_weight: lambda of the form `map`; 0: off.
         feature_weight: lambda of the form `feature`; 0: off.
         map_temperature: tau of the form `map`.
-        map_others: Weight of each other picture's map among the negatives of the form `map`; the background's is 1.
+        map_others: Weight of each other image's map among the negatives of the form `map`; the background's is 1.
         feature_temperature: tau of the form `feature`.
         contrast: InfoNCE or triplet, for the form `feature`.
         margin: Margin of the triplet.
-        across: Weight of foregrounds alike across pictures, within the form `feature`.
+        across: Weight of foregrounds alike across images, within the form `feature`.
         agreement: Weight of |A' - T(A)|, within the form `feature`.
-        least_visible: Share of the frame that must have content for a picture to count.
+        least_visible: Share of the frame that must have content for an image to count.
     """
 
     map_weight: _NotNegative = 0.0
@@ -168,7 +168,7 @@ class LossConfig(_Section):
 
     @property
     def active(self) -> bool:
-        """Whether either form is on, so that the untransformed pictures go through the network too."""
+        """Whether either form is on, so that the untransformed images go through the network too."""
         return self.map_weight > 0 or self.feature_weight > 0
 
 
@@ -206,14 +206,14 @@ class RunConfig(_Section):
     """The run itself.
 
     Attributes:
-        epochs: Passes over the training pictures.
-        batch_size: Pictures a step, over all processes.
+        epochs: Passes over the training images.
+        batch_size: Images a step, over all processes.
         seed: Seed of everything random.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         amp: Mixed precision: `off`, `bf16` or `fp16`.
         checkpoint_steps: A checkpoint every so many steps, beside the one at the end of each epoch; 0: only there.
-        select: Label-free signal on the held-out pictures that chooses the epoch, or `last`.
-        evaluate: When labelled test pictures are scored, for the record only: `never`, `ends` (untrained and chosen
+        select: Label-free signal on the held-out images that chooses the epoch, or `last`.
+        evaluate: When labelled test images are scored, for the record only: `never`, `ends` (untrained and chosen
             epoch) or `epochs`.
         tensorboard: Whether scalars and heat maps are written for TensorBoard.
     """

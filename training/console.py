@@ -65,7 +65,7 @@ class ConsoleProgress:
         if self._task is None:
             self._task = self._bar.add_task("training", total=total, completed=step - 1, rate="", losses="")
         speed = self._bar.tasks[self._task].speed
-        rate = f"{speed * self._batch_size:.1f} pictures/s" if speed else ""
+        rate = f"{speed * self._batch_size:.1f} images/s" if speed else ""
         self._bar.update(self._task, completed=step, rate=rate, losses=f"loss {losses['loss']:.3f}")
 
     def note(self, text: str) -> None:

@@ -38,7 +38,7 @@ class Processes:
             TrainingError: The batch cannot be divided evenly.
         """
         if batch_size % self.count:
-            raise TrainingError(f"a batch of {batch_size} pictures cannot be shared evenly by {self.count} processes")
+            raise TrainingError(f"a batch of {batch_size} images cannot be shared evenly by {self.count} processes")
         part = batch_size // self.count
         return slice(self.rank * part, (self.rank + 1) * part)
 

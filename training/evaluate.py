@@ -1,4 +1,4 @@
-"""CorLoc of attention maps on labelled pictures. For the record only: nothing here may choose a setting or an epoch."""
+"""CorLoc of attention maps on labelled images. For the record only: nothing here may choose a setting or an epoch."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -11,7 +11,7 @@ from colocalization.boxes import connected_components
 from colocalization.corloc import CorLoc, CorLocScores
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.transform import InputTransform
-from training.datasets import BoxTuple, Picture
+from training.datasets import BoxTuple, Image
 from training.network import ColocalizationNet
 
 __all__ = ["PSYNET_CUT", "Cut", "attention_maps", "evaluate", "map_box"]
@@ -26,26 +26,26 @@ _BATCH = 16
 
 @torch.no_grad()
 def attention_maps(
-    network: ColocalizationNet, pictures: Sequence[Picture], size: int, device: torch.device
+    network: ColocalizationNet, images: Sequence[DatasetImage], size: int, device: torch.device
 ) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
-    """Attention maps of pictures, each squashed to the input size.
+    """Attention maps of images, each squashed to the input size.
 
     Args:
         network: The network; it is in evaluation mode afterwards.
-        pictures: The pictures.
+        images: The images.
         size: Side S of the input, in pixels.
         device: Where the network is.
 
     Returns:
-        (N, S / 16, S / 16) float32 maps, not normalised, and each picture's width and height in pixels.
+        (N, S / 16, S / 16) float32 maps, not normalised, and each image's width and height in pixels.
     """
     network.eval()
     transform = InputTransform(size, network.backbone.mean, network.backbone.std)
     maps, sizes = [], []
-    for start in range(0, len(pictures), _BATCH):
-        images = [picture.load() for picture in pictures[start : start + _BATCH]]
-        sizes += [(image.width, image.height) for image in images]
-        batch = torch.from_numpy(np.stack([transform(image.rgb) for image in images])).to(device)
+    for start in range(0, len(images), _BATCH):
+        decoded = [image.load() for image in images[start : start + _BATCH]]
+        sizes += [(image.width, image.height) for image in decoded]
+        batch = torch.from_numpy(np.stack([transform(image.rgb) for image in decoded])).to(device)
         attention, _ = network.attend(batch.contiguous(memory_format=torch.channels_last))
         maps.append(attention.float().cpu().numpy())
     return np.concatenate(maps), sizes
@@ -56,12 +56,12 @@ def map_box(normalised: NDArray[np.float32], width: int, height: int, cut: float
 
     Args:
         normalised: (h, w) float32 [0, 1].
-        width: Width of the picture, in pixels.
-        height: Height of the picture, in pixels.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
         cut: Threshold in [0, 1]; None for Otsu's on the upsampled map.
 
     Returns:
-        One half-open box in pixels of the picture, or none where nothing is above the cut.
+        One half-open box in pixels of the image, or none where nothing is above the cut.
     """
     heatmap = upsample(normalised, width, height)
     boxes = connected_components(heatmap > (otsu_threshold(heatmap) if cut is None else cut)).boxes
@@ -69,27 +69,27 @@ def map_box(normalised: NDArray[np.float32], width: int, height: int, cut: float
 
 
 def evaluate(
-    network: ColocalizationNet, pictures: Sequence[Picture], size: int, device: torch.device
+    network: ColocalizationNet, images: Sequence[DatasetImage], size: int, device: torch.device
 ) -> dict[Cut, CorLocScores]:
-    """CorLoc of the attention maps of labelled pictures, by each cut.
+    """CorLoc of the attention maps of labelled images, by each cut.
 
     Args:
         network: The network; it is in evaluation mode afterwards.
-        pictures: Pictures with boxes, at least one.
+        images: Images with boxes, at least one.
         size: Side of the input, in pixels.
         device: Where the network is.
 
     Raises:
-        ImageError: A picture cannot be read.
-        ValueError: A picture has no box, or there is none.
+        ImageError: An image cannot be read.
+        ValueError: An image has no box, or there is none.
     """
-    maps, sizes = attention_maps(network, pictures, size, device)
+    maps, sizes = attention_maps(network, images, size, device)
     normalised = np.stack([min_max(one) for one in maps])
     cuts: dict[Cut, float | None] = {"otsu": None, "set_otsu": otsu_threshold(normalised), "psynet": PSYNET_CUT}
     scores: dict[Cut, CorLocScores] = {}
     for cut in get_args(Cut):
         corloc = CorLoc()
-        for picture, one, (width, height) in zip(pictures, normalised, sizes, strict=True):
-            corloc.add(map_box(one, width, height, cuts[cut]), picture.boxes)
+        for image, one, (width, height) in zip(images, normalised, sizes, strict=True):
+            corloc.add(map_box(one, width, height, cuts[cut]), image.boxes)
         scores[cut] = corloc.compute()
     return scores

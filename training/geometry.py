@@ -1,9 +1,9 @@
-"""Affine transformations of pictures and maps in one set of coordinates.
+"""Affine transformations of images and maps in one set of coordinates.
 
 Coordinates are normalised: x to the right, y down, both -1 ... 1 from edge to edge of a frame (torch's
-`align_corners=False`), so that a picture, the network's input and its attention map share them whatever their sizes. A
+`align_corners=False`), so that an image, the network's input and its attention map share them whatever their sizes. A
 transformation is a 3x3 matrix T on column vectors (x, y, 1) that says where a point of the original goes: p' = T p. The
-transformed picture shows at p' what the original shows at T^-1 p', which is what sampling uses.
+transformed image shows at p' what the original shows at T^-1 p', which is what sampling uses.
 """
 
 from typing import Literal
@@ -15,9 +15,9 @@ from torch import Tensor
 __all__ = ["Fill", "pairwise_warp", "sample_views", "source_points", "validity", "view_matrices", "warp_maps"]
 
 Fill = Literal["mean", "reflect", "crop"]
-"""What stands where a transformed picture has no content of the original. `mean`: the network's zero, as a paper's
+"""What stands where a transformed image has no content of the original. `mean`: the network's zero, as a paper's
 undefined region; a cue that a network can read the transformation off. `reflect`: the original mirrored at its edges
-(PsyNet). `crop`: views are cut small enough out of the picture that real content is there."""
+(PsyNet). `crop`: views are cut small enough out of the image that real content is there."""
 
 _EDGE = 1 + 1e-5
 """Points on the very edge of a frame count as inside, whatever the rounding."""
@@ -63,12 +63,12 @@ def validity(matrices: Tensor, size: tuple[int, int], fill: Fill) -> Tensor:
 
 
 def warp_maps(maps: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
-    """Warp maps into the frames of the transformed pictures, B = T(A), bilinear.
+    """Warp maps into the frames of the transformed images, B = T(A), bilinear.
 
     Args:
-        maps: (N, h, w) float, maps of the original pictures.
+        maps: (N, h, w) float, maps of the original images.
         matrices: (N, 3, 3) float, one transformation a map.
-        fill: As for the pictures. Where `validity` is false the values mean nothing.
+        fill: As for the images. Where `validity` is false the values mean nothing.
 
     Returns:
         (N, h, w) float.
@@ -83,7 +83,7 @@ def pairwise_warp(maps: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     Args:
         maps: (M, h, w) float.
         matrices: (N, 3, 3) float.
-        fill: As for the pictures.
+        fill: As for the images.
 
     Returns:
         (N, M, h, w) float; entry (i, j) is map j warped by transformation i.
@@ -95,13 +95,13 @@ def pairwise_warp(maps: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
 
 
 def view_matrices(offsets: Tensor, mirrored: Tensor, extent: float, slack: float) -> Tensor:
-    """Matrices of the random crops: from the frame of a view to the frame of the picture that it is cut from.
+    """Matrices of the random crops: from the frame of a view to the frame of the image that it is cut from.
 
     Args:
         offsets: (N, 2) float in [-1, 1], (x, y), where in its slack the view lies; -1 is left or up.
         mirrored: (N,) bool, whether the view is mirrored left to right.
-        extent: Side of the view as a share of the picture's, in (0, 1].
-        slack: How far the view's centre may move from the picture's, in half sides of the picture.
+        extent: Side of the view as a share of the image's, in (0, 1].
+        slack: How far the view's centre may move from the image's, in half sides of the image.
 
     Returns:
         (N, 3, 3) float.
@@ -114,11 +114,11 @@ def view_matrices(offsets: Tensor, mirrored: Tensor, extent: float, slack: float
     return matrices
 
 
-def sample_views(pictures: Tensor, views: Tensor, matrices: Tensor, size: int, fill: Fill) -> Tensor:
-    """Cut a view out of each picture and transform it, in one bilinear sampling.
+def sample_views(images: Tensor, views: Tensor, matrices: Tensor, size: int, fill: Fill) -> Tensor:
+    """Cut a view out of each image and transform it, in one bilinear sampling.
 
     Args:
-        pictures: (N, 3, R, R) float, normalised, so that 0 is the mean colour.
+        images: (N, 3, R, R) float, normalised, so that 0 is the mean colour.
         views: (N, 3, 3) float, see `view_matrices`.
         matrices: (N, 3, 3) float, transformations T of the views; the identity for the view itself.
         size: Side S of the result, in pixels.
@@ -132,8 +132,8 @@ def sample_views(pictures: Tensor, views: Tensor, matrices: Tensor, size: int, f
     if fill == "reflect":
         points = _reflected(points)
     scale, shift = views[:, :2, :2], views[:, :2, 2]
-    on_picture = torch.einsum("nab,nhwb->nhwa", scale, points) + shift[:, None, None]
-    sampled = nnf.grid_sample(pictures, on_picture, "bilinear", "reflection", align_corners=False)
+    on_image = torch.einsum("nab,nhwb->nhwa", scale, points) + shift[:, None, None]
+    sampled = nnf.grid_sample(images, on_image, "bilinear", "reflection", align_corners=False)
     return sampled * inside.unsqueeze(1) if fill == "mean" else sampled
 
 

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.build import build_network, choose_device
 from training.checkpoint import Checkpoint, Provenance, random_states, read_checkpoint, restore_random_states
 from training.config import TrainingConfig
-from training.datasets import Picture
+from training.datasets import Image
 from training.distributed import Processes
 from training.errors import CheckpointError, TrainingError
 from training.evaluate import evaluate
@@ -31,7 +31,7 @@ from training.optimization import (
     learning_rate_factor,
     set_learning_rate,
 )
-from training.pictures import SquashedPictures, batches, epoch_order, hold_out
+from training.images import SquashedImages, batches, epoch_order, hold_out
 from training.preview import preview
 from training.runlog import RunLog, peak_memory_mb, read_log
 from training.validation import Signals, validate
@@ -71,8 +71,8 @@ class Trainer:
     Attributes:
         config: Configuration.
         network: The network, without what wraps it for several processes.
-        train: Pictures trained on.
-        held_out: Pictures that choose the epoch.
+        train: Images trained on.
+        held_out: Images that choose the epoch.
         steps_per_epoch: Steps of an epoch.
         step: Steps done.
     """
@@ -80,26 +80,26 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        pictures: Sequence[Picture],
+        images: Sequence[DatasetImage],
         folder: Path,
         *,
-        labelled: Sequence[Picture] = (),
+        labelled: Sequence[DatasetImage] = (),
         processes: Processes | None = None,
         resume: bool = False,
     ) -> None:
-        """Set up a run; reads all pictures that fit into memory.
+        """Set up a run; reads all images that fit into memory.
 
         Args:
             config: Configuration.
-            pictures: Training pictures; one that cannot be read is left out with a warning.
+            images: Training images; one that cannot be read is left out with a warning.
             folder: Where the run is kept.
-            labelled: Pictures with boxes, scored for the record.
+            labelled: Images with boxes, scored for the record.
             processes: Processes that share the work.
             resume: Go on from `last.pt` if it is there.
 
         Raises:
-            TrainingError: There are too few pictures, the batch cannot be divided, or the network cannot be built.
-            CheckpointError: The checkpoint is of another configuration or other pictures.
+            TrainingError: There are too few images, the batch cannot be divided, or the network cannot be built.
+            CheckpointError: The checkpoint is of another configuration or other images.
         """
         self.config = config
         self.folder = folder
@@ -109,7 +109,7 @@ class Trainer:
         if self.device.type == "cuda" and config.run.device in ("auto", "cuda") and self.processes.count > 1:
             self.device = torch.device("cuda", self.processes.rank % torch.cuda.device_count())
         _seed(config.run.seed)
-        self.train, self.held_out = self._load_pictures(pictures)
+        self.train, self.held_out = self._load_images(images)
         self.batch_size = min(config.run.batch_size, len(self.train) // self.processes.count * self.processes.count)
         self.rows = self.processes.share(self.batch_size)
         self.steps_per_epoch = len(self.train) // self.batch_size
@@ -137,8 +137,8 @@ class Trainer:
         order = epoch_order(len(self.train), self.batch_size, 0, self.config.run.seed)
         chosen = [order[index % len(order)][self.rows] for index in range(steps + 1)]
         started = 0.0
-        for index, pictures in enumerate(batches(self.train, chosen, 0)):
-            self._losses(network, pictures, 0).total.backward()  # type: ignore[no-untyped-call]
+        for index, images in enumerate(batches(self.train, chosen, 0)):
+            self._losses(network, images, 0).total.backward()  # type: ignore[no-untyped-call]
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
             if index == 0:  # the first one warms up
@@ -151,7 +151,7 @@ class Trainer:
         """Train to the end, from wherever the run stands.
 
         Raises:
-            TrainingError: A loss is not finite, or a picture cannot be read.
+            TrainingError: A loss is not finite, or an image cannot be read.
         """
         if not self.processes.main:
             self._run(None, progress)
@@ -169,7 +169,7 @@ class Trainer:
                     0,
                     config=self.config.model_dump(mode="json"),
                     provenance=asdict(self._provenance),
-                    pictures={"train": len(self.train), "held_out": len(self.held_out), "test": len(self.labelled)},
+                    images={"train": len(self.train), "held_out": len(self.held_out), "test": len(self.labelled)},
                     processes=self.processes.count,
                     device=str(self.device),
                 )
@@ -212,9 +212,9 @@ class Trainer:
         clock = _Clock()
         steps = len(order)
         started = mark = time.perf_counter()
-        for pictures in batches(self.train, [batch[self.rows] for batch in order], self.config.data.workers):
+        for images in batches(self.train, [batch[self.rows] for batch in order], self.config.data.workers):
             clock.load += time.perf_counter() - mark
-            parts = self._train_step(pictures, clock)
+            parts = self._train_step(images, clock)
             self.step += 1
             if log is not None:
                 log.write("step", self.step, epoch=epoch + 1, **parts)
@@ -231,18 +231,18 @@ class Trainer:
                 self.step,
                 epoch=epoch + 1,
                 seconds=seconds,
-                pictures_per_second=steps * self.batch_size / max(seconds, 1e-9),
+                images_per_second=steps * self.batch_size / max(seconds, 1e-9),
                 peak_memory_mb=peak_memory_mb(),
                 **clock.shares(),
             )
 
-    def _train_step(self, pictures: Tensor, clock: _Clock) -> dict[str, float]:
+    def _train_step(self, images: Tensor, clock: _Clock) -> dict[str, float]:
         config = self.config.optimizer
         factor = learning_rate_factor(config, self.step, self.steps_per_epoch, self.config.run.epochs)
         set_learning_rate(self.optimizer, factor)
         self.network.train()
         mark = time.perf_counter()
-        losses = self._losses(self._forward, pictures, self.step)
+        losses = self._losses(self._forward, images, self.step)
         parts = {name: float(self.processes.mean(value)) for name, value in losses.parts.items()}
         if not math.isfinite(parts["loss"]):
             raise TrainingError(f"the loss is not finite at step {self.step}: {parts}; try a lower optimizer.lr")
@@ -259,9 +259,9 @@ class Trainer:
         clock.update += time.perf_counter() - mark
         return {**parts, "learning_rate": config.lr * factor, "gradient_norm": norm}
 
-    def _losses(self, forward: Forward, pictures: Tensor, step: int) -> Losses:
+    def _losses(self, forward: Forward, images: Tensor, step: int) -> Losses:
         plan = self.objective.plan(self.batch_size, self.config.run.seed + 1_000_033 * (step + 1)).part(self.rows)
-        views = self.objective.views(pictures, plan)
+        views = self.objective.views(images, plan)
         kind = torch.float16 if self.config.run.amp == "fp16" else torch.bfloat16
         with torch.autocast(self.device.type, dtype=kind, enabled=self.config.run.amp != "off"):
             return self.objective.losses(forward, views, self.processes)
@@ -272,11 +272,11 @@ class Trainer:
         if len(self.held_out) < 2:
             self.chosen = (epoch, None)
             return epoch > 0
-        pictures = torch.stack([self.held_out[index] for index in range(len(self.held_out))])
+        images = torch.stack([self.held_out[index] for index in range(len(self.held_out))])
         network = self._weights()
-        signals = validate(network, self.objective, pictures, self.config.run.seed)
+        signals = validate(network, self.objective, images, self.config.run.seed)
         log.write("validation", self.step, epoch=epoch, **asdict(signals))
-        log.image("attention", preview(network, self.objective, pictures[:8]), self.step)
+        log.image("attention", preview(network, self.objective, images[:8]), self.step)
         progress.note(
             f"epoch {epoch}: held-out loss {signals.loss:.3f}, pretext accuracy {signals.pretext_accuracy:.3f}, "
             f"equivariance {signals.equivariance:.3f}, distinctness {signals.distinctness:.3f}"
@@ -294,7 +294,7 @@ class Trainer:
         for cut, scores in evaluate(self._weights(), self.labelled, self.config.data.crop, self.device).items():
             at = {f"corloc_{threshold:g}": value for threshold, value in scores.at.items()}
             log.write("evaluation", self.step, epoch=epoch, cut=cut, **at, mean=scores.mean, missing=scores.missing)
-            progress.note(f"epoch {epoch}, test pictures, cut {cut}: {scores}")
+            progress.note(f"epoch {epoch}, test images, cut {cut}: {scores}")
 
     def _weights(self) -> ColocalizationNet:
         return self.network if self.average is None else self.average.network
@@ -310,18 +310,18 @@ class Trainer:
         devices = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(self.network, device_ids=devices)
 
-    def _load_pictures(self, pictures: Sequence[Picture]) -> tuple[SquashedPictures, SquashedPictures]:
+    def _load_images(self, images: Sequence[DatasetImage]) -> tuple[SquashedImages, SquashedImages]:
         data = self.config.data
-        everything = SquashedPictures(pictures, data.resize, data.cache_mb)
+        everything = SquashedImages(images, data.resize, data.cache_mb)
         if everything.fits_cache:
             failed = everything.unreadable()
             for _, reason in failed:
                 _logger.warning("%s", reason)
-            bad = {picture.name for picture, _ in failed}
-            pictures = [picture for picture in pictures if picture.name not in bad]
-        train, held = hold_out(pictures, data.held_out, self.config.run.seed)
+            bad = {image.name for image, _ in failed}
+            images = [image for image in images if image.name not in bad]
+        train, held = hold_out(images, data.held_out, self.config.run.seed)
         if len(train) < self.processes.count:
-            raise TrainingError(f"{len(train)} training pictures are too few for {self.processes.count} processes")
+            raise TrainingError(f"{len(train)} training images are too few for {self.processes.count} processes")
         return everything.part(train), everything.part(held)
 
     def _checkpoint(self) -> Checkpoint:
@@ -335,7 +335,7 @@ class Trainer:
             optimizer=self.optimizer.state_dict(),
             scaler=self.scaler.state_dict(),
             random=random_states(),
-            pictures=[picture.name for picture in self.train.pictures],
+            images=[image.name for image in self.train.images],
             signals=asdict(signals) if signals else {},
             chosen_epoch=epoch,
             provenance=self._provenance,
@@ -349,9 +349,9 @@ class Trainer:
         # What is recorded may change between the parts of a run; what is trained may not, nor for how long.
         if _essence(checkpoint.config) != _essence(self.config):
             raise CheckpointError(f"{path} is of a run with other settings; resume with those, or train elsewhere")
-        if checkpoint.pictures != [picture.name for picture in self.train.pictures]:
+        if checkpoint.images != [image.name for image in self.train.images]:
             raise CheckpointError(
-                f"{path} was trained on {len(checkpoint.pictures)} other pictures than the {len(self.train)} found here"
+                f"{path} was trained on {len(checkpoint.images)} other images than the {len(self.train)} found here"
             )
         self.network.load_state_dict(checkpoint.network)
         if self.average is not None and checkpoint.average is not None:

@@ -1,16 +1,16 @@
 """Contrastive attention map loss, a reconstruction.
 
 Ki et al. (ICCV 2021) describe a contrastive objective directly on the attention maps that uses their location, but the
-equation is not at hand. Two forms are built here. Let A be the map of picture x, A' the map of its transformed picture
+equation is not at hand. Two forms are built here. Let A be the map of image x, A' the map of its transformed image
 x' = T(x), both min-max normalised, B = T(A) the map warped into the frame of x', and V the pixels there that have
 content.
 
-`map`: InfoNCE on cosine similarity over V. Anchor A'_i, positive T_i(A_i), negatives T_i(A_j) of the other pictures
+`map`: InfoNCE on cosine similarity over V. Anchor A'_i, positive T_i(A_i), negatives T_i(A_j) of the other images
 and the reversed map 1 - T_i(A_i), the background. All maps are warped by the anchor's own T_i, so that they differ in
-the picture alone.
+the image alone.
 
 `feature`: the mean feature under A (foreground) and under 1 - A (background). The foreground of x' shall be close to
-that of x and to those of other pictures, far from both backgrounds; plus |A' - B| over V.
+that of x and to those of other images, far from both backgrounds; plus |A' - B| over V.
 """
 
 import math
@@ -33,14 +33,14 @@ _EPS = 1e-6
 
 
 class MapPair(NamedTuple):
-    """The attention of a batch of pictures and of their transformed pictures.
+    """The attention of a batch of images and of their transformed images.
 
     Attributes:
         original: (N, h, w) float, maps of x, not normalised.
         transformed: (N, h, w) float, maps of x' = T(x), not normalised.
         matrices: (N, 3, 3) float, the transformations T.
-        fill: What the transformed pictures show outside the original.
-        first: Index of the first of these pictures in the batch of all processes.
+        fill: What the transformed images show outside the original.
+        first: Index of the first of these images in the batch of all processes.
     """
 
     original: Tensor
@@ -70,7 +70,7 @@ def normalise_maps(maps: Tensor) -> Tensor:
 
 
 def _visible(pair: MapPair, least: float) -> tuple[Tensor, Tensor]:
-    """Validity V as (N, h*w) float, and which pictures have enough of it, (N,) float 0 or 1."""
+    """Validity V as (N, h*w) float, and which images have enough of it, (N,) float 0 or 1."""
     size = (pair.original.shape[1], pair.original.shape[2])
     visible = validity(pair.matrices, size, pair.fill).flatten(1).to(pair.original.dtype)
     return visible, (visible.mean(dim=1) >= least).to(visible.dtype)
@@ -86,12 +86,12 @@ def map_contrast(
 ) -> Tensor:
     """Form `map` of the loss.
 
-    A picture of which less than `least_visible` remains visible, or whose maps have no shape, adds nothing.
+    An image of which less than `least_visible` remains visible, or whose maps have no shape, adds nothing.
 
     Args:
         pair: Maps and transformations of the batch.
         temperature: tau of the InfoNCE, above 0.
-        others: Weight of each other picture's map among the negatives, at least 0; the background's is 1.
+        others: Weight of each other image's map among the negatives, at least 0; the background's is 1.
         least_visible: Share of the frame that must have content, in [0, 1].
         gather: Joins the maps of all processes, whose maps are negatives too.
 
@@ -106,12 +106,12 @@ def map_contrast(
     warped = pairwise_warp(candidates, pair.matrices, pair.fill).flatten(2)  # (N, M, h*w)
     positive = warped[rows, own]
     anchors, positive_over_v = anchors * visible, positive * visible
-    pictures = _cosine(anchors.unsqueeze(1), warped * visible.unsqueeze(1))
+    images = _cosine(anchors.unsqueeze(1), warped * visible.unsqueeze(1))
     background = _cosine(anchors, (1 - positive) * visible)
     # A negative of weight w adds w * exp(s / tau) to the denominator.
-    weights = torch.full_like(pictures, math.log(others) if others > 0 else -math.inf)
+    weights = torch.full_like(images, math.log(others) if others > 0 else -math.inf)
     weights[rows, own] = 0
-    logits = torch.cat([pictures / temperature + weights, background.unsqueeze(1) / temperature], dim=1)
+    logits = torch.cat([images / temperature + weights, background.unsqueeze(1) / temperature], dim=1)
     losses = nnf.cross_entropy(logits, own, reduction="none")
     has_shape = (anchors.amax(dim=1) > 0) & (positive_over_v.amax(dim=1) > 0)
     return (losses * counted * has_shape).mean()
@@ -139,9 +139,9 @@ def feature_contrast(
         contrast: InfoNCE, or a triplet hinge on cosine similarity.
         temperature: tau of the InfoNCE, above 0.
         margin: Margin of the triplet.
-        across: Weight of the term that draws the foregrounds of different pictures together.
+        across: Weight of the term that draws the foregrounds of different images together.
         agreement: Weight of |A' - B| over V.
-        least_visible: Share of the frame that must have content, in [0, 1], for a picture to count.
+        least_visible: Share of the frame that must have content, in [0, 1], for an image to count.
         gather: Joins the descriptors of all processes.
 
     Returns:

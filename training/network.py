@@ -39,7 +39,7 @@ class ColocalizationNet(nn.Module):
     gives the same logits, since both are linear.
 
     Attributes:
-        backbone: Picture to feature map F.
+        backbone: Image to feature map F.
         pooling: F to attention map A.
         heads: The 1x1 convolution of each pretext task, by name.
         pool_at_train: Whether `pooling` makes the map in training; else it is the channel mean of F (baseline).

@@ -78,7 +78,7 @@ class Losses:
 
 
 class Objective:
-    """Makes views of pictures and the losses of the network on them."""
+    """Makes views of images and the losses of the network on them."""
 
     def __init__(
         self,
@@ -109,15 +109,15 @@ class Objective:
         mirrored = torch.rand(count, generator=generator) < (0.5 if self.config.data.mirror else 0.0)
         return Plan(labels, offsets, mirrored)
 
-    def views(self, pictures: Tensor, plan: Plan) -> Views:
+    def views(self, images: Tensor, plan: Plan) -> Views:
         """Cut and transform.
 
         Args:
-            pictures: (N, 3, R, R) uint8.
-            plan: Plan of these pictures.
+            images: (N, 3, R, R) uint8.
+            plan: Plan of these images.
         """
         device, data, fill = self._device, self.config.data, self.config.pretext.fill
-        normalised = (pictures.to(device).float() / 255 - self._mean) / self._std
+        normalised = (images.to(device).float() / 255 - self._mean) / self._std
         cut = view_matrices(plan.offsets.to(device), plan.mirrored.to(device), self._extent, self._slack)
         matrices = self.tasks.matrices(plan.labels).to(device)
         identity = torch.eye(3, device=device).expand_as(matrices)
@@ -142,7 +142,7 @@ class Objective:
         Args:
             network: The network, in training mode.
             views: This process's views.
-            processes: Where the contrastive loss finds the other processes' pictures.
+            processes: Where the contrastive loss finds the other processes' images.
         """
         count = views.transformed.shape[0]
         config = self.config.loss

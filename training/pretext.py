@@ -9,7 +9,7 @@
 | flip           | F      | 0, 1 -> as it is, mirrored left to right                                                 |
 | point_symmetry | P      | 0 ... 4 -> shift by 3 (1.5 sides) towards (+,-), (+,+), none, (-,-), (-,+), mirrored in  |
 
-Point symmetry is PsyNet's "odd": the picture is sampled 3 units away, beyond its edge, where the mirrored picture is;
+Point symmetry is PsyNet's "odd": the image is sampled 3 units away, beyond its edge, where the mirrored image is;
 one quadrant remains, mirrored about the centre of the frame. It needs `fill = "reflect"`. The papers do not say whether
 scale means the content or the sampling grid; here it is the content.
 
@@ -156,7 +156,7 @@ class PretextTasks:
     def reach(self) -> float:
         """How far from the centre the transformed frames look, in half sides of the original; at least 1.
 
-        A view of at most `1 / reach` of a picture has real content under every transformation of the tasks.
+        A view of at most `1 / reach` of an image has real content under every transformation of the tasks.
         """
         grid = torch.cartesian_prod(*(torch.arange(classes) for classes in self.classes.values()))
         labels = dict(zip(self.tasks, grid.reshape(-1, len(self.tasks)).unbind(1), strict=True))

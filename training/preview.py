@@ -1,4 +1,4 @@
-"""Heat maps of a few held-out pictures and of their transformed views, for people to look at."""
+"""Heat maps of a few held-out images and of their transformed views, for people to look at."""
 
 import numpy as np
 import torch
@@ -14,23 +14,23 @@ __all__ = ["preview"]
 
 
 @torch.no_grad()
-def preview(network: ColocalizationNet, objective: Objective, pictures: Tensor) -> NDArray[np.uint8]:
+def preview(network: ColocalizationNet, objective: Objective, images: Tensor) -> NDArray[np.uint8]:
     """Views above, transformed views below, each with its attention map laid over.
 
     Args:
         network: The network; it is in evaluation mode afterwards.
         objective: Makes the views; the same ones at every call.
-        pictures: (N, 3, R, R) uint8.
+        images: (N, 3, R, R) uint8.
 
     Returns:
         (2 S, N S, 3) uint8.
     """
     network.eval()
-    views = objective.views(pictures, objective.plan(pictures.shape[0], seed=0))
+    views = objective.views(images, objective.plan(images.shape[0], seed=0))
     rows = []
-    for images in (views.original, views.transformed):
-        maps = network.attend(images.contiguous(memory_format=torch.channels_last))[0].float().cpu().numpy()
-        rgb = objective.to_rgb(images)
-        side = images.shape[-1]
+    for shown in (views.original, views.transformed):
+        maps = network.attend(shown.contiguous(memory_format=torch.channels_last))[0].float().cpu().numpy()
+        rgb = objective.to_rgb(shown)
+        side = shown.shape[-1]
         rows.append([overlay(one, upsample(min_max(a), side, side)) for one, a in zip(rgb, maps, strict=True)])
     return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)

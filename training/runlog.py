@@ -1,6 +1,6 @@
 """The record of a run: `log.jsonl`, one object a line, and TensorBoard beside it.
 
-Every record has `kind` and `step`. `start`: configuration, provenance, numbers of pictures. `step`: losses, accuracies,
+Every record has `kind` and `step`. `start`: configuration, provenance, numbers of images. `step`: losses, accuracies,
 learning rate, gradient norm, seconds. `epoch`: speed, shares of time, memory. `validation`: label-free signals.
 `evaluation`: CorLoc by each cut. `end`: the chosen epoch.
 """
@@ -72,7 +72,7 @@ class RunLog:
                     self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def image(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
-        """Show a picture, (H, W, 3) uint8, in TensorBoard."""
+        """Show an image, (H, W, 3) uint8, in TensorBoard."""
         if self._board is not None:
             self._board.add_image(name, pixels, step, dataformats="HWC")
 

@@ -1,7 +1,7 @@
-"""Signals that need no box, measured on training pictures that are held out; one of them chooses the epoch.
+"""Signals that need no box, measured on training images that are held out; one of them chooses the epoch.
 
 `equivariance`: cosine similarity of A(T(x)) and T(A(x)) over the pixels with content. A map that shows the same blob
-whatever the picture can have it too, so `distinctness` takes off the similarity to T(A(y)) of the other pictures y.
+whatever the image can have it too, so `distinctness` takes off the similarity to T(A(y)) of the other images y.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,13 +23,13 @@ _BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Label-free signals, means over the held-out pictures and their transformations.
+    """Label-free signals, means over the held-out images and their transformations.
 
     Attributes:
         loss: Sum of the pretext tasks' cross-entropies.
         pretext_accuracy: Accuracy, mean over the tasks, in [0, 1].
         equivariance: Similarity of A(T(x)) and T(A(x)), in [0, 1].
-        distinctness: Equivariance less the similarity to other pictures' maps, in [-1, 1].
+        distinctness: Equivariance less the similarity to other images' maps, in [-1, 1].
     """
 
     loss: float
@@ -44,30 +44,30 @@ class Signals:
 
 
 @torch.no_grad()
-def validate(network: ColocalizationNet, objective: Objective, pictures: Tensor, seed: int) -> Signals:
+def validate(network: ColocalizationNet, objective: Objective, images: Tensor, seed: int) -> Signals:
     """Measure the signals with transformations that are the same at every call.
 
     Args:
         network: The network; it is in evaluation mode afterwards.
         objective: Makes the views.
-        pictures: (N, 3, R, R) uint8, N >= 2.
+        images: (N, 3, R, R) uint8, N >= 2.
         seed: Seed of the views.
 
     Raises:
-        ValueError: There are fewer than 2 pictures.
+        ValueError: There are fewer than 2 images.
     """
-    if pictures.shape[0] < 2:
-        raise ValueError(f"expected at least 2 held-out pictures, got {pictures.shape[0]}")
+    if images.shape[0] < 2:
+        raise ValueError(f"expected at least 2 held-out images, got {images.shape[0]}")
     network.eval()
     fill = objective.config.pretext.fill
-    count = pictures.shape[0]
+    count = images.shape[0]
     loss = accuracy = equivariance = distinctness = 0.0
     for turn in range(_ROUNDS):
         plan = objective.plan(count, seed + turn)
         originals, transformed, matrices = [], [], []
         for start in range(0, count, _BATCH):
             rows = slice(start, start + _BATCH)
-            views = objective.views(pictures[rows], plan.part(rows))
+            views = objective.views(images[rows], plan.part(rows))
             output = network(views.transformed.contiguous(memory_format=torch.channels_last))
             total, parts = objective.pretext_losses(output, views.labels)
             weight = views.transformed.shape[0] / count / _ROUNDS
@@ -84,7 +84,7 @@ def validate(network: ColocalizationNet, objective: Objective, pictures: Tensor,
 
 
 def _agreement(original: Tensor, transformed: Tensor, matrices: Tensor, fill: Fill) -> tuple[float, float]:
-    """Mean similarity of transformed maps to warped own maps, and to those of up to 32 other pictures."""
+    """Mean similarity of transformed maps to warped own maps, and to those of up to 32 other images."""
     original, transformed = normalise_maps(original), normalise_maps(transformed)
     visible = validity(matrices, (original.shape[1], original.shape[2]), fill).flatten(1)
     anchors = nnf.normalize(transformed.flatten(1) * visible, dim=1)
@@ -92,7 +92,7 @@ def _agreement(original: Tensor, transformed: Tensor, matrices: Tensor, fill: Fi
     same, other = 0.0, 0.0
     for start in range(0, count, _BATCH):
         rows = slice(start, start + _BATCH)
-        # Each chunk against itself and its successor: always another picture, and memory that the set does not grow.
+        # Each chunk against itself and its successor: always another image, and memory that the set does not grow.
         columns = [index % count for index in range(start, start + 2 * _BATCH)][:count]
         warped = pairwise_warp(original[columns], matrices[rows], fill).flatten(2)
         similarity = torch.einsum(

@@ -46,19 +46,19 @@ def dashboard() -> dict[str, Any]:
         _panel("Time to answer", "s", {
             name: query.replace("$at", work) for name, query in _quantiles("colocalize_request_seconds").items()
         }),
-        _panel("Pictures by result", "cps", _rate("colocalize_images_total", "code")),
-        _panel("Pictures waiting", "short", {
+        _panel("Images by result", "cps", _rate("colocalize_images_total", "code")),
+        _panel("Images waiting", "short", {
             "waiting": "sum(colocalize_pending_images{$at})", "limit": "sum(colocalize_pending_images_limit{$at})",
         }, "Beyond the limit requests get 429."),
         _panel("Age of the oldest request", "s", {"{{instance}}": "colocalize_oldest_request_age_seconds{$at}"}),
         _panel("Measured rate", "cps", {"{{instance}}": "colocalize_images_per_second{$at}"},
-               "Pictures per second while there is work; Retry-After comes from it."),
+               "Images per second while there is work; Retry-After comes from it."),
         _panel("Time in each stage, 95 %", "s", {
             "{{stage}}":
                 "histogram_quantile(0.95, sum by (le, stage) (rate(colocalize_stage_seconds_bucket{$at}$win)))",
-        }, "Of one picture (decode, postprocess) or one batch (inference)."),
+        }, "Of one image (decode, postprocess) or one batch (inference)."),
         _panel("Share of a core in each stage", "percentunit", _rate("colocalize_stage_seconds_sum", "stage")),
-        _panel("Pictures in a batch", "short", {
+        _panel("Images in a batch", "short", {
             "mean":
                 "sum(rate(colocalize_batch_size_sum{$at}$win)) / sum(rate(colocalize_batch_size_count{$at}$win))",
         }),

@@ -1,11 +1,11 @@
 "use strict";
-// The page of the service: pictures go to POST /colocalize, boxes and heat maps are laid over them here.
+// The page of the service: images go to POST /colocalize, boxes and heat maps are laid over them here.
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form"), files = byId("files"), drop = byId("drop"), again = byId("again");
 const statusLine = byId("status"), problem = byId("problem"), results = byId("results"), opacity = byId("opacity");
 
-let pictures = [];      // the files shown
+let images = [];      // the files shown
 let running = null;     // AbortController of the request under way
 let maxImages = 64;
 
@@ -28,10 +28,10 @@ async function loadModel() {
 }
 
 function show(list) {
-  for (const image of results.querySelectorAll(".picture")) URL.revokeObjectURL(image.src);
+  for (const image of results.querySelectorAll(".image")) URL.revokeObjectURL(image.src);
   results.replaceChildren(...list.map((file) => {
     const card = byId("card").content.firstElementChild.cloneNode(true);
-    const image = card.querySelector(".picture");
+    const image = card.querySelector(".image");
     image.src = URL.createObjectURL(file);
     image.alt = file.name;
     card.querySelector(".name").textContent = file.name;
@@ -46,7 +46,7 @@ function tell(title, detail) {
 
 function drawBoxes(svg, image) {
   svg.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
-  // Lines at the picture's border are moved in by their own width, or half of them would be cut off.
+  // Lines at the image's border are moved in by their own width, or half of them would be cut off.
   const inset = 3 * image.width / (svg.clientWidth || image.width);
   const within = (value, end) => Math.min(Math.max(value, inset), end - inset);
   svg.replaceChildren(...[...image.boxes].reverse().flatMap((box, index, all) => ["outline", ""].map((kind) => {
@@ -78,8 +78,8 @@ function fill(answer) {
     card.querySelector(".facts").textContent = facts(image, answer.mode);
     card.classList.toggle("failed", Boolean(image.error));
     card.classList.toggle("absent", !image.error && !image.contains_common_object);
-    const picture = card.querySelector(".picture");
-    picture.alt = `${image.name}: ${image.boxes.length} boxes`;
+    const image = card.querySelector(".image");
+    image.alt = `${image.name}: ${image.boxes.length} boxes`;
     if (image.error) return;
     drawBoxes(card.querySelector(".boxes"), image);
     if (image.heatmap) card.querySelector(".heat").src = `data:${image.heatmap.media_type};base64,${image.heatmap.data}`;
@@ -87,17 +87,17 @@ function fill(answer) {
 }
 
 async function run() {
-  if (!pictures.length) return;
+  if (!images.length) return;
   running?.abort();
   const mine = running = new AbortController();
   const body = new FormData();
-  for (const file of pictures) body.append("images", file, file.name);
+  for (const file of images) body.append("images", file, file.name);
   body.append("mode", byId("mode").value);
   body.append("max_boxes", byId("max-boxes").value || "1");
   body.append("heatmap", "png");
   tell("");
-  show(pictures);
-  statusLine.textContent = pictures.length === 1 ? "Looking at 1 picture …" : `Looking at ${pictures.length} pictures …`;
+  show(images);
+  statusLine.textContent = images.length === 1 ? "Looking at 1 image …" : `Looking at ${images.length} images …`;
   for (const card of results.children) card.classList.add("waiting");
   try {
     const response = await fetch("/colocalize", { method: "POST", body, headers: headers(), signal: mine.signal });
@@ -128,10 +128,10 @@ async function run() {
 function take(list) {
   const taken = [...list];
   if (!taken.length) return;
-  pictures = taken.slice(0, maxImages);
+  images = taken.slice(0, maxImages);
   again.disabled = false;
   run().then(() => {
-    if (taken.length > maxImages) tell("Too many pictures", `The first ${maxImages} of ${taken.length} were taken.`);
+    if (taken.length > maxImages) tell("Too many images", `The first ${maxImages} of ${taken.length} were taken.`);
   });
 }
 

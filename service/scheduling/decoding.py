@@ -1,4 +1,4 @@
-"""What a picture will cost to decode, from its header."""
+"""What an image will cost to decode, from its header."""
 
 import io
 
@@ -9,7 +9,7 @@ from colocalization.images import ALLOWED_FORMATS
 __all__ = ["LARGE_PIXELS", "header_pixels"]
 
 LARGE_PIXELS = 16_000_000
-"""Pictures above this are decoded one at a time, so that a pool of threads cannot multiply their memory."""
+"""Images above this are decoded one at a time, so that a pool of threads cannot multiply their memory."""
 
 
 def header_pixels(source: bytes) -> int:

@@ -21,7 +21,7 @@ class Overloaded(Exception):  # noqa: N818 -- a state, not a fault
 
 
 class InferenceFailed(Exception):  # noqa: N818 -- reads as it is said
-    """The network raised on a job's pictures, or its answer could not be made."""
+    """The network raised on a job's images, or its answer could not be made."""
 
 
 class Stopped(Exception):  # noqa: N818 -- a state, not a fault
@@ -32,16 +32,16 @@ class Monitor(Protocol):
     """Is told what happens, from any thread; must not block."""
 
     def stage(self, stage: Stage, seconds: float) -> None:
-        """One picture (decode, postprocess) or batch (inference) went through a stage."""
+        """One image (decode, postprocess) or batch (inference) went through a stage."""
 
     def batch(self, size: int) -> None:
-        """The network ran on so many pictures."""
+        """The network ran on so many images."""
 
     def image(self, code: str) -> None:
-        """A picture was answered with `ok` or an error's code, or dropped."""
+        """An image was answered with `ok` or an error's code, or dropped."""
 
     def pending(self, images: int) -> None:
-        """So many pictures are accepted and not yet answered."""
+        """So many images are accepted and not yet answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class SchedulerLimits:
     """What the scheduler takes on.
 
     Attributes:
-        max_pending: Most pictures accepted and not yet answered.
+        max_pending: Most images accepted and not yet answered.
         lanes: Threads that run the network.
-        max_batch: Most pictures in one run of the network.
-        batch_wait: Seconds that a batch waits for pictures that are being decoded.
+        max_batch: Most images in one run of the network.
+        batch_wait: Seconds that a batch waits for images that are being decoded.
         pool_threads: Threads that decode and finish.
         deadline: Seconds within which a request must be answered; what cannot be is not accepted.
     """

@@ -1,4 +1,4 @@
-"""One request's pictures on their way through the scheduler."""
+"""One request's images on their way through the scheduler."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,17 +11,17 @@ from colocalization.errors import ImageError
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import ImageResult, Mode
 
-__all__ = ["Job", "Picture", "Render", "Stage", "StageTimes"]
+__all__ = ["Job", "Image", "Render", "Stage", "StageTimes"]
 
 Stage = Literal["decode", "inference", "postprocess"]
 
 Render = Callable[[int, ImageResult, PreparedImage | None], bytes]
-"""Writes one picture's part of the answer: its index, its result, and its pixels where it could be read."""
+"""Writes one image's part of the answer: its index, its result, and its pixels where it could be read."""
 
 
 @dataclass(slots=True)
 class StageTimes:
-    """Where a job's time went, in seconds; `queue` is while none of its pictures was being worked on."""
+    """Where a job's time went, in seconds; `queue` is while none of its images was being worked on."""
 
     queue: float = 0.0
     decode: float = 0.0
@@ -31,7 +31,7 @@ class StageTimes:
     _idle_since: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
-        """Some of the job's pictures are being worked on from now on."""
+        """Some of the job's images are being worked on from now on."""
         if self._working == 0:
             self.queue += time.monotonic() - self._idle_since
         self._working += 1
@@ -45,8 +45,8 @@ class StageTimes:
 
 
 @dataclass(eq=False, slots=True)
-class Picture:
-    """One picture of a job; what is no longer needed is let go at once.
+class JobImage:
+    """One image of a job; what is no longer needed is let go at once.
 
     Attributes:
         index: Place in the request.
@@ -62,18 +62,18 @@ class Picture:
 
 
 class Job:
-    """One request's pictures, and how far they are.
+    """One request's images, and how far they are.
 
     All but `done` is touched by the scheduler's threads only, under its lock.
 
     Attributes:
-        localizer: The model that all pictures of the job go through, also when another is loaded meanwhile.
-        mode: The mode asked for; `attention` at the end where `common` found only one readable picture, or nothing
-            that the pictures share.
-        max_boxes: Most boxes in a picture.
-        render: Writes one picture's part of the answer.
-        answers: The parts of the answer, in the order of the pictures.
-        errors: The errors of the pictures that could not be read or localized, by their index.
+        localizer: The model that all images of the job go through, also when another is loaded meanwhile.
+        mode: The mode asked for; `attention` at the end where `common` found only one readable image, or nothing
+            that the images share.
+        max_boxes: Most boxes in an image.
+        render: Writes one image's part of the answer.
+        answers: The parts of the answer, in the order of the images.
+        errors: The errors of the images that could not be read or localized, by their index.
         times: Where the time went.
         done: Gives None when all answers are there, or raises.
     """
@@ -96,20 +96,20 @@ class Job:
         self.times = StageTimes()
         self.done: Future[None] = Future()
         self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
-        self.pictures = [Picture(i, source) for i, source in enumerate(sources) if isinstance(source, bytes)]
+        self.images = [JobImage(i, source) for i, source in enumerate(sources) if isinstance(source, bytes)]
         for index, source in enumerate(sources):
             if isinstance(source, ImageError):
                 self.refuse(index, source)
-        self.undecoded = self.unanswered = len(self.pictures)
+        self.undecoded = self.unanswered = len(self.images)
         self.uninferred = 0
         self.working = 0
-        self.held: list[Picture] = []
+        self.held: list[JobImage] = []
         self.next_is_large = False
         self.common: CommonObject | None = None
         self.closed = False
         self.accepted_at = time.monotonic()
 
     def refuse(self, index: int, error: ImageError) -> None:
-        """Answer one picture with an error."""
+        """Answer one image with an error."""
         self.errors[index] = error
         self.answers[index] = self.render(index, ImageResult.failed(error), None)

@@ -1,4 +1,4 @@
-"""How many pictures a second the service finishes, as a basis for honest promises."""
+"""How many images a second the service finishes, as a basis for honest promises."""
 
 import math
 import time
@@ -8,12 +8,12 @@ __all__ = ["RateMeter"]
 
 
 class RateMeter:
-    """Pictures finished per second of work, averaged over about the last hundred.
+    """Images finished per second of work, averaged over about the last hundred.
 
     Time in which there was no work does not count. Not safe to use from several threads by itself.
 
     Attributes:
-        rate: Pictures per second, or None before the first measurement.
+        rate: Images per second, or None before the first measurement.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, memory: float = 100.0) -> None:
@@ -33,7 +33,7 @@ class RateMeter:
         self._since = None
 
     def finished(self, images: int = 1) -> None:
-        """So many pictures were finished since the last call."""
+        """So many images were finished since the last call."""
         now = self._clock()
         elapsed = 0.0 if self._since is None else now - self._since
         self._since = now
@@ -44,5 +44,5 @@ class RateMeter:
             self.rate = self._images / self._seconds
 
     def seconds_for(self, images: int) -> float | None:
-        """How long so many pictures will take, in seconds; None before the first measurement."""
+        """How long so many images will take, in seconds; None before the first measurement."""
         return None if self.rate is None else images / self.rate

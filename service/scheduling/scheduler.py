@@ -2,8 +2,8 @@
 
         submit -> [decode queue] -> pool -> [ready queue] -> lanes -> [finish queue] -> pool -> answer
 
-Every queue serves the requests in turn, one picture each, so that a set of many does not hold up a single one. The
-pool prefers finishing over decoding, and decodes only a little ahead of the lanes: pictures wait in their encoded form.
+Every queue serves the requests in turn, one image each, so that a set of many does not hold up a single one. The
+pool prefers finishing over decoding, and decodes only a little ahead of the lanes: images wait in their encoded form.
 A GPU has one lane. A CPU has several, as runs side by side take less time than one run in all threads after the other.
 All state is guarded by one lock; the work is done outside of it.
 """
@@ -21,7 +21,7 @@ from colocalization.errors import ImageError
 from service.scheduling.decoding import LARGE_PIXELS, header_pixels
 from service.scheduling.fair_queue import FairQueue
 from service.scheduling.interface import InferenceFailed, Monitor, Overloaded, SchedulerLimits, Stopped
-from service.scheduling.job import Job, Picture, Stage
+from service.scheduling.job import Job, JobImage, Stage
 from service.scheduling.rate import RateMeter
 
 __all__ = ["Scheduler"]
@@ -39,17 +39,17 @@ class Scheduler:
         lock = threading.RLock()
         self._lock = lock
         self._pool_wake, self._lane_wake = threading.Condition(lock), threading.Condition(lock)
-        self._decode_queue: FairQueue[Job, Picture] = FairQueue()
-        self._ready_queue: FairQueue[Job, Picture] = FairQueue()
+        self._decode_queue: FairQueue[Job, JobImage] = FairQueue()
+        self._ready_queue: FairQueue[Job, JobImage] = FairQueue()
         self._fit_queue: FairQueue[Job, None] = FairQueue()  # jobs whose common object is to be estimated
-        self._finish_queue: FairQueue[Job, Picture] = FairQueue()
+        self._finish_queue: FairQueue[Job, JobImage] = FairQueue()
         self._jobs: dict[Job, None] = {}
-        self._large_decoding = False  # large pictures are decoded one at a time
+        self._large_decoding = False  # large images are decoded one at a time
         self._rate = RateMeter()
         self._pending = 0
         self._decoding = 0
         self._fitting = 0
-        # A fit over a large set takes seconds: one thread is left for the pictures of others.
+        # A fit over a large set takes seconds: one thread is left for the images of others.
         self._most_fitting = max(1, limits.pool_threads - 1)
         self._closed = False
         names = [
@@ -65,12 +65,12 @@ class Scheduler:
 
     @property
     def pending(self) -> int:
-        """Pictures accepted and not yet answered."""
+        """Images accepted and not yet answered."""
         return self._pending
 
     @property
     def rate(self) -> float | None:
-        """Pictures per second while there is work, or None before the first measurement."""
+        """Images per second while there is work, or None before the first measurement."""
         return self._rate.rate
 
     def oldest_age(self) -> float:
@@ -85,7 +85,7 @@ class Scheduler:
             return max(1, math.ceil(self._rate.seconds_for(self._pending) or 0.0))
 
     def check(self, images: int) -> None:
-        """Raise `Overloaded` where a job of so many pictures would not be accepted now."""
+        """Raise `Overloaded` where a job of so many images would not be accepted now."""
         with self._lock:
             over = self._pending + images - self._limits.max_pending
             ahead = self._rate.seconds_for(self._pending + images) or 0.0
@@ -113,9 +113,9 @@ class Scheduler:
             self._jobs[job] = None
             self._rate.resume()
             self._change_pending(job.unanswered)
-            for picture in job.pictures:
-                self._decode_queue.push(job, picture)
-            self._pool_wake.notify(len(job.pictures))
+            for image in job.images:
+                self._decode_queue.push(job, image)
+            self._pool_wake.notify(len(job.images))
 
     def cancel(self, job: Job) -> None:
         """Drop a job: what waits is thrown away, what is being worked on is thrown away at its end."""
@@ -151,38 +151,38 @@ class Scheduler:
                     self._fitting += 1
                     return partial(self._fit, job, list(job.held))
                 if (finish := self._finish_queue.pop()) is not None:
-                    job, picture = finish
+                    job, image = finish
                     job.times.begin()
                     job.working += 1
-                    return partial(self._finish, job, picture)
+                    return partial(self._finish, job, image)
                 ahead = len(self._ready_queue) + self._decoding
                 if ahead < self._most_ahead and (decode := self._decode_queue.pop(self._may_decode)) is not None:
-                    job, picture = decode
+                    job, image = decode
                     job.times.begin()
                     job.working += 1
                     self._decoding += 1
-                    return partial(self._decode, job, picture)
+                    return partial(self._decode, job, image)
                 self._pool_wake.wait()
             return None
 
     def _may_decode(self, job: Job) -> bool:
         return not (job.next_is_large and self._large_decoding)
 
-    def _decode(self, job: Job, picture: Picture) -> None:
+    def _decode(self, job: Job, image: JobImage) -> None:
         started = time.monotonic()
-        large = header_pixels(picture.source or b"") > LARGE_PIXELS
-        if large and not self._begin_large(job, picture):
+        large = header_pixels(image.source or b"") > LARGE_PIXELS
+        if large and not self._begin_large(job, image):
             return
-        source, picture.source = picture.source or b"", None
+        source, image.source = image.source or b"", None
         error: ImageError | None = None
         try:
-            picture.prepared = job.localizer.prepare(source)
+            image.prepared = job.localizer.prepare(source)
         except ImageError as caught:
             error = caught
         except Exception:
-            # Whatever a decoder throws, the other pictures of the set are fine.
+            # Whatever a decoder throws, the other images of the set are fine.
             _logger.exception("a decoder failed unexpectedly")
-            error = ImageError("undecodable", "the picture could not be decoded")
+            error = ImageError("undecodable", "the image could not be decoded")
         with self._lock:
             self._decoding -= 1
             if large:
@@ -191,18 +191,18 @@ class Scheduler:
             if self._stop_working(job, "decode", started):
                 job.undecoded -= 1
                 if error is not None:
-                    job.refuse(picture.index, error)
+                    job.refuse(image.index, error)
                     self._answered(job, error.code)
                 else:
                     job.uninferred += 1
-                    self._ready_queue.push(job, picture)
+                    self._ready_queue.push(job, image)
                 self._advance(job)
             self._lane_wake.notify()
 
-    def _begin_large(self, job: Job, picture: Picture) -> bool:
-        """Take the turn of decoding a large picture; False, and the picture waits, where another has it.
+    def _begin_large(self, job: Job, image: JobImage) -> bool:
+        """Take the turn of decoding a large image; False, and the image waits, where another has it.
 
-        Its thread goes on with what else there is: waiting for the turn it would be missing to small pictures.
+        Its thread goes on with what else there is: waiting for the turn it would be missing to small images.
         """
         with self._lock:
             job.next_is_large = self._large_decoding
@@ -215,10 +215,10 @@ class Scheduler:
             if job.closed:
                 self._change_pending(-1)
             else:
-                self._decode_queue.put_back(job, picture)
+                self._decode_queue.put_back(job, image)
             return False
 
-    def _fit(self, job: Job, held: list[Picture]) -> None:
+    def _fit(self, job: Job, held: list[JobImage]) -> None:
         started = time.monotonic()
         common: CommonObject | None = None
         failure: Exception | None = None
@@ -239,21 +239,21 @@ class Scheduler:
                 self._change_pending(-len(held))
             elif failure is None:
                 job.common = common
-                if common is None:  # the pictures have nothing in common
+                if common is None:  # the images have nothing in common
                     job.mode = "attention"
                 self._queue_finish(job)
         if failure is not None:
             self._fail_unexpectedly(job, failure)
 
-    def _finish(self, job: Job, picture: Picture) -> None:
+    def _finish(self, job: Job, image: JobImage) -> None:
         started = time.monotonic()
-        if picture.prepared is None or picture.features is None:
-            raise RuntimeError("a picture was to be finished before it was decoded and inferred")
-        prepared, features = picture.prepared, picture.features
-        picture.prepared = picture.features = None
+        if image.prepared is None or image.features is None:
+            raise RuntimeError("an image was to be finished before it was decoded and inferred")
+        prepared, features = image.prepared, image.features
+        image.prepared = image.features = None
         try:
             result = job.localizer.finish(prepared, features, job.common, max_boxes=job.max_boxes)
-            answer: bytes | ImageError = job.render(picture.index, result, prepared)
+            answer: bytes | ImageError = job.render(image.index, result, prepared)
         except ImageError as error:
             answer = error
         except Exception as caught:
@@ -264,10 +264,10 @@ class Scheduler:
         with self._lock:
             if self._stop_working(job, "postprocess", started):
                 if isinstance(answer, ImageError):
-                    job.refuse(picture.index, answer)
+                    job.refuse(image.index, answer)
                     self._answered(job, answer.code)
                 else:
-                    job.answers[picture.index] = answer
+                    job.answers[image.index] = answer
                     self._answered(job, "ok")
                 self._advance(job)
 
@@ -277,7 +277,7 @@ class Scheduler:
         while (batch := self._next_batch()) is not None:
             self._infer(batch)
 
-    def _next_batch(self) -> list[tuple[Job, Picture]] | None:
+    def _next_batch(self) -> list[tuple[Job, JobImage]] | None:
         with self._lock:
             while not self._closed:
                 if len(self._ready_queue):
@@ -297,7 +297,7 @@ class Scheduler:
             return None
 
     def _wait_for_more(self) -> None:
-        """Wait for a full batch, but only for pictures that are on their way, and not for long."""
+        """Wait for a full batch, but only for images that are on their way, and not for long."""
         until = time.monotonic() + self._limits.batch_wait
         while (
             not self._closed
@@ -307,14 +307,14 @@ class Scheduler:
         ):
             self._lane_wake.wait(left)
 
-    def _infer(self, batch: list[tuple[Job, Picture]]) -> None:
+    def _infer(self, batch: list[tuple[Job, JobImage]]) -> None:
         """Run a batch; where that fails, each job's part by itself, so that only those that cause it fail."""
         started = time.monotonic()
         localizer = batch[0][0].localizer
         try:
-            features = localizer.run([picture.prepared for _, picture in batch if picture.prepared is not None])
-            for (_, picture), found in zip(batch, features, strict=True):
-                picture.features = found
+            features = localizer.run([image.prepared for _, image in batch if image.prepared is not None])
+            for (_, image), found in zip(batch, features, strict=True):
+                image.features = found
         except Exception as caught:
             with self._lock:
                 for job, _ in batch:
@@ -326,14 +326,14 @@ class Scheduler:
             self._monitor.batch(len(batch))
             for job in {job for job, _ in batch}:
                 job.times.inference += time.monotonic() - started
-            for job, picture in batch:
-                if picture.prepared is not None:
-                    picture.prepared = picture.prepared.without_input()
+            for job, image in batch:
+                if image.prepared is not None:
+                    image.prepared = image.prepared.without_input()
                 if self._stop_working(job, "inference", started):
                     job.uninferred -= 1
-                    self._inferred(job, picture)
+                    self._inferred(job, image)
 
-    def _isolate(self, batch: list[tuple[Job, Picture]], caught: Exception) -> None:
+    def _isolate(self, batch: list[tuple[Job, JobImage]], caught: Exception) -> None:
         jobs = [list(group) for _, group in groupby(sorted(batch, key=lambda entry: id(entry[0])), lambda e: e[0])]
         if len(jobs) == 1:
             self._fail_unexpectedly(batch[0][0], caught)
@@ -350,19 +350,19 @@ class Scheduler:
 
     # ---- under the lock
 
-    def _inferred(self, job: Job, picture: Picture) -> None:
+    def _inferred(self, job: Job, image: JobImage) -> None:
         if job.mode == "attention":
-            self._finish_queue.push(job, picture)
+            self._finish_queue.push(job, image)
             self._pool_wake.notify()
         else:
-            job.held.append(picture)
+            job.held.append(image)
             self._advance(job)
 
     def _advance(self, job: Job) -> None:
-        """Start the step over the set when its last picture is there, or end the job."""
+        """Start the step over the set when its last image is there, or end the job."""
         if job.undecoded == 0 and job.uninferred == 0 and job.held and job.common is None:
             if len(job.held) > 1:
-                job.held.sort(key=lambda picture: picture.index)
+                job.held.sort(key=lambda image: image.index)
                 self._fit_queue.push(job, None)
                 self._pool_wake.notify()
             else:
@@ -374,15 +374,15 @@ class Scheduler:
 
     def _queue_finish(self, job: Job) -> None:
         held, job.held = job.held, []
-        for picture in held:
-            self._finish_queue.push(job, picture)
+        for image in held:
+            self._finish_queue.push(job, image)
         self._pool_wake.notify(len(held))
 
     def _stop_working(self, job: Job, stage: Stage, started: float) -> bool:
-        """One picture of a job left the hands of a thread; False where the job is closed and it is to be dropped."""
+        """One image of a job left the hands of a thread; False where the job is closed and it is to be dropped."""
         elapsed = time.monotonic() - started
         job.working -= 1
-        if stage == "inference":  # a batch's time is noted once, not for each picture
+        if stage == "inference":  # a batch's time is noted once, not for each image
             job.times.end(stage, 0.0)
         else:
             job.times.end(stage, elapsed)
@@ -422,7 +422,7 @@ class Scheduler:
 
     def _fail_unexpectedly(self, job: Job, caught: Exception) -> None:
         _logger.error("a request failed", exc_info=caught)
-        failure = InferenceFailed("the pictures could not be localized")
+        failure = InferenceFailed("the images could not be localized")
         failure.__cause__ = caught
         with self._lock:
             self._fail(job, failure)
@@ -432,7 +432,7 @@ class _Dropped(Exception):  # noqa: N818 -- a state, not a fault
     """Nobody waits for the job any more."""
 
 
-def _common_object(job: Job, held: list[Picture]) -> CommonObject | None:
+def _common_object(job: Job, held: list[JobImage]) -> CommonObject | None:
     def check() -> None:
         if job.closed:
             raise _Dropped

@@ -1,4 +1,4 @@
-"""Pictures drawn of the pictures: heat maps, overlays, and the tiles that contact sheets are made of."""
+"""Images drawn of the images: heat maps, overlays, and the tiles that contact sheets are made of."""
 
 import io
 from collections.abc import Container, Iterable
@@ -24,9 +24,9 @@ _JPEG_QUALITY = 90
 
 
 class Artefacts:
-    """Draws what was asked for, one file a picture, in the sub-folders that the pictures have.
+    """Draws what was asked for, one file an image, in the sub-folders that the images have.
 
-    The whole name of the picture, ending included, begins the name of what is drawn of it (`a.jpg.png`), so that
+    The whole name of the image, ending included, begins the name of what is drawn of it (`a.jpg.png`), so that
     `a.jpg` and `a.png` do not overwrite each other's. Overlays are JPEG files; that of a JPEG has its very name.
     """
 
@@ -40,7 +40,7 @@ class Artefacts:
             state: Folder for the tiles.
             heatmaps: Whether to draw heat maps.
             overlays: Whether to draw overlays.
-            tiles: Names of the pictures that need a tile for the contact sheet.
+            tiles: Names of the images that need a tile for the contact sheet.
         """
         self._out = out
         self._state = state
@@ -49,7 +49,7 @@ class Artefacts:
         self._tiles = tiles
 
     def check_names(self, names: Iterable[str]) -> None:
-        """Check, before any work is done, that no two pictures would have the same overlay.
+        """Check, before any work is done, that no two images would have the same overlay.
 
         Raises:
             FormatError: Two would, such as `a.png` and `a.png.jpg`.
@@ -62,7 +62,7 @@ class Artefacts:
                 raise FormatError(f"the overlays of {other!r} and {name!r} would be the same file; rename one")
 
     def wanted(self, name: str) -> tuple[Artefact, ...]:
-        """What is to be drawn of a picture."""
+        """What is to be drawn of an image."""
         kinds: list[Artefact] = []
         if self._heatmaps:
             kinds.append("heatmap")
@@ -73,7 +73,7 @@ class Artefacts:
         return tuple(kinds)
 
     def path(self, kind: Artefact, name: str) -> Path:
-        """Where a picture's heat map, overlay or tile lies."""
+        """Where an image's heat map, overlay or tile lies."""
         match kind:
             case "heatmap":
                 return self._out / "heatmaps" / f"{name}.png"
@@ -83,15 +83,15 @@ class Artefacts:
                 return self._state / "tiles" / f"{name}.png"
 
     def paths(self, name: str) -> list[Path]:
-        """Where everything wanted of a picture lies."""
+        """Where everything wanted of an image lies."""
         return [self.path(kind, name) for kind in self.wanted(name)]
 
     def are_present(self, name: str, drawn: Container[str]) -> bool:
-        """Whether everything wanted of a picture is among what was drawn of it, and still lies there."""
+        """Whether everything wanted of an image is among what was drawn of it, and still lies there."""
         return all(kind in drawn and self.path(kind, name).is_file() for kind in self.wanted(name))
 
     def draw(self, name: str, image: DecodedImage, result: ImageResult) -> tuple[Artefact, ...]:
-        """Draw what is wanted of one picture.
+        """Draw what is wanted of one image.
 
         Returns:
             What was drawn; nothing where the result has no heat map.

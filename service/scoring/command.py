@@ -25,7 +25,7 @@ __all__ = ["score"]
 _RESULTS, _RUNNING = "Results", "Running"
 
 _MOST_WORKERS = 12
-"""Threads that decode and draw, unless `--workers` says otherwise. Each has up to four pictures in flight, up to 5 MB
+"""Threads that decode and draw, unless `--workers` says otherwise. Each has up to four images in flight, up to 5 MB
 each, so that memory would grow with the cores; and the network, in its few lanes, takes most of the work anyway."""
 
 _MOST_HEAPS = 4
@@ -60,13 +60,13 @@ def score(
             "folder, or to the working folder where there is none.",
         ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Count files that are no pictures as failed.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Count files that are no images as failed.")] = False,
     mode: Annotated[
         Mode,
         typer.Option(
             parser=one_of(Mode),
             metavar="attention|common",
-            help="attention: each picture by its own attention map; common: by what the pictures have in common.",
+            help="attention: each image by its own attention map; common: by what the images have in common.",
         ),
     ] = "common",
     effort: Annotated[
@@ -74,7 +74,7 @@ def score(
         typer.Option(
             parser=one_of(Effort),
             metavar="full|fast",
-            help="Of mode common. full: look at each picture twice; fast: twice only at those that it learns "
+            help="Of mode common. full: look at each image twice; fast: twice only at those that it learns "
             "outlines from, none of a small set; takes about two thirds of the time and gives coarser boxes.",
         ),
     ] = "full",
@@ -84,7 +84,7 @@ def score(
     ] = None,
     max_boxes: Annotated[
         int,
-        typer.Option(parser=whole_number(1), metavar="N>=1", help="Most boxes a picture.", rich_help_panel=_RESULTS),
+        typer.Option(parser=whole_number(1), metavar="N>=1", help="Most boxes an image.", rich_help_panel=_RESULTS),
     ] = 1,
     formats: Annotated[
         list[str] | None,
@@ -106,10 +106,10 @@ def score(
         ),
     ] = DEFAULT_LABEL,
     heatmaps: Annotated[
-        bool, typer.Option("--heatmaps", help="Draw the heat map of every picture.", rich_help_panel=_RESULTS)
+        bool, typer.Option("--heatmaps", help="Draw the heat map of every image.", rich_help_panel=_RESULTS)
     ] = False,
     overlays: Annotated[
-        bool, typer.Option("--overlays", help="Draw heat map and boxes over every picture.", rich_help_panel=_RESULTS)
+        bool, typer.Option("--overlays", help="Draw heat map and boxes over every image.", rich_help_panel=_RESULTS)
     ] = False,
     contact_sheet: Annotated[
         bool, typer.Option("--contact-sheet", help="Draw one sheet of overlays.", rich_help_panel=_RESULTS)
@@ -166,7 +166,7 @@ def score(
         typer.Option(
             parser=whole_number(1),
             metavar="N>=1",
-            help="Pictures in one run of the network on a GPU; the CPU takes one at a time, more is no faster there.",
+            help="Images in one run of the network on a GPU; the CPU takes one at a time, more is no faster there.",
             rich_help_panel=_RUNNING,
         ),
     ] = 32,
@@ -176,14 +176,14 @@ def score(
             parser=whole_number(1),
             metavar="N>=1",
             envvar="COLOCALIZE_MAX_PIXELS",
-            help="Most pixels (width x height) of a picture.",
+            help="Most pixels (width x height) of an image.",
             rich_help_panel=_RUNNING,
         ),
     ] = ImageLimits().max_pixels,
 ) -> None:
-    """Find the common object in pictures: a box for each, in OUT/predictions.jsonl.
+    """Find the common object in images: a box for each, in OUT/predictions.jsonl.
 
-    Exit code: 0 all good; 1 done, but some pictures failed; 2 the inputs or options cannot be used; 3 the model or GPU
+    Exit code: 0 all good; 1 done, but some images failed; 2 the inputs or options cannot be used; 3 the model or GPU
     cannot be used, or the results cannot be written; 130 interrupted (run the same command again to go on).
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
@@ -249,8 +249,8 @@ def _find(inputs: list[str], files_from: str | None, strict: bool, out: Path) ->
 
 def _explain(summary: "ScoreSummary", found: Inputs, mode: Mode) -> None:
     if summary.mode != mode:
-        readable = summary.pictures - summary.errors.total()
-        reason = "needs at least two readable pictures" if readable < 2 else "found no object that the pictures share"
+        readable = summary.images - summary.errors.total()
+        reason = "needs at least two readable images" if readable < 2 else "found no object that the images share"
         warn(f"mode {mode!r} {reason}; used {summary.mode!r}")
     for folder in found.unreadable_folders:
         warn(f"cannot read the folder {folder}")

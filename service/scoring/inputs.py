@@ -16,9 +16,9 @@ __all__ = ["InputError", "InputFile", "Inputs", "discover", "natural_key", "read
 
 _DECODABLE = ".apng .bmp .dib .gif .jfif .jpe .jpeg .jpg .mpo .png .tif .tiff .webp"
 # Photographs in formats that the decoder does not allow. They get an error line each rather than being counted among
-# the files that are no pictures: someone with a folder of HEIC must hear about it.
+# the files that are no images: someone with a folder of HEIC must hear about it.
 _UNDECODABLE = ".arw .avif .cr2 .cr3 .dng .heic .heif .j2k .jp2 .jxl .nef .orf .raf .rw2"
-_PICTURE_SUFFIXES = frozenset(f"{_DECODABLE} {_UNDECODABLE}".split())
+_IMAGE_SUFFIXES = frozenset(f"{_DECODABLE} {_UNDECODABLE}".split())
 _MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF.{4}WEBP|BM.{4}\0{4}|II\*\0|MM\0\*|II\+\0|MM\0\+",
     re.DOTALL,
@@ -69,7 +69,7 @@ class Inputs:
 
     Attributes:
         files: The files to score, in order.
-        skipped: Number of files left out because they are no pictures.
+        skipped: Number of files left out because they are no images.
         loops: Links left out because they lead back to a folder that they lie in.
         unreadable_folders: Folders that could not be listed, each with the reason.
     """
@@ -123,8 +123,8 @@ def discover(
 ) -> Inputs:
     """Find the files to score.
 
-    A folder gives every picture below it, named relative to the folder, in natural order; hidden files and folders
-    (their name starts with a dot) are left out. A pattern gives the pictures that match, and those below the folders
+    A folder gives every image below it, named relative to the folder, in natural order; hidden files and folders
+    (their name starts with a dot) are left out. A pattern gives the images that match, and those below the folders
     that match, named relative to the folder before the first wildcard. A file gives itself, named by its last part.
     Links to folders are followed, except where that leads in a circle.
 
@@ -133,8 +133,8 @@ def discover(
         names: Names out of a list, in order. They are relative to the one folder in `inputs`, or to the working
             folder where `inputs` is empty, and are called what they are called in the list; a name that leaves the
             folder is called by its last part.
-        strict: Keep files that are no pictures, so that they become errors, in place of leaving them out.
-        exclude: A folder that is never descended into: the results', which may lie among the pictures.
+        strict: Keep files that are no images, so that they become errors, in place of leaving them out.
+        exclude: A folder that is never descended into: the results', which may lie among the images.
 
     Returns:
         The files, with counts of what was left out. The same file under the same name counts once.
@@ -166,9 +166,9 @@ def _base_of_names(inputs: Sequence[str]) -> str:
 
 def _nothing_found(inputs: Sequence[str], names: Sequence[str] | None, finder: "_Finder") -> str:
     where = ", ".join(map(repr, inputs)) if names is None else f"the {len(names)} names given"
-    reasons = [f"{len(finder.skipped)} files are not pictures"] if finder.skipped else []
+    reasons = [f"{len(finder.skipped)} files are not images"] if finder.skipped else []
     reasons += [f"cannot read the folder {folder}" for folder in finder.unreadable]
-    return f"no picture found in {where}" + (f" ({'; '.join(reasons)})" if reasons else "")
+    return f"no image found in {where}" + (f" ({'; '.join(reasons)})" if reasons else "")
 
 
 class _Finder:
@@ -231,7 +231,7 @@ class _Finder:
             self._add(name, path)
 
     def _add(self, name: str, path: str) -> None:
-        if not (self._strict or _looks_like_a_picture(path)):
+        if not (self._strict or _looks_like_an_image(path)):
             self.skipped.add(os.path.realpath(path))
             return
         if (other := self.files.get(name)) is not None:
@@ -310,9 +310,9 @@ def _matches(pattern: Sequence[str], name: Sequence[str]) -> bool:
     return bool(name) and fnmatch.fnmatch(name[0], pattern[0]) and _matches(pattern[1:], name[1:])
 
 
-def _looks_like_a_picture(path: str) -> bool:
+def _looks_like_an_image(path: str) -> bool:
     """By its ending, or else by its first bytes; what cannot be read is kept, so that the reason is reported."""
-    if PurePath(path).suffix.lower() in _PICTURE_SUFFIXES:
+    if PurePath(path).suffix.lower() in _IMAGE_SUFFIXES:
         return True
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - opening a pipe would wait for ever

@@ -1,6 +1,6 @@
 """What is finished, kept on disk as it comes, so that an interrupted run goes on where it stopped.
 
-One line a picture. An entry counts again only when the file's name, size and time of change, everything in the run's
+One line an image. An entry counts again only when the file's name, size and time of change, everything in the run's
 settings that matters to the result, and the common object are the same; the name is the full relative path.
 """
 
@@ -24,16 +24,16 @@ _FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finished picture.
+    """One finished image.
 
     Attributes:
         prediction: Its record.
         size: Size of the file when it was read, in bytes.
         mtime_ns: Its time of change, in nanoseconds since the epoch.
         common: What the common object was estimated from (`digest_files`), also in vain, or None for mode `attention`
-            and where there were too few pictures.
-        mode: What the picture's boxes were found by; `attention` where the set has no common object.
-        artefacts: Kinds of pictures that were drawn of it.
+            and where there were too few images.
+        mode: What the image's boxes were found by; `attention` where the set has no common object.
+        artefacts: Kinds of images that were drawn of it.
     """
 
     prediction: Prediction
@@ -44,9 +44,9 @@ class Entry:
     artefacts: tuple[str, ...]
 
     def is_of(self, file: InputFile) -> bool:
-        """Whether the entry is of this file, unchanged since, and of a picture that could be read.
+        """Whether the entry is of this file, unchanged since, and of an image that could be read.
 
-        A picture that failed is tried again: the reason may lie outside the file.
+        An image that failed is tried again: the reason may lie outside the file.
         """
         return (
             self.prediction["path"] == file.name
@@ -65,7 +65,7 @@ def digest_files(files: Iterable[InputFile]) -> str:
 
 
 class Journal:
-    """Finished pictures of one output folder, on disk; memory holds one offset for each.
+    """Finished images of one output folder, on disk; memory holds one offset for each.
 
     Use it as a context manager. A last line that was cut off by a crash is dropped.
     """
@@ -110,7 +110,7 @@ class Journal:
         return _entry(json.loads(self._stream.readline()))
 
     def append(self, entry: Entry) -> None:
-        """Keep one finished picture; once this returns, it survives the end of the process."""
+        """Keep one finished image; once this returns, it survives the end of the process."""
         line = _line(
             {
                 "prediction": entry.prediction,

@@ -1,4 +1,4 @@
-"""Work that overlaps: pictures are read and decoded while the network runs and earlier ones are finished.
+"""Work that overlaps: images are read and decoded while the network runs and earlier ones are finished.
 
 A chain of generators, each with a bounded number of calls in flight in a thread pool. The last one pulls; what it asks
 for makes the ones before it go on. So order is kept, memory is bounded by the sum of what may be in flight, and an
@@ -28,7 +28,7 @@ class PipelineSizes:
     """How much is done at once.
 
     Attributes:
-        batch: Pictures in one run of the network.
+        batch: Images in one run of the network.
         lanes: Runs of the network at the same time. The pipeline bounds those of its own; the engine given to it must
             bound those that `finish` makes.
         workers: Threads that decode and finish.
@@ -45,7 +45,7 @@ class PipelineSizes:
 
     @property
     def prepared_ahead(self) -> int:
-        """Most pictures that are being decoded or wait decoded: the next batch and one for each thread."""
+        """Most images that are being decoded or wait decoded: the next batch and one for each thread."""
         return self.batch + self.workers
 
     @property
@@ -55,12 +55,12 @@ class PipelineSizes:
 
     @property
     def finished_ahead(self) -> int:
-        """Most pictures that are being finished or wait finished: enough to take up a batch as it comes."""
+        """Most images that are being finished or wait finished: enough to take up a batch as it comes."""
         return max(self.batch, 2 * self.workers)
 
     @property
     def in_flight(self) -> int:
-        """Most pictures anywhere in the pipeline, the one at the consumer included."""
+        """Most images anywhere in the pipeline, the one at the consumer included."""
         # Besides the batches in flight, one is being gathered and one taken apart.
         return self.prepared_ahead + (self.batches_ahead + 2) * self.batch + self.finished_ahead + 1
 

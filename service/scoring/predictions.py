@@ -38,7 +38,7 @@ class PredictionBox(TypedDict):
 
 
 class PredictionError(TypedDict):
-    """Why a picture could not be read."""
+    """Why an image could not be read."""
 
     code: str
     message: str
@@ -64,7 +64,7 @@ class DamagedFileError(ColocalizeError):
 
 
 def to_prediction(name: str, result: ImageResult) -> Prediction:
-    """The record of one picture, rounded as it is written."""
+    """The record of one image, rounded as it is written."""
     return {
         "path": name,
         "width": result.width,

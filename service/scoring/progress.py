@@ -23,11 +23,11 @@ class Progress(Protocol):
 
         Args:
             description: What is being done.
-            total: Number of pictures.
+            total: Number of images.
             done: How many of them were finished before.
 
         Returns:
-            A context manager that gives the function to call once for every further picture that is finished.
+            A context manager that gives the function to call once for every further image that is finished.
         """
 
 
@@ -96,7 +96,7 @@ class _RateColumn(ProgressColumn):
 
 
 def _line(description: str, done: int, total: int, rate: float) -> str:
-    line = f"{description}: {done}/{total} pictures, {rate:.1f}/s"
+    line = f"{description}: {done}/{total} images, {rate:.1f}/s"
     return line if done == total else f"{line}, {_duration((total - done) / rate)} left"
 
 

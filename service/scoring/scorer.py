@@ -37,14 +37,14 @@ be deleted at any time; what was written is then not known to be ours any more, 
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
-    """What to do with the pictures.
+    """What to do with the images.
 
     Attributes:
         mode: What the boxes are found by.
-        max_boxes: Most boxes a picture.
+        max_boxes: Most boxes an image.
         formats: Formats to write besides `predictions.jsonl`.
-        heatmaps: Whether to draw a heat map of every picture.
-        overlays: Whether to draw heat map and boxes over every picture.
+        heatmaps: Whether to draw a heat map of every image.
+        overlays: Whether to draw heat map and boxes over every image.
         contact_sheet: Whether to draw a sheet of overlays.
         label: Name of the one class, in the formats that have classes.
         resume: Whether to take over what an earlier run finished.
@@ -67,8 +67,8 @@ class ScoreOptions:
 
 
 @dataclass(slots=True)
-class _Picture:
-    """One picture on its way through the pipeline."""
+class _Image:
+    """One image on its way through the pipeline."""
 
     file: InputFile
     prepared: PreparedImage | None = None
@@ -93,7 +93,7 @@ class Scorer:
     """Scores files into one output folder.
 
     With `mode="common"` the network first runs over a sample of the set, from which the common object is estimated;
-    then every picture streams through in order. The features of the sample are kept for that, so that no picture goes
+    then every image streams through in order. The features of the sample are kept for that, so that no image goes
     through the network twice; its pixels are not, since decoding again costs less than holding them.
     """
 
@@ -115,7 +115,7 @@ class Scorer:
             files: At least one file, with names of their own, in the order of the results.
 
         Returns:
-            What came of it. Pictures that cannot be read are counted there and never end the run.
+            What came of it. Images that cannot be read are counted there and never end the run.
 
         Raises:
             FormatError: The names cannot be expressed in a format that was asked for.
@@ -160,14 +160,14 @@ class Scorer:
     def _run(
         self, files: Sequence[InputFile], journal: Journal, artefacts: Artefacts, outputs: Outputs
     ) -> tuple[Mode, int]:
-        """Bring the journal up to date; gives the mode that was used and the number of pictures that were run."""
+        """Bring the journal up to date; gives the mode that was used and the number of images that were run."""
         if self._options.mode == "attention":
             pending = _pending(files, journal, artefacts, None)
             self._stream(files, pending, journal, artefacts, outputs, _Fitted(None, None, {}))
             return "attention", len(pending)
         sample = [files[index] for index in sample_indices(len(files), Localizer.set_sample_size)]
         # If nothing is pending under the common object of a sample that can be read completely, it need not be
-        # estimated again: entries of failed pictures are always pending.
+        # estimated again: entries of failed images are always pending.
         known = journal.find(sample[0].name) if len(sample) > 1 else None
         if known is not None and not _pending(files, journal, artefacts, digest_files(sample)):
             return known.mode, 0  # that of all, since it depends on the sample alone
@@ -179,22 +179,22 @@ class Scorer:
 
     def _fit(self, sample: Sequence[InputFile]) -> _Fitted:
         features: dict[str, ImageFeatures] = {}
-        images: list[DecodedImage] = []
+        decoded: list[DecodedImage] = []
         readable: list[InputFile] = []
         with (
             self._progress.phase("Finding the common object", len(sample)) as advance,
-            closing(run_pipeline(sample, self._prepare, self._infer, _without_input, self._options.sizes)) as pictures,
+            closing(run_pipeline(sample, self._prepare, self._infer, _without_input, self._options.sizes)) as images,
         ):
-            for picture in pictures:
-                if picture.features is not None and picture.prepared is not None:
-                    features[picture.file.name] = picture.features
-                    images.append(picture.prepared.image)
-                    readable.append(picture.file)
+            for image in images:
+                if image.features is not None and image.prepared is not None:
+                    features[image.file.name] = image.features
+                    decoded.append(image.prepared.image)
+                    readable.append(image.file)
                 advance()
         if len(readable) < 2:
             return _Fitted(None, None, features)
         with ThreadPoolExecutor(self._options.sizes.lanes, "fit") as pool:
-            common = self._localizer.fit(images, list(features.values()), pool=pool)
+            common = self._localizer.fit(decoded, list(features.values()), pool=pool)
         return _Fitted(common, digest_files(readable), features)
 
     def _stream(
@@ -209,17 +209,17 @@ class Scorer:
         if pending:
             outputs.begin(path for file in pending for path in artefacts.paths(file.name))
         wanted = {file.name for file in pending}
-        # Given out once each, so that memory falls as the pictures pass.
+        # Given out once each, so that memory falls as the images pass.
         known = {name: features for name, features in fitted.features.items() if name in wanted}
         fitted.features.clear()
 
-        def prepare(file: InputFile) -> _Picture:
-            picture = self._prepare(file)
-            picture.features = known.pop(file.name, None)
-            return picture
+        def prepare(file: InputFile) -> _Image:
+            image = self._prepare(file)
+            image.features = known.pop(file.name, None)
+            return image
 
-        def finish(picture: _Picture) -> Entry:
-            return self._finish(picture, fitted, artefacts)
+        def finish(image: _Image) -> Entry:
+            return self._finish(image, fitted, artefacts)
 
         with (
             self._progress.phase("Scoring", len(files), len(files) - len(pending)) as advance,
@@ -229,51 +229,51 @@ class Scorer:
                 journal.append(entry)
                 advance()
 
-    def _prepare(self, file: InputFile) -> _Picture:
+    def _prepare(self, file: InputFile) -> _Image:
         path = Path(file.path)
         try:
             if file.size is not None and not stat.S_ISREG(path.stat().st_mode):
                 raise ImageError("not_readable", f"{path.name!r} is not a regular file")  # reading a pipe may never end
-            return _Picture(file, prepared=self._localizer.prepare(path))
+            return _Image(file, prepared=self._localizer.prepare(path))
         except ImageError as error:
-            return _Picture(file, error=error)
+            return _Image(file, error=error)
         except OSError as error:
-            return _Picture(file, error=ImageError("not_readable", f"cannot read {path.name!r}: {error.strerror}"))
+            return _Image(file, error=ImageError("not_readable", f"cannot read {path.name!r}: {error.strerror}"))
 
-    def _infer(self, pictures: Sequence[_Picture]) -> Sequence[_Picture]:
-        unknown = [(one, one.prepared) for one in pictures if one.prepared is not None and one.features is None]
+    def _infer(self, images: Sequence[_Image]) -> Sequence[_Image]:
+        unknown = [(one, one.prepared) for one in images if one.prepared is not None and one.features is None]
         if unknown:
             inputs = [prepared for _, prepared in unknown]
-            # Filled up with a picture that is there already: kernels are chosen by the size of the batch, and with
-            # another one the last bits of a picture's features would depend on which pictures come beside it.
+            # Filled up with an image that is there already: kernels are chosen by the size of the batch, and with
+            # another one the last bits of an image's features would depend on which images come beside it.
             inputs += inputs[-1:] * (self._options.sizes.batch - len(inputs))
-            for (picture, _), found in zip(unknown, self._localizer.run(inputs), strict=False):
-                picture.features = found
-        return pictures
+            for (image, _), found in zip(unknown, self._localizer.run(inputs), strict=False):
+                image.features = found
+        return images
 
-    def _finish(self, picture: _Picture, fitted: _Fitted, artefacts: Artefacts) -> Entry:
-        file = picture.file
+    def _finish(self, image: _Image, fitted: _Fitted, artefacts: Artefacts) -> Entry:
+        file = image.file
 
         def entry(result: ImageResult, drawn: tuple[str, ...] = ()) -> Entry:
             prediction = to_prediction(file.name, result)
             return Entry(prediction, file.size, file.mtime_ns, fitted.digest, fitted.mode, drawn)
 
-        if picture.error is not None:
-            return entry(ImageResult.failed(picture.error))
-        if picture.prepared is None or picture.features is None:
+        if image.error is not None:
+            return entry(ImageResult.failed(image.error))
+        if image.prepared is None or image.features is None:
             raise RuntimeError(f"{file.name!r} was finished before the network had run over it")
         try:
             result = self._localizer.finish(
-                picture.prepared, picture.features, fitted.common, max_boxes=self._options.max_boxes
+                image.prepared, image.features, fitted.common, max_boxes=self._options.max_boxes
             )
         except ImageError as error:
             return entry(ImageResult.failed(error))
-        return entry(result, artefacts.draw(file.name, picture.prepared.image, result))
+        return entry(result, artefacts.draw(file.name, image.prepared.image, result))
 
     def _write_predictions(
         self, files: Sequence[InputFile], journal: Journal, mode: Mode
     ) -> tuple[ScoreSummary, list[str]]:
-        """Write the file; gives what came of it and the names of the pictures that something was drawn of."""
+        """Write the file; gives what came of it and the names of the images that something was drawn of."""
         summary = ScoreSummary(mode)
         drawn: list[str] = []
         path = self._predictions
@@ -329,11 +329,11 @@ class Scorer:
         return self._out / "contact-sheet.jpg"
 
 
-def _without_input(picture: _Picture) -> _Picture:
+def _without_input(image: _Image) -> _Image:
     """Keep the pixels, which the second look is cut from, without the network's input, which has done its work."""
-    if picture.prepared is not None:
-        picture.prepared = picture.prepared.without_input()
-    return picture
+    if image.prepared is not None:
+        image.prepared = image.prepared.without_input()
+    return image
 
 
 def _pending(files: Sequence[InputFile], journal: Journal, artefacts: Artefacts, common: str | None) -> list[InputFile]:

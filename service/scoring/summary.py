@@ -21,22 +21,22 @@ class ScoreSummary:
     """What came of it.
 
     Attributes:
-        mode: The mode that was used; `attention` where `common` had fewer than two readable pictures to go by, or they
+        mode: The mode that was used; `attention` where `common` had fewer than two readable images to go by, or they
             share nothing that stands out.
-        pictures: Number of pictures, those that failed included.
+        images: Number of images, those that failed included.
         reused: How many were taken over from an earlier run.
         with_boxes: How many have at least one box.
         boxes: Number of boxes.
         with_common_object: How many are taken to show the common object.
-        errors: Number of failed pictures by error code.
-        failures: The first of the failed pictures, each with the reason.
+        errors: Number of failed images by error code.
+        failures: The first of the failed images, each with the reason.
         seconds: Wall time.
         written: Files and folders that were written, in order.
         cleared: What became of the files of earlier runs that no longer hold.
     """
 
     mode: Mode
-    pictures: int = 0
+    images: int = 0
     reused: int = 0
     with_boxes: int = 0
     boxes: int = 0
@@ -48,8 +48,8 @@ class ScoreSummary:
     cleared: Cleared = field(default_factory=Cleared)
 
     def add(self, prediction: Prediction) -> None:
-        """Count one picture."""
-        self.pictures += 1
+        """Count one image."""
+        self.images += 1
         self.boxes += len(prediction["boxes"])
         self.with_boxes += bool(prediction["boxes"])
         self.with_common_object += prediction["contains_common_object"]
@@ -64,7 +64,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
 
     Args:
         summary: What came of the run.
-        skipped: Number of files that were left out because they are no pictures.
+        skipped: Number of files that were left out because they are no images.
         provider: ONNX Runtime's name of the execution provider that ran the network.
     """
     table = Table(show_header=False, title="Scored", title_justify="left")
@@ -73,16 +73,16 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
     rows: list[tuple[str, object]] = [
         ("mode", summary.mode),
         ("ran on", provider.removesuffix("ExecutionProvider")),
-        ("pictures", summary.pictures),
+        ("images", summary.images),
         ("  with a box", summary.with_boxes),
         ("  with the common object", summary.with_common_object),
         ("  that failed", summary.errors.total()),
         *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.errors.items())),
         ("boxes", summary.boxes),
-        ("files that are no pictures", skipped),
+        ("files that are no images", skipped),
         ("taken over from an earlier run", summary.reused),
         ("time", f"{summary.seconds:.1f} s"),
-        ("pictures a second", f"{(summary.pictures - summary.reused) / max(summary.seconds, 1e-9):.1f}"),
+        ("images a second", f"{(summary.images - summary.reused) / max(summary.seconds, 1e-9):.1f}"),
         *([("outdated files removed", summary.cleared.removed)] if summary.cleared.removed else []),
         *(("written" if index == 0 else "", path) for index, path in enumerate(summary.written)),
     ]

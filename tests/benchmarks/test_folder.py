@@ -19,10 +19,10 @@ def test_as_many_lanes_and_threads_as_score(
     monkeypatch.setattr(folder, "score_folder", lambda *_: {"wall_seconds": 1.0})
     monkeypatch.setattr(cli, "usable_cores", lambda: cores)
     monkeypatch.setattr(cli, "RECORDS", tmp_path)
-    pictures = Path(__file__).resolve().parents[2] / "examples" / "images"
+    images = Path(__file__).resolve().parents[2] / "examples" / "images"
 
     def measure(*options: str) -> list[dict[str, Any]]:
-        result = CliRunner().invoke(cli.app, ["folder", "--pictures", str(pictures), *options])
+        result = CliRunner().invoke(cli.app, ["folder", "--images", str(images), *options])
         assert result.exit_code == 0, result.output
         return read_parts(tmp_path / "benchmark-folder.json")
 
@@ -33,4 +33,4 @@ def test_as_many_lanes_and_threads_as_score(
         ("common", 2, lanes, threads),
         ("attention", 4, lanes, threads),
     ]
-    assert [one["share"]["side by side"] for one in parts] == [0.4, 0.4]  # two pictures, of half of 10, and four of 10
+    assert [one["share"]["side by side"] for one in parts] == [0.4, 0.4]  # two images, of half of 10, and four of 10

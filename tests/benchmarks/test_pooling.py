@@ -11,12 +11,12 @@ from benchmarks.networks import Case
 from benchmarks.parts import read_parts
 from colocalization.engine import OnnxEngine
 
-PICTURES = Path(__file__).resolve().parents[2] / "examples" / "images"
+IMAGES = Path(__file__).resolve().parents[2] / "examples" / "images"
 
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Pictures of each run of a network."""
+    """Images of each run of a network."""
     seen: list[int] = []
     run = OnnxEngine.run
 
@@ -34,7 +34,7 @@ def test_parts_are_kept_and_measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(pooling, "_SESSIONS", 2)
 
     def measure(batch: int, rounds: int) -> None:
-        options = ["--device", "cpu", "--pictures", str(PICTURES), "--batch", str(batch), "--rounds", str(rounds)]
+        options = ["--device", "cpu", "--images", str(IMAGES), "--batch", str(batch), "--rounds", str(rounds)]
         result = CliRunner().invoke(cli.app, ["pooling", *options])
         assert result.exit_code == 0, result.output
 

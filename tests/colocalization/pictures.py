@@ -1,4 +1,4 @@
-"""Encoded pictures for the tests of the core."""
+"""Encoded images for the tests of the core."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """Bytes of a picture."""
+    """Bytes of an image."""
     stream = io.BytesIO()
     image.save(stream, format=kind, **options)
     return stream.getvalue()

@@ -101,19 +101,19 @@ class TestOutlinedObject:
 
 def test_a_common_object_without_outlines_has_the_second_looks_map() -> None:
     second, outlined = SecondLook(ALONG, ALONG), OutlinedObject(ALONG, TestOutlinedObject.across)
-    picture, detail = cells(np.zeros((2, 2))), cells(np.ones((2, 2)))
+    image, detail = cells(np.zeros((2, 2))), cells(np.ones((2, 2)))
     first = FirstLook(ALONG, NOTHING)
-    assert CommonObject(first, second, None).map(picture, WHOLE, detail) == pytest.approx(0.75)
-    assert CommonObject(first, second, outlined).map(picture, WHOLE, detail) == pytest.approx(0.25)
+    assert CommonObject(first, second, None).map(image, WHOLE, detail) == pytest.approx(0.75)
+    assert CommonObject(first, second, outlined).map(image, WHOLE, detail) == pytest.approx(0.25)
 
 
-def test_map_of_a_whole_picture_by_one_look() -> None:
+def test_map_of_a_whole_image_by_one_look() -> None:
     first, outlined = FirstLook(ALONG, NOTHING), OutlinedObject(TestOutlinedObject.across, ALONG)
-    picture = cells(np.zeros((2, 2)))  # nothing along the first channel, all along the second
-    assert CommonObject(first, None, None).whole_map(picture) == pytest.approx(0.25)
-    assert CommonObject(first, None, outlined).whole_map(picture) == pytest.approx(0.75)
+    image = cells(np.zeros((2, 2)))  # nothing along the first channel, all along the second
+    assert CommonObject(first, None, None).whole_map(image) == pytest.approx(0.25)
+    assert CommonObject(first, None, outlined).whole_map(image) == pytest.approx(0.75)
     with pytest.raises(ValueError, match="nothing was learnt of second looks"):
-        CommonObject(first, None, None).map(picture, WHOLE, picture)
+        CommonObject(first, None, None).map(image, WHOLE, image)
 
 
 class TestFitOutlined:

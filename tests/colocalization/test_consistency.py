@@ -1,4 +1,4 @@
-"""Which pictures show the common object, on descriptors that point where the test says."""
+"""Which images show the common object, on descriptors that point where the test says."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ CHANNELS = 8
 FOREGROUND = Discriminant(np.ones(CHANNELS, np.float32), background=0.0, foreground=1.0)
 
 
-def picture(direction: list[float] | int) -> np.ndarray:
+def image(direction: list[float] | int) -> np.ndarray:
     """15 cells where nothing is active and one of an object with this descriptor (or of this channel)."""
     features = np.zeros((CHANNELS, 4, 4), np.float32)
     features[:, 1, 2] = np.eye(CHANNELS)[direction] if isinstance(direction, int) else direction
@@ -22,65 +22,65 @@ def mixed(*channels: int) -> list[float]:
     return [(len(channels) ** -0.5) * (index in channels) for index in range(CHANNELS)]
 
 
-def confidences(pictures: list[np.ndarray]) -> list[float]:
-    prototype = fit_prototype(pictures, FOREGROUND)
-    return [prototype.confidence(prototype.similarity(one, FOREGROUND)) for one in pictures]
+def confidences(images: list[np.ndarray]) -> list[float]:
+    prototype = fit_prototype(images, FOREGROUND)
+    return [prototype.confidence(prototype.similarity(one, FOREGROUND)) for one in images]
 
 
 def test_the_others_are_told_apart() -> None:
-    found = confidences([picture(1)] * 5 + [picture(2), picture(3)])
+    found = confidences([image(1)] * 5 + [image(2), image(3)])
     assert min(found[:5]) > 0.9
     assert max(found[5:]) < 0.1
 
 
-def test_similarity_of_equal_pictures_is_1() -> None:
-    pictures = [picture(1)] * 3 + [picture(2)]
-    prototype = fit_prototype(pictures, FOREGROUND)
-    assert prototype.similarity(pictures[0], FOREGROUND) == pytest.approx(1.0, abs=1e-3)
+def test_similarity_of_equal_images_is_1() -> None:
+    images = [image(1)] * 3 + [image(2)]
+    prototype = fit_prototype(images, FOREGROUND)
+    assert prototype.similarity(images[0], FOREGROUND) == pytest.approx(1.0, abs=1e-3)
     assert prototype.agreement == pytest.approx(1.0, abs=1e-3)
-    # Three equal shares of a third each; the odd picture has none.
+    # Three equal shares of a third each; the odd image has none.
     assert prototype.own_weight == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_pictures_with_nothing_in_common() -> None:
-    pictures = [picture(channel) for channel in range(1, 8)]
-    assert fit_prototype(pictures, FOREGROUND).agreement < 0.1
-    assert max(confidences(pictures)) < 0.5
+def test_images_with_nothing_in_common() -> None:
+    images = [image(channel) for channel in range(1, 8)]
+    assert fit_prototype(images, FOREGROUND).agreement < 0.1
+    assert max(confidences(images)) < 0.5
 
 
-def test_two_pictures_with_nothing_in_common() -> None:
-    assert max(confidences([picture(1), picture(2)])) < 0.5
+def test_two_images_with_nothing_in_common() -> None:
+    assert max(confidences([image(1), image(2)])) < 0.5
 
 
-def test_two_equal_pictures() -> None:
-    assert min(confidences([picture(1), picture(1)])) > 0.9
+def test_two_equal_images() -> None:
+    assert min(confidences([image(1), image(1)])) > 0.9
 
 
 def test_no_foreground_at_all() -> None:
-    pictures = [np.zeros((CHANNELS, 4, 4), np.float32)] * 3
-    prototype = fit_prototype(pictures, FOREGROUND)
+    images = [np.zeros((CHANNELS, 4, 4), np.float32)] * 3
+    prototype = fit_prototype(images, FOREGROUND)
     assert not prototype.total.any()
     assert prototype.agreement == 0.0
-    assert prototype.similarity(pictures[0], FOREGROUND) == 0.0
+    assert prototype.similarity(images[0], FOREGROUND) == 0.0
 
 
-def test_a_picture_without_foreground_is_not_like_the_others() -> None:
+def test_an_image_without_foreground_is_not_like_the_others() -> None:
     nothing = np.zeros((CHANNELS, 4, 4), np.float32)
-    prototype = fit_prototype([picture(1)] * 3 + [nothing], FOREGROUND)
+    prototype = fit_prototype([image(1)] * 3 + [nothing], FOREGROUND)
     assert prototype.similarity(nothing, FOREGROUND) == 0.0
 
 
 @pytest.mark.parametrize(
-    "pictures",
+    "images",
     [
         # One that agrees with two that do not agree with each other: whole power iterations swing here.
-        [picture(mixed(1, 2)), picture(1), picture(2)],
-        [picture(mixed(1, 2)), picture(mixed(1, 3)), picture(mixed(1, 4)), picture(5)],
+        [image(mixed(1, 2)), image(1), image(2)],
+        [image(mixed(1, 2)), image(mixed(1, 3)), image(mixed(1, 4)), image(5)],
     ],
 )
-def test_weights_are_the_leading_eigenvector(pictures: list[np.ndarray]) -> None:
-    prototype = fit_prototype(pictures, FOREGROUND)
-    summaries = np.stack([np.asarray(one[:, 1, 2], np.float64) - prototype.centre for one in pictures])
+def test_weights_are_the_leading_eigenvector(images: list[np.ndarray]) -> None:
+    prototype = fit_prototype(images, FOREGROUND)
+    summaries = np.stack([np.asarray(one[:, 1, 2], np.float64) - prototype.centre for one in images])
     summaries /= np.linalg.norm(summaries, axis=1, keepdims=True)
     affinity = np.maximum(summaries @ summaries.T, 0)
     np.fill_diagonal(affinity, 0)
@@ -90,13 +90,13 @@ def test_weights_are_the_leading_eigenvector(pictures: list[np.ndarray]) -> None
     assert prototype.own_weight == pytest.approx(weights @ weights, abs=1e-5)
     between = sum(
         weights[i] * weights[j] * summaries[i] @ summaries[j]
-        for i in range(len(pictures))
-        for j in range(len(pictures))
+        for i in range(len(images))
+        for j in range(len(images))
         if i != j
     )
     assert prototype.agreement == pytest.approx(max(0.0, between / (1 - weights @ weights)), abs=1e-5)
 
 
 def test_order_does_not_matter() -> None:
-    pictures = [picture(mixed(1, channel)) for channel in range(2, 6)] + [picture(7)]
-    assert confidences(pictures) == pytest.approx(confidences(pictures[::-1])[::-1], abs=1e-6)
+    images = [image(mixed(1, channel)) for channel in range(2, 6)] + [image(7)]
+    assert confidences(images) == pytest.approx(confidences(images[::-1])[::-1], abs=1e-6)

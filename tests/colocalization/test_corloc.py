@@ -44,7 +44,7 @@ def test_other_thresholds() -> None:
     assert corloc.compute().at == {0.25: 100.0}
 
 
-def test_picture_without_truth() -> None:
+def test_image_without_truth() -> None:
     with pytest.raises(ValueError, match="without a ground-truth box cannot be scored"):
         CorLoc().add(TRUTH, [])
 
@@ -58,5 +58,5 @@ def test_other_shapes_add_nothing(boxes: list[object], truth: list[object]) -> N
 
 
 def test_nothing_to_compute() -> None:
-    with pytest.raises(ValueError, match="no picture was added"):
+    with pytest.raises(ValueError, match="no image was added"):
         CorLoc().compute()

@@ -18,19 +18,19 @@ from colocalization.discriminant import (
 from colocalization.maps import min_max, otsu_threshold
 
 
-def blobs(pictures: int = 4, channels: int = 6, side: int = 8, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
+def blobs(images: int = 4, channels: int = 6, side: int = 8, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
     """Feature maps with an object of its own direction in the middle, and its (side, side) mask."""
     random = np.random.default_rng(seed)
     mask = np.zeros((side, side), dtype=bool)
     mask[2:6, 3:6] = True
     mean = np.where(mask, np.eye(channels)[0][:, None, None], np.eye(channels)[1][:, None, None])
-    return [(mean + 0.4 * random.standard_normal(mean.shape)).astype(np.float32) for _ in range(pictures)], mask
+    return [(mean + 0.4 * random.standard_normal(mean.shape)).astype(np.float32) for _ in range(images)], mask
 
 
-def noisy_start(mask: np.ndarray, pictures: int, seed: int = 1) -> list[np.ndarray]:
+def noisy_start(mask: np.ndarray, images: int, seed: int = 1) -> list[np.ndarray]:
     """Maps that are right on the whole, in [0, 1]."""
     random = np.random.default_rng(seed)
-    maps = [np.clip(0.2 + 0.5 * mask + 0.15 * random.standard_normal(mask.shape), 0, 1) for _ in range(pictures)]
+    maps = [np.clip(0.2 + 0.5 * mask + 0.15 * random.standard_normal(mask.shape), 0, 1) for _ in range(images)]
     return [one.astype(np.float32) for one in maps]
 
 
@@ -70,7 +70,7 @@ class TestRepresenter:
         expected = np.array([1.5 - np.sqrt(5) / 2, 0.5 - np.sqrt(5) / 2])
         np.testing.assert_allclose(representer_direction(features), expected / np.linalg.norm(expected), rtol=1e-5)
 
-    def test_reads_pictures_as_one_set_of_cells(self) -> None:
+    def test_reads_images_as_one_set_of_cells(self) -> None:
         features = np.random.default_rng(0).standard_normal((5, 4, 6))
         halves = [features[:, :2], features[:, 2:]]
         np.testing.assert_allclose(representer_direction([features]), representer_direction(halves), rtol=1e-5)
@@ -160,7 +160,7 @@ def test_each_round_starts_from_the_map_of_the_last() -> None:
 
 
 def test_object_is_found_from_a_poor_start() -> None:
-    features, mask = blobs(pictures=6)
+    features, mask = blobs(images=6)
     start = noisy_start(mask, 6)
     before = np.mean([((one > 0.45) == mask).mean() for one in start])
     found = fit_discriminant(features, start)
@@ -182,7 +182,7 @@ def test_order_and_length_of_features_do_not_matter() -> None:
 @pytest.mark.parametrize("background", ["rest", "sure"])
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_a_set_without_two_classes_has_none(background: Background, level: float) -> None:
-    features, _ = blobs(pictures=2)
+    features, _ = blobs(images=2)
     assert fit_discriminant(features, [np.full((8, 8), level, np.float32)] * 2, background=background) is None
 
 
@@ -191,8 +191,8 @@ def test_features_that_are_alike_have_none() -> None:
     assert fit_discriminant([np.ones((6, 8, 8), np.float32)] * 2, noisy_start(mask, 2)) is None
 
 
-def test_two_pictures_of_many_channels_can_be_fitted() -> None:
-    features, mask = blobs(pictures=2, channels=300)
+def test_two_images_of_many_channels_can_be_fitted() -> None:
+    features, mask = blobs(images=2, channels=300)
     found = fit_discriminant(features, [min_max(mask.astype(np.float32))] * 2)
     assert found is not None
     assert np.isfinite(found.direction).all()

@@ -7,7 +7,7 @@ from colocalization.boxes import Box
 from colocalization.common import WHOLE
 from colocalization.extent import _corrected, attention_extent, common_extent, outline_shares
 from colocalization.transform import Region
-from tests.colocalization.pictures import blank, square
+from tests.colocalization.images import blank, square
 
 
 def bounded(scores: np.ndarray) -> np.ndarray:
@@ -54,21 +54,21 @@ class TestAttention:
 
 
 class TestCommon:
-    def test_box_of_the_whole_picture(self) -> None:
+    def test_box_of_the_whole_image(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 1:5] = 1
-        # The picture's own edge lies a little beside the map's, at a cell of 20 x 10 pixels; the colours decide.
-        picture = square(160, 80, 26, 22, 96, 58)
-        found = common_extent(picture, [(WHOLE, bounded(scores))], 1)
-        # The map's own extent is (14, 17, 106, 63) at most, and covers at most a third of the picture.
+        # The image's own edge lies a little beside the map's, at a cell of 20 x 10 pixels; the colours decide.
+        image = square(160, 80, 26, 22, 96, 58)
+        found = common_extent(image, [(WHOLE, bounded(scores))], 1)
+        # The map's own extent is (14, 17, 106, 63) at most, and covers at most a third of the image.
         np.testing.assert_allclose(found.boxes[0].as_tuple(), (26, 22, 96, 58), atol=3)
 
-    def test_box_in_a_region_is_given_in_the_picture(self) -> None:
+    def test_box_in_a_region_is_given_in_the_image(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         region = Region(0.5, 0.25, 1.0, 0.75)
-        picture = square(200, 200, 125, 75, 175, 125)
-        found = common_extent(picture, [(region, bounded(scores))], 1)
+        image = square(200, 200, 125, 75, 175, 125)
+        found = common_extent(image, [(region, bounded(scores))], 1)
         np.testing.assert_allclose(found.boxes[0].as_tuple(), (125, 75, 175, 125), atol=1.5)
         assert found.heatmap[100, 150] == pytest.approx(found.heatmap.max())
         assert not found.heatmap[:, :100].any()
@@ -78,8 +78,8 @@ class TestCommon:
     def test_large_regions_are_reduced_and_boxes_enlarged(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
-        picture = square(1024, 512, 256, 128, 768, 384)
-        found = common_extent(picture, [(WHOLE, bounded(scores))], 1)
+        image = square(1024, 512, 256, 128, 768, 384)
+        found = common_extent(image, [(WHOLE, bounded(scores))], 1)
         # A pixel of the outline, and a little towards the map's own extent.
         np.testing.assert_allclose(found.boxes[0].as_tuple(), (256, 128, 768, 384), atol=1.5 * 1024 / 192)
 
@@ -90,25 +90,25 @@ class TestCommon:
     def test_two_looks_at_one_object_give_one_box(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
-        picture = square(160, 160, 40, 40, 120, 120)
-        found = common_extent(picture, [(WHOLE, bounded(scores))] * 2, 5)
+        image = square(160, 160, 40, 40, 120, 120)
+        found = common_extent(image, [(WHOLE, bounded(scores))] * 2, 5)
         assert len(found.boxes) == 1
 
     def test_two_looks_at_two_objects(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
-        picture = square(200, 100, 25, 25, 75, 75) | square(200, 100, 125, 25, 175, 75)
+        image = square(200, 100, 25, 25, 75, 75) | square(200, 100, 125, 25, 175, 75)
         looks = [(Region(0.5, 0.0, 1.0, 1.0), bounded(scores)), (Region(0.0, 0.0, 0.5, 1.0), bounded(scores))]
-        found = common_extent(picture, looks, 5).boxes
+        found = common_extent(image, looks, 5).boxes
         assert len(found) == 2
         # The first region's box comes first, whatever the scores.
         np.testing.assert_allclose(found[0].as_tuple(), (125, 25, 175, 75), atol=1.5)
         np.testing.assert_allclose(found[1].as_tuple(), (25, 25, 75, 75), atol=1.5)
         assert found[0].score >= found[1].score
-        assert common_extent(picture, looks[:1], 1).boxes == found[:1]
+        assert common_extent(image, looks[:1], 1).boxes == found[:1]
 
     @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1024, 1), (1, 300)])
-    def test_thin_pictures(self, width: int, height: int) -> None:
+    def test_thin_images(self, width: int, height: int) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         region = Region(0.9, 0.9, 1.0, 1.0)
@@ -120,7 +120,7 @@ class TestCommon:
 
 
 class TestShares:
-    def test_the_outline_in_the_region_and_in_the_picture(self) -> None:
+    def test_the_outline_in_the_region_and_in_the_image(self) -> None:
         scores = np.zeros((8, 8))
         scores[2:6, 2:6] = 1
         region = Region(0.5, 0.25, 1.0, 0.75)
@@ -140,14 +140,14 @@ class TestShares:
 
 
 class TestCorrection:
-    """The map of a square, and a picture whose colours give the outline a smaller one."""
+    """The map of a square, and an image whose colours give the outline a smaller one."""
 
     @staticmethod
-    def found(first: int, last: int, region: Region, picture: np.ndarray) -> tuple[float, ...]:
+    def found(first: int, last: int, region: Region, image: np.ndarray) -> tuple[float, ...]:
         scores = np.full((16, 16), 0.0)
         scores[first:last, first:last] = 0.7  # above the cut, but not sure: the colours may cut it off
         scores[6:10, 6:10] = 1
-        (box,) = common_extent(picture, [(region, bounded(scores))], 1).boxes
+        (box,) = common_extent(image, [(region, bounded(scores))], 1).boxes
         return box.as_tuple()
 
     def test_a_large_object_is_drawn_to_the_map(self) -> None:
@@ -158,16 +158,16 @@ class TestCorrection:
         np.testing.assert_allclose(box, expected, atol=4)
 
     def test_a_small_one_keeps_its_outline(self) -> None:
-        # The same region, now an eighth of the picture's sides: the object covers less than a sixty-fourth of it.
-        picture = square(1280, 1280, 620, 620, 660, 660)
-        box = self.found(1, 15, Region(560 / 1280, 560 / 1280, 720 / 1280, 720 / 1280), picture)
+        # The same region, now an eighth of the image's sides: the object covers less than a sixty-fourth of it.
+        image = square(1280, 1280, 620, 620, 660, 660)
+        box = self.found(1, 15, Region(560 / 1280, 560 / 1280, 720 / 1280, 720 / 1280), image)
         np.testing.assert_allclose(box, (620, 620, 660, 660), atol=1.5)
 
     def test_a_box_is_drawn_only_to_a_part_of_the_map_that_it_meets(self) -> None:
         mask = np.zeros((20, 20), dtype=bool)
         mask[:, 10:] = True
         apart, meets = Box(0.0, 0.0, 5.0, 20.0, 0.9), Box(12.0, 0.0, 20.0, 20.0, 0.8)
-        # The half of the picture counts a quarter: 12 moves to 12 - 0.25 * 2.
+        # The half of the image counts a quarter: 12 moves to 12 - 0.25 * 2.
         assert _corrected([apart, meets], mask, 400.0) == [apart, Box(11.5, 0.0, 20.0, 20.0, 0.8)]
 
     def test_nothing_to_correct(self) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from colocalization.boxes import Box
 from colocalization.heatmaps import BOX_COLOURS, colorize, encode_png, overlay
-from tests.colocalization.pictures import blank
+from tests.colocalization.images import blank
 
 WHITE, BLACK = BOX_COLOURS
 
@@ -33,13 +33,13 @@ def test_values_outside_are_clipped() -> None:
 
 
 class TestOverlay:
-    PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
     @pytest.mark.parametrize("heatmap", [None, np.zeros((20, 30), np.float32)], ids=["none", "cold"])
-    def test_picture_without_heat_and_boxes_is_not_touched(self, heatmap: np.ndarray | None) -> None:
-        before = self.PICTURE.copy()
-        assert np.array_equal(overlay(self.PICTURE, heatmap), before)
-        assert np.array_equal(self.PICTURE, before)
+    def test_image_without_heat_and_boxes_is_not_touched(self, heatmap: np.ndarray | None) -> None:
+        before = self.IMAGE.copy()
+        assert np.array_equal(overlay(self.IMAGE, heatmap), before)
+        assert np.array_equal(self.IMAGE, before)
 
     def test_blend_by_hand(self) -> None:
         found = overlay(blank(2, 1, 100), np.array([[1.0, 0.5]], np.float32), opacity=0.5)
@@ -47,13 +47,13 @@ class TestOverlay:
         assert found[0, 0].tolist() == [176, 178, 132]
         assert np.abs(found[0, 1].astype(int) - [75 + 188 / 4, 75 + 55 / 4, 75 + 84 / 4]).max() <= 1
 
-    def test_opacity_of_one_leaves_nothing_of_the_picture_where_it_is_hot(self) -> None:
-        found = overlay(self.PICTURE, np.ones((20, 30), np.float32), opacity=1.0)
+    def test_opacity_of_one_leaves_nothing_of_the_image_where_it_is_hot(self) -> None:
+        found = overlay(self.IMAGE, np.ones((20, 30), np.float32), opacity=1.0)
         assert (found == [252, 255, 164]).all()
 
     def test_box_is_drawn_on_its_pixels_and_nowhere_else(self) -> None:
-        picture = blank(40, 30, 100)
-        found = overlay(picture, None, [Box(5, 6, 25, 20, 0.9)])
+        image = blank(40, 30, 100)
+        found = overlay(image, None, [Box(5, 6, 25, 20, 0.9)])
         changed = (found != 100).any(axis=2)
         rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
         # Half-open: the last row and column drawn are 19 and 24.
@@ -63,12 +63,12 @@ class TestOverlay:
         assert not changed[12:14, 12:18].any()
 
     def test_best_box_has_the_thicker_line(self) -> None:
-        picture = blank(100, 50, 100)
-        found = overlay(picture, None, [Box(2, 2, 40, 48, 0.9), Box(60, 2, 98, 48, 0.5)])
+        image = blank(100, 50, 100)
+        found = overlay(image, None, [Box(2, 2, 40, 48, 0.9), Box(60, 2, 98, 48, 0.5)])
         changed = (found[25] != 100).any(axis=1)
         assert changed[:20].sum() > changed[60:80].sum() > 0
 
-    def test_boxes_are_scaled_to_the_picture(self) -> None:
+    def test_boxes_are_scaled_to_the_image(self) -> None:
         found = overlay(blank(40, 30, 100), None, [Box(50, 60, 250, 200, 0.9)], scale=(0.1, 0.1))
         assert np.array_equal(found, overlay(blank(40, 30, 100), None, [Box(5, 6, 25, 20, 0.9)]))
 
@@ -77,8 +77,8 @@ class TestOverlay:
         assert overlay(blank(40, 30), None, [Box(*box, 0.5)]).shape == (30, 40, 3)
 
     def test_other_size(self) -> None:
-        with pytest.raises(ValueError, match=r"heat map is \(30, 20\), the picture \(20, 30\)"):
-            overlay(self.PICTURE, np.zeros((30, 20), np.float32))
+        with pytest.raises(ValueError, match=r"heat map is \(30, 20\), the image \(20, 30\)"):
+            overlay(self.IMAGE, np.zeros((30, 20), np.float32))
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 3), (5, 7)])

@@ -1,4 +1,4 @@
-"""Decoding: every mode and orientation, damage, and limits, on pictures whose pixels are known."""
+"""Decoding: every mode and orientation, damage, and limits, on images whose pixels are known."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from colocalization.errors import ImageError
 from colocalization.images import MAX_PNG_TEXT_BYTES, DecodedImage, ImageLimits, decode, harden_pillow
 from colocalization.localizer import Localizer
-from tests.colocalization.pictures import (
+from tests.colocalization.images import (
     BLUE,
     GREEN,
     RED,
@@ -56,16 +56,16 @@ class TestModes:
         [("RGB", "PNG"), ("RGBA", "PNG"), ("CMYK", "TIFF"), ("YCbCr", "TIFF"), ("RGB", "BMP"), ("P", "GIF")],
     )
     def test_colour_stays_what_it_is(self, mode: str, kind: str) -> None:
-        picture = Image.fromarray(corners())
-        converted = picture.quantize(8) if mode == "P" else picture.convert(mode)
+        image = Image.fromarray(corners())
+        converted = image.quantize(8) if mode == "P" else image.convert(mode)
         found = decode(encoded(converted, kind))
         assert (found.rgb.shape, found.rgb.dtype) == ((32, 48, 3), np.uint8)
         assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
 
     @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
     def test_jpeg(self, mode: str) -> None:
-        picture = Image.fromarray(corners()).convert(mode)
-        found = decode(encoded(picture, "JPEG", quality=95))
+        image = Image.fromarray(corners()).convert(mode)
+        found = decode(encoded(image, "JPEG", quality=95))
         assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
 
     @pytest.mark.parametrize("lossless", [True, False])
@@ -77,22 +77,22 @@ class TestModes:
         assert is_grey(decode(encoded(Image.new("L", (3, 2), 77))), 77)
 
     def test_one_bit(self) -> None:
-        picture = Image.fromarray(np.array([[False, True]]))
-        assert picture.mode == "1"
-        assert decode(encoded(picture)).rgb.tolist() == [[[0, 0, 0], [255, 255, 255]]]
+        image = Image.fromarray(np.array([[False, True]]))
+        assert image.mode == "1"
+        assert decode(encoded(image)).rgb.tolist() == [[[0, 0, 0], [255, 255, 255]]]
 
     def test_palette(self) -> None:
-        picture = Image.new("P", (2, 1))
-        picture.putpalette([*RED, *GREEN])
-        picture.putpixel((1, 0), 1)
-        assert decode(encoded(picture)).rgb.tolist() == [[[*RED], [*GREEN]]]
+        image = Image.new("P", (2, 1))
+        image.putpalette([*RED, *GREEN])
+        image.putpixel((1, 0), 1)
+        assert decode(encoded(image)).rgb.tolist() == [[[*RED], [*GREEN]]]
 
     @pytest.mark.parametrize("transparency", [1, bytes([255, 0])], ids=["index", "table"])
     def test_transparent_palette_entry_shows_grey(self, transparency: int | bytes) -> None:
-        picture = Image.new("P", (2, 1))
-        picture.putpalette([*RED, *GREEN])
-        picture.putpixel((1, 0), 1)
-        content = encoded(picture, transparency=transparency)
+        image = Image.new("P", (2, 1))
+        image.putpalette([*RED, *GREEN])
+        image.putpixel((1, 0), 1)
+        content = encoded(image, transparency=transparency)
         assert decode(content).rgb.tolist() == [[[*RED], [128, 128, 128]]]
 
     @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ class TestModes:
 
     @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
     def test_sixteen_bits_keep_their_range(self, kind: str) -> None:
-        # 257 * v are the 16-bit values of the 8-bit v; a dark picture stays dark.
-        picture = Image.fromarray(np.array([[0, 257 * 10, 257 * 100]], dtype=np.uint16))
-        assert picture.mode == "I;16"
-        assert decode(encoded(picture, kind)).rgb[0, :, 0].tolist() == [0, 10, 100]
+        # 257 * v are the 16-bit values of the 8-bit v; a dark image stays dark.
+        image = Image.fromarray(np.array([[0, 257 * 10, 257 * 100]], dtype=np.uint16))
+        assert image.mode == "I;16"
+        assert decode(encoded(image, kind)).rgb[0, :, 0].tolist() == [0, 10, 100]
 
     def test_big_endian_sixteen_bits(self) -> None:
         # A TIFF by hand: byte order MM, one strip of two pixels of 16 bits, 0 and 65535.
@@ -135,9 +135,9 @@ class TestModes:
         assert decode(content).rgb[0, :, 0].tolist() == [0, 255]
 
     def test_32_bit_integers_are_stretched(self) -> None:
-        picture = Image.fromarray(np.array([[-100_000, 0, 100_000]], dtype=np.int32))
-        assert picture.mode == "I"
-        assert decode(encoded(picture, "TIFF")).rgb[0, :, 0].tolist() == [0, 128, 255]
+        image = Image.fromarray(np.array([[-100_000, 0, 100_000]], dtype=np.int32))
+        assert image.mode == "I"
+        assert decode(encoded(image, "TIFF")).rgb[0, :, 0].tolist() == [0, 128, 255]
 
     @pytest.mark.parametrize(
         ("values", "expected"),
@@ -151,9 +151,9 @@ class TestModes:
         ],
     )
     def test_float_is_stretched(self, values: list[float], expected: list[int]) -> None:
-        picture = Image.fromarray(np.array([values], dtype=np.float32))
-        assert picture.mode == "F"
-        assert decode(encoded(picture, "TIFF")).rgb[0, :, 0].tolist() == expected
+        image = Image.fromarray(np.array([values], dtype=np.float32))
+        assert image.mode == "F"
+        assert decode(encoded(image, "TIFF")).rgb[0, :, 0].tolist() == expected
 
     def test_a_signalling_nan_is_no_warning(self) -> None:
         values = np.array([[0x7FA00000, 0, 0x40000000]], dtype=np.uint32).view(np.float32)  # NaN, 0, 2
@@ -177,7 +177,7 @@ class TestModes:
         assert corner_colours(found.rgb) == [RED] * 4
 
 
-# Where the four quarters of the upright picture come from, by the definition of each orientation.
+# Where the four quarters of the upright image come from, by the definition of each orientation.
 UPRIGHT = {
     1: [RED, GREEN, BLUE, WHITE],
     2: [GREEN, RED, WHITE, BLUE],  # mirrored left to right
@@ -193,7 +193,7 @@ UPRIGHT = {
 class TestOrientation:
     @pytest.mark.parametrize("orientation", UPRIGHT)
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-    def test_picture_is_turned_upright(self, kind: str, orientation: int) -> None:
+    def test_image_is_turned_upright(self, kind: str, orientation: int) -> None:
         content = encoded(Image.fromarray(corners(48, 32)), kind, exif=with_orientation(orientation))
         found = decode(content)
         size = (48, 32) if orientation < 5 else (32, 48)
@@ -216,7 +216,7 @@ class TestOrientation:
 
     @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damage that it can live with
     @pytest.mark.parametrize("kept", [6, 8, 14, 16, 20])
-    def test_damaged_exif_leaves_the_picture(self, kept: int) -> None:
+    def test_damaged_exif_leaves_the_image(self, kept: int) -> None:
         exif = with_orientation(6).tobytes()[:kept]
         found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=exif))
         assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
@@ -225,7 +225,7 @@ class TestOrientation:
         exif = with_orientation(6).tobytes()[:16]
         assert code_of(encoded(Image.fromarray(corners()), "JPEG", exif=exif)) == "undecodable"
 
-    def test_exif_that_is_none_leaves_the_picture(self) -> None:
+    def test_exif_that_is_none_leaves_the_image(self) -> None:
         found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=b"Exif\x00\x00" + b"\xff" * 40))
         assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
 
@@ -250,7 +250,7 @@ class TestDamage:
 
     def test_text_named_jpg(self, tmp_path: Path) -> None:
         path = tmp_path / "a.jpg"
-        path.write_text("not a picture")
+        path.write_text("not an image")
         with pytest.raises(ImageError, match=r"allowed format \(JPEG, PNG,") as caught:
             decode(path)
         assert caught.value.code == "unsupported_format"
@@ -273,7 +273,7 @@ class TestDamage:
         content[at : at + 20] = b"\xff" * 20
         assert code_of(bytes(content)) in ("truncated", "undecodable")
 
-    def test_several_sources_of_one_picture_are_alike(self, tmp_path: Path) -> None:
+    def test_several_sources_of_one_image_are_alike(self, tmp_path: Path) -> None:
         content = png(corners())
         path = tmp_path / "a.png"
         path.write_bytes(content)
@@ -329,7 +329,7 @@ class TestLimits:
             decode(content, ImageLimits(max_frames=3))
         assert caught.value.code == "too_many_frames"
 
-    def test_later_frame_cannot_enlarge_the_picture(self) -> None:
+    def test_later_frame_cannot_enlarge_the_image(self) -> None:
         # The second frame of this GIF lies at (59999, 59999) of a canvas of 4 x 4.
         frames = [Image.new("L", (4, 4), 60 * index) for index in range(2)]
         content = bytearray(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
@@ -363,7 +363,7 @@ class TestHardened:
         assert len(getattr(TiffImagePlugin, "__warningregistry__", {})) <= before + 1
 
     @pytest.mark.parametrize("kept", [6, 8, 14, 16, 20])
-    def test_damaged_exif_leaves_the_picture(self, kept: int) -> None:
+    def test_damaged_exif_leaves_the_image(self, kept: int) -> None:
         exif = with_orientation(6).tobytes()[:kept]
         found = decode(encoded(Image.fromarray(corners()), "JPEG", exif=exif))
         assert corner_colours(found.rgb) == [RED, GREEN, BLUE, WHITE]
@@ -387,9 +387,9 @@ class TestHardened:
         assert decode(with_texts(3)).rgb.shape == (8, 8, 3)
 
     def test_large_colour_profile_and_comments_are_no_matter(self) -> None:
-        picture = Image.fromarray(corners())
+        image = Image.fromarray(corners())
         content = encoded(
-            picture, "JPEG", icc_profile=bytes(3_000_000), comment=b"a" * 60_000, exif=with_orientation(1)
+            image, "JPEG", icc_profile=bytes(3_000_000), comment=b"a" * 60_000, exif=with_orientation(1)
         )
         assert corner_colours(decode(content).rgb) == [RED, GREEN, BLUE, WHITE]
 
@@ -412,7 +412,7 @@ class TestWorkingSize:
         assert (found.width, found.height) == size
         assert found.rgb.shape[1::-1] == working
 
-    def test_draft_decodes_fewer_pixels_to_the_same_picture(self, dummy_localizer: Localizer) -> None:
+    def test_draft_decodes_fewer_pixels_to_the_same_image(self, dummy_localizer: Localizer) -> None:
         pixels = square(2048, 1024, 512, 256, 1280, 640)
         localizer = Localizer(dummy_localizer.engine, ImageLimits(working_side=128))
         sources = [encoded(Image.fromarray(pixels), "JPEG", quality=95), png(pixels)]

@@ -1,4 +1,4 @@
-"""From pictures to boxes: over the dummy engine by hand, and the shipped model on the example photographs."""
+"""From images to boxes: over the dummy engine by hand, and the shipped model on the example photographs."""
 
 import csv
 import io
@@ -16,14 +16,14 @@ from colocalization.errors import ImageError, ModelError
 from colocalization.images import ImageLimits
 from colocalization.localizer import DEFAULT_MODEL, ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, ImageResult, Mode, SetResult
-from tests.colocalization.pictures import blank, corners, png, png_header, square
+from tests.colocalization.images import blank, corners, png, png_header, square
 from tests.dummy_engine import DummyEngine
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BIRDS = sorted((EXAMPLES / "images").iterdir())
 WITHOUT = sorted((EXAMPLES / "without").iterdir())
 FEW = [*BIRDS[:3], WITHOUT[0]]
-"""As few pictures as agree in something."""
+"""As few images as agree in something."""
 
 ORDER_TOLERANCE = 1.0
 """Pixels by which a box may depend on the order of its set: sums over the set are rounded in another order, which may
@@ -75,7 +75,7 @@ def looked(localizer: Localizer) -> Looked:
 
 
 def common_results(localizer: Localizer, looked: Looked) -> list[ImageResult]:
-    """What `localize` does with readable pictures, see `test_steps_give_what_localize_gives`."""
+    """What `localize` does with readable images, see `test_steps_give_what_localize_gives`."""
     common = localizer.fit([one.image for one in looked[0]], looked[1])
     assert common is not None
     return [localizer.finish(one, features, common) for one, features in zip(*looked, strict=True)]
@@ -129,19 +129,19 @@ class TestDummy:
             assert one.contains_common_object
 
     @pytest.mark.parametrize("mode", ["common", "attention"])
-    def test_single_picture_falls_back_and_says_so(self, dummy_localizer: Localizer, mode: str) -> None:
+    def test_single_image_falls_back_and_says_so(self, dummy_localizer: Localizer, mode: str) -> None:
         source = png(square(160, 80, 40, 20, 100, 60))
         result = dummy_localizer.localize([source], mode=mode)  # type: ignore[arg-type]
         assert result.mode == "attention"
         assert result.images[0].boxes == dummy_localizer.localize([source], mode="attention").images[0].boxes
 
-    def test_single_readable_picture_falls_back_too(self, dummy_localizer: Localizer) -> None:
+    def test_single_readable_image_falls_back_too(self, dummy_localizer: Localizer) -> None:
         source = png(square(160, 80, 40, 20, 100, 60))
-        result = dummy_localizer.localize([b"", source, b"no picture"])
+        result = dummy_localizer.localize([b"", source, b"no image"])
         assert result.mode == "attention"
         assert [one.error is None for one in result.images] == [False, True, False]
 
-    def test_bad_pictures_do_not_fail_their_set(self, dummy_localizer: Localizer, tmp_path: Path) -> None:
+    def test_bad_images_do_not_fail_their_set(self, dummy_localizer: Localizer, tmp_path: Path) -> None:
         good = [png(square(160, 80, x, 20, x + 60, 60)) for x in (20, 40, 60)]
         bad: dict[str, bytes | Path] = {
             "empty_file": b"",
@@ -162,7 +162,7 @@ class TestDummy:
         for one in result.images:
             assert (one.error is None) == (one.heatmap is not None) == bool(one.boxes)
 
-    def test_nothing_but_bad_pictures(self, dummy_localizer: Localizer) -> None:
+    def test_nothing_but_bad_images(self, dummy_localizer: Localizer) -> None:
         result = dummy_localizer.localize([b"", b"text"])
         assert result.mode == "attention"
         assert [one.error is not None for one in result.images] == [True, True]
@@ -184,36 +184,36 @@ class TestDummy:
         result = dummy_localizer.localize([content, path, io.BytesIO(content)])
         assert result.images[0].boxes == result.images[1].boxes == result.images[2].boxes
 
-    # One a picture, and the second look, which is fitted on and with full effort then used for the box; of fewer than 8
-    # pictures no outlines are learnt, and second looks would serve nothing else in `fast`.
-    @pytest.mark.parametrize(("effort", "pictures", "runs"), [("full", 3, 6), ("fast", 3, 3), ("fast", 8, 16)])
-    def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str, pictures: int, runs: int) -> None:
+    # One an image, and the second look, which is fitted on and with full effort then used for the box; of fewer than 8
+    # images no outlines are learnt, and second looks would serve nothing else in `fast`.
+    @pytest.mark.parametrize(("effort", "images", "runs"), [("full", 3, 6), ("fast", 3, 3), ("fast", 8, 16)])
+    def test_runs_of_the_network(self, dummy_engine: DummyEngine, effort: str, images: int, runs: int) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
-        result = localizer.localize([png(square(160, 80, 10 * x, 20, 10 * x + 60, 60)) for x in range(pictures)])
+        result = localizer.localize([png(square(160, 80, 10 * x, 20, 10 * x + 60, 60)) for x in range(images)])
         assert dummy_engine.batch_sizes == [1] * runs
         assert result.mode == "common"
         for x, one in enumerate(result.images):
             np.testing.assert_allclose(one.boxes[0].as_tuple(), (10 * x, 20, 10 * x + 60, 60), atol=12)
 
-    @pytest.mark.parametrize(("effort", "pictures"), [("full", 3), ("full", 8), ("fast", 8)])
-    def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str, pictures: int) -> None:
+    @pytest.mark.parametrize(("effort", "images"), [("full", 3), ("full", 8), ("fast", 8)])
+    def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str, images: int) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
-        prepared = [localizer.prepare(png(square(160, 80, 10 * x, 20, 10 * x + 60, 60))) for x in range(pictures)]
+        prepared = [localizer.prepare(png(square(160, 80, 10 * x, 20, 10 * x + 60, 60))) for x in range(images)]
         features = [localizer.run([one])[0] for one in prepared]
         with ThreadPoolExecutor(2) as pool:
             common = localizer.fit([one.image for one in prepared], features, pool=pool)
         assert common is not None
-        assert (common.outlined is not None) == (pictures == 8)  # of fewer pictures outlines are not learnt from
-        assert [len(one.looked_again) for one in features] == [1] * pictures
+        assert (common.outlined is not None) == (images == 8)  # of fewer images outlines are not learnt from
+        assert [len(one.looked_again) for one in features] == [1] * images
         first = localizer.finish(prepared[0], features[0], common)
         runs = len(dummy_engine.batch_sizes)
         again = localizer.finish(prepared[0], features[0], common)
         assert equal(first, again)
-        assert len(dummy_engine.batch_sizes) - runs == (0 if (effort, pictures) == ("fast", 8) else 1)
+        assert len(dummy_engine.batch_sizes) - runs == (0 if (effort, images) == ("fast", 8) else 1)
 
     @pytest.mark.parametrize("effort", ["full", "fast"])
     @pytest.mark.parametrize("mode", ["attention", "common"])
-    def test_what_is_not_finite_is_the_error_of_its_picture(
+    def test_what_is_not_finite_is_the_error_of_its_image(
         self, dummy_engine: DummyEngine, mode: Mode, effort: Effort
     ) -> None:
         localizer = Localizer(dummy_engine, effort=effort)
@@ -257,7 +257,7 @@ class TestDummy:
     def test_fit_needs_a_set(self, dummy_localizer: Localizer) -> None:
         prepared = dummy_localizer.prepare(png(square(64, 64, 16, 16, 40, 40)))
         features = dummy_localizer.run([prepared])
-        with pytest.raises(ValueError, match="two or more pictures and their features, got 1 and 1"):
+        with pytest.raises(ValueError, match="two or more images and their features, got 1 and 1"):
             dummy_localizer.fit([prepared.image], features)
         with pytest.raises(ValueError, match="got 2 and 1"):
             dummy_localizer.fit([prepared.image] * 2, features)
@@ -295,8 +295,8 @@ class TestDummy:
             dummy_localizer.localize(sources)  # type: ignore[arg-type]
 
     def test_sources_may_come_from_a_generator(self, dummy_localizer: Localizer) -> None:
-        picture = png(square(64, 64, 16, 16, 40, 40))
-        result = dummy_localizer.localize(one for one in (picture, io.BytesIO(picture)))  # type: ignore[arg-type]
+        image = png(square(64, 64, 16, 16, 40, 40))
+        result = dummy_localizer.localize(one for one in (image, io.BytesIO(image)))  # type: ignore[arg-type]
         assert [one.error for one in result.images] == [None, None]
 
     def test_options_are_checked_before_any_work(self, dummy_engine: DummyEngine) -> None:
@@ -312,7 +312,7 @@ class TestDummy:
         with pytest.raises(ValueError, match="effort must be 'full' or 'fast', got 'slow'"):
             Localizer(dummy_engine, effort="slow")  # type: ignore[arg-type]
 
-    def test_bad_picture_alone_raises_from_prepare(self, dummy_localizer: Localizer) -> None:
+    def test_bad_image_alone_raises_from_prepare(self, dummy_localizer: Localizer) -> None:
         with pytest.raises(ImageError, match="0 bytes"):
             dummy_localizer.prepare(b"")
 
@@ -338,7 +338,7 @@ class TestExamples:
 
     def test_corloc(self, everything: list[ImageResult]) -> None:
         scores = corloc_of(everything)
-        # Measured, with the three pictures without a bird in the set: 93.3, 86.7, 73.3; one picture is 6.7 points.
+        # Measured, with the three images without a bird in the set: 93.3, 86.7, 73.3; one image is 6.7 points.
         assert scores.missing == 0
         assert scores.at[0.3] >= 83
         assert scores.at[0.5] >= 76
@@ -356,7 +356,7 @@ class TestExamples:
         assert scores.at[0.3] >= 76
         assert scores.at[0.5] >= 50
 
-    def test_boxes_lie_in_the_picture_and_heat_between_0_and_1(self, everything: list[ImageResult]) -> None:
+    def test_boxes_lie_in_the_image_and_heat_between_0_and_1(self, everything: list[ImageResult]) -> None:
         for one in everything:
             for box in one.boxes:
                 assert 0 <= box.x0 < box.x1 <= one.width
@@ -378,12 +378,12 @@ class TestExamples:
             np.testing.assert_allclose(corners_of(first), corners_of(second), atol=ORDER_TOLERANCE)
             assert first.confidence == pytest.approx(second.confidence, abs=CONFIDENCE_TOLERANCE)
 
-    def test_attention_does_not_depend_on_the_other_pictures(self, localizer: Localizer) -> None:
+    def test_attention_does_not_depend_on_the_other_images(self, localizer: Localizer) -> None:
         together = localizer.localize(FEW, mode="attention").images
         for path, one in zip(FEW, together, strict=True):
             assert equal(localizer.localize([path], mode="attention").images[0], one)
 
-    def test_a_batch_gives_what_single_pictures_give(self, localizer: Localizer, looked: Looked) -> None:
+    def test_a_batch_gives_what_single_images_give(self, localizer: Localizer, looked: Looked) -> None:
         prepared = looked[0][:4]
         for one, batched, alone in zip(prepared, localizer.run(prepared), looked[1], strict=False):
             np.testing.assert_allclose(batched.attention, alone.attention, atol=1e-4 * alone.attention.max())
@@ -419,7 +419,7 @@ class TestExamples:
         result = localizer.localize([BIRDS[0], WITHOUT[0]])
         assert [one.contains_common_object for one in result.images] == [False, False]
 
-    def test_blank_pictures_only(self, localizer: Localizer) -> None:
+    def test_blank_images_only(self, localizer: Localizer) -> None:
         result = localizer.localize([png(blank(80, 60, level)) for level in (0, 128, 255)])
         assert [(one.boxes, one.contains_common_object) for one in result.images] == [((), False)] * 3
 

@@ -95,7 +95,7 @@ def test_otsu_between_two_hills() -> None:
     assert 0.3 < otsu_threshold(values) < 0.6
 
 
-def test_upsampling_aligns_the_corners_of_cells_and_picture() -> None:
+def test_upsampling_aligns_the_corners_of_cells_and_image() -> None:
     # Cells of 4 pixels: their centres lie at 2 and 6, pixel centres at 0.5, 1.5, ...; flat beyond the outer centres.
     found = upsample(np.array([[0.0, 1.0]], np.float32), 8, 1)
     assert found.shape == (1, 8)

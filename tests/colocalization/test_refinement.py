@@ -1,4 +1,4 @@
-"""GrabCut from a coarse heat map to an edge in the picture."""
+"""GrabCut from a coarse heat map to an edge in the image."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from colocalization.maps import upsample
 from colocalization.refinement import refine
-from tests.colocalization.pictures import blank, square
+from tests.colocalization.images import blank, square
 
 
 def noisy(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -23,11 +23,11 @@ def coarse(width: int, height: int) -> np.ndarray:
 
 
 def test_edge_is_found_exactly() -> None:
-    picture = noisy(square(96, 96, 24, 20, 70, 76))
+    image = noisy(square(96, 96, 24, 20, 70, 76))
     heatmap = coarse(96, 96)
     truth = np.zeros((96, 96), dtype=bool)
     truth[20:76, 24:70] = True
-    assert (refine(picture, heatmap, margin=0.45) == truth).all()
+    assert (refine(image, heatmap, margin=0.45) == truth).all()
     assert not ((heatmap > 0.5) == truth).all()
 
 
@@ -45,13 +45,13 @@ def test_nothing_to_decide(level: float) -> None:
     assert (found == (level > 0.5)).all()
 
 
-def test_same_picture_same_outline() -> None:
+def test_same_image_same_outline() -> None:
     # Colours that decide nothing, so that the random start of OpenCV's k-means does.
-    picture, heatmap = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8), coarse(64, 64)
-    first = refine(picture, heatmap, margin=0.45)
+    image, heatmap = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8), coarse(64, 64)
+    first = refine(image, heatmap, margin=0.45)
     for seed in range(1, 20):
         cv2.setRNGSeed(seed)
-        assert np.array_equal(refine(picture, heatmap, margin=0.45), first)
+        assert np.array_equal(refine(image, heatmap, margin=0.45), first)
 
 
 @pytest.mark.parametrize(("width", "height"), [(2, 1), (1, 2), (3, 3), (5, 1)])
@@ -61,9 +61,9 @@ def test_few_pixels_of_one_colour(width: int, height: int, colour: int) -> None:
     assert refine(blank(width, height, colour), heatmap).shape == (height, width)
 
 
-def test_picture_and_map_are_left_as_they_are() -> None:
-    picture, heatmap = noisy(square(32, 32, 8, 8, 20, 20)), coarse(32, 32)
-    copies = picture.copy(), heatmap.copy()
-    refine(picture, heatmap)
-    assert np.array_equal(picture, copies[0])
+def test_image_and_map_are_left_as_they_are() -> None:
+    image, heatmap = noisy(square(32, 32, 8, 8, 20, 20)), coarse(32, 32)
+    copies = image.copy(), heatmap.copy()
+    refine(image, heatmap)
+    assert np.array_equal(image, copies[0])
     assert np.array_equal(heatmap, copies[1])

@@ -10,7 +10,7 @@ from PIL import Image
 from colocalization.errors import ImageError
 from colocalization.images import ImageLimits, decode
 from colocalization.tiff import MAX_VALUES, check_directories
-from tests.colocalization.pictures import corners, encoded, tiff
+from tests.colocalization.images import corners, encoded, tiff
 
 LONG, RATIONAL, UNDEFINED = 4, 5, 7
 
@@ -29,7 +29,7 @@ def directory_of_strips(count: int) -> bytes:
     return content + struct.pack("<I", 8) * count
 
 
-def test_plain_pictures_pass() -> None:
+def test_plain_images_pass() -> None:
     assert decode(tiff([])).rgb.shape == (8, 8, 3)
     assert decode(tiff([], [], [])).rgb.shape == (8, 8, 3)
 

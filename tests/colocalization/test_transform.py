@@ -1,10 +1,10 @@
-"""The network's input from a picture, and regions of it."""
+"""The network's input from an image, and regions of it."""
 
 import numpy as np
 import pytest
 
 from colocalization.transform import InputTransform, Region
-from tests.colocalization.pictures import blank, corners
+from tests.colocalization.images import blank, corners
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 IMAGENET = InputTransform(8, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -27,13 +27,13 @@ def test_normalisation_is_exact() -> None:
     assert np.array_equal(transform(pixels), expected.transpose(2, 0, 1))
 
 
-def test_at_its_own_size_a_picture_is_not_changed() -> None:
+def test_at_its_own_size_an_image_is_not_changed() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     found = InputTransform(8, **PLAIN)(pixels)
     np.testing.assert_allclose(found.transpose(1, 2, 0) * 255, pixels, atol=1e-3)
 
 
-def test_picture_is_squashed_and_keeps_its_corners() -> None:
+def test_image_is_squashed_and_keeps_its_corners() -> None:
     found = InputTransform(16, **PLAIN)(corners(640, 20))
     assert found[:, 0, 0].round(2).tolist() == [1, 0, 0]
     assert found[:, 0, -1].round(2).tolist() == [0, 1, 0]
@@ -61,7 +61,7 @@ def test_region_in_pixels(region: Region, expected: tuple[int, int, int, int]) -
     assert region.in_pixels(30, 30) == expected
 
 
-def test_a_large_picture_is_averaged_before_it_is_interpolated() -> None:
+def test_a_large_image_is_averaged_before_it_is_interpolated() -> None:
     # Columns alternate: taken one by one they would be black or white, of the average all are grey.
     pixels = np.zeros((32, 256, 3), np.uint8)
     pixels[:, ::2] = 255
@@ -69,7 +69,7 @@ def test_a_large_picture_is_averaged_before_it_is_interpolated() -> None:
     np.testing.assert_allclose(found, 0.5, atol=0.01)
 
 
-def test_a_small_picture_is_interpolated_bilinearly() -> None:
+def test_a_small_image_is_interpolated_bilinearly() -> None:
     pixels = np.array([[[0, 0, 0], [200, 100, 40]]], np.uint8)
     found = InputTransform(4, **PLAIN)(pixels)
     # Centres of the four columns lie at -0.25, 0.25, 0.75 and 1.25 of the way between the two pixels.
@@ -77,7 +77,7 @@ def test_a_small_picture_is_interpolated_bilinearly() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1)])
-def test_thin_pictures_and_parts_of_a_pixel(shape: tuple[int, int]) -> None:
+def test_thin_images_and_parts_of_a_pixel(shape: tuple[int, int]) -> None:
     pixels = np.full((*shape, 3), 102, np.uint8)
     transform = InputTransform(8, **PLAIN)
     for region in (None, Region(0.0, 0.0, 0.25, 0.25)):

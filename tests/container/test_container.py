@@ -1,4 +1,4 @@
-"""The image: what is in it, who it runs as, and whether real pictures that are posted to it come back with boxes."""
+"""The image: what is in it, who it runs as, and whether real images that are posted to it come back with boxes."""
 
 import csv
 import re
@@ -58,11 +58,11 @@ def test_user_owns_nothing_that_is_run(container: Container) -> None:
 
 def test_command_line_scores_a_folder(container: Container) -> None:
     source = (EXAMPLES / "without").glob("*.jpg")
-    folder = container.root / "tmp" / "pictures"
+    folder = container.root / "tmp" / "images"
     folder.mkdir(exist_ok=True)
     for path in source:
         (folder / path.name).write_bytes(path.read_bytes())
-    done = container.run("colocalize", "score", "/tmp/pictures", "--out", "/tmp/scored")  # noqa: S108
+    done = container.run("colocalize", "score", "/tmp/images", "--out", "/tmp/scored")  # noqa: S108
     assert done.returncode == 0, done.stderr
     assert len((container.root / "tmp/scored/predictions.jsonl").read_text().splitlines()) == 3
 
@@ -75,7 +75,7 @@ def test_sizes(buildah: Buildah, image: str, container: Container, say: Callable
     say(f"image {size}, of it {environment / 1e6:.0f} MB the environment, the rest Debian's base")
 
 
-def test_real_pictures_come_back_with_boxes(service: Service, container: Container, say: Callable[[str], None]) -> None:
+def test_real_images_come_back_with_boxes(service: Service, container: Container, say: Callable[[str], None]) -> None:
     ready = service.wait_until_ready()
     idle, _ = service.resident_bytes()
     assert _healthcheck(container, service.port).returncode == 0
@@ -85,14 +85,14 @@ def test_real_pictures_come_back_with_boxes(service: Service, container: Contain
     answer = httpx.post(f"{service.url}/colocalize", files=parts, timeout=60, trust_env=False)
     first_answer = answer.elapsed.total_seconds()
     assert answer.status_code == httpx.codes.OK, answer.text
-    pictures = answer.json()["images"]
-    assert [picture["name"] for picture in pictures] == list(truth)
+    images = answer.json()["images"]
+    assert [image["name"] for image in images] == list(truth)
     corloc = CorLoc()
-    for picture in pictures:
-        assert picture["error"] is None
-        boxes = [[box[side] for side in ("x0", "y0", "x1", "y1")] for box in picture["boxes"]]
-        assert len(boxes) >= 1, picture["name"]
-        corloc.add(boxes, truth[picture["name"]])
+    for image in images:
+        assert image["error"] is None
+        boxes = [[box[side] for side in ("x0", "y0", "x1", "y1")] for box in image["boxes"]]
+        assert len(boxes) >= 1, image["name"]
+        corloc.add(boxes, truth[image["name"]])
     scores = corloc.compute()
     # Far below what the model reaches: this asks whether the network runs at all, not how good it is.
     assert scores.at[0.5] >= 50, str(scores)
@@ -102,7 +102,7 @@ def test_real_pictures_come_back_with_boxes(service: Service, container: Contain
     assert status == 0, service.log.read_text()
     assert _healthcheck(container, service.port).returncode != 0
     say(
-        f"ready after {ready:.1f} s; {len(truth)} pictures in {first_answer:.2f} s, {scores}; "
+        f"ready after {ready:.1f} s; {len(truth)} images in {first_answer:.2f} s, {scores}; "
         f"resident {idle / 1e6:.0f} MB idle, {peak / 1e6:.0f} MB at most"
     )
 

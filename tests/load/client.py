@@ -42,18 +42,18 @@ def photographs(folder: Path | None = None, width: int = 640, height: int = 480,
     return found
 
 
-def encode_request(path: str, pictures: list[bytes], field_name: str = "images", **fields: str) -> bytes:
+def encode_request(path: str, images: list[bytes], field_name: str = "images", **fields: str) -> bytes:
     """A whole POST request, header and body."""
     parts = [
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
     ]
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         head = (
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{field_name}"; filename="{index}.jpg"\r\n'
             "Content-Type: image/jpeg\r\n\r\n"
         )
-        parts.append(head.encode() + picture + b"\r\n")
+        parts.append(head.encode() + image + b"\r\n")
     body = b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
     header = (
         f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
@@ -69,7 +69,7 @@ class Outcome:
     Attributes:
         status: HTTP status; 0 where there was no whole answer.
         seconds: From when it was due to the last byte of its answer.
-        images: Pictures in it.
+        images: Images in it.
         retry_after: Seconds the server asked to wait, or None.
         error: What went wrong below HTTP, or an empty string.
     """
@@ -95,7 +95,7 @@ class Client:
 
         Args:
             request: The encoded request.
-            images: Pictures in it.
+            images: Images in it.
             due: `time.monotonic()` at which it should have been sent; now if left out.
         """
         started = time.monotonic() if due is None else due
@@ -135,7 +135,7 @@ class Client:
 
 
 def summary(outcomes: list[Outcome], seconds: float) -> dict[str, object]:
-    """Goodput in pictures per second, latency of accepted requests in milliseconds, and what became of the others."""
+    """Goodput in images per second, latency of accepted requests in milliseconds, and what became of the others."""
     good = [outcome for outcome in outcomes if outcome.status == 200]
     times = np.sort([1000 * outcome.seconds for outcome in good])
     waits = [outcome.retry_after for outcome in outcomes if outcome.retry_after is not None]

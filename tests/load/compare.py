@@ -1,4 +1,4 @@
-"""The service against LitServe and BentoML: same model file, pictures, pre- and postprocessing.
+"""The service against LitServe and BentoML: same model file, images, pre- and postprocessing.
 
     python -m venv .venv-peers && .venv-peers/bin/pip install '.[cpu]' bentoml litserve
     python -m tests.load.compare --peers-python .venv-peers/bin/python --seconds 60
@@ -64,8 +64,8 @@ def main() -> None:
         f"litserve, {cores} workers": litserve_server(python, cores, 1, batch, model),
         f"bentoml, {cores} workers": bentoml_server(python, cores, 1, batch, model),
     }
-    pictures = photographs()
-    requests = {name: [encode_request(_PATHS[name.split(",")[0]], [one]) for one in pictures] for name in commands}
+    images = photographs()
+    requests = {name: [encode_request(_PATHS[name.split(",")[0]], [one]) for one in images] for name in commands}
     closed: dict[str, list[dict[str, object]]] = {name: [] for name in commands}
     memory: dict[str, float] = {}
     network = Localizer.load(model, device="cpu", threads=settings.network_threads())

@@ -39,7 +39,7 @@ async def _send(port: int, request: bytes, images: int) -> Outcome:
 
 
 def footprint(options: argparse.Namespace) -> None:
-    """Start and memory: idle, with the most pictures and their heat maps as arrays, with the largest pictures."""
+    """Start and memory: idle, with the most images and their heat maps as arrays, with the largest images."""
     ready, first = [], []
     for _ in range(options.count):
         started = time.monotonic()
@@ -48,10 +48,10 @@ def footprint(options: argparse.Namespace) -> None:
             asyncio.run(_send(server.port, encode_request("/colocalize", photographs()[:1]), 1))
             first.append(time.monotonic() - started)
     results: dict[str, object] = {"seconds_to_ready": ready, "seconds_to_first_answer": first}
-    pictures = photographs(width=2000, height=1500, quality=90)
+    images = photographs(width=2000, height=1500, quality=90)
     cases = {
-        "most_pictures": encode_request(
-            "/colocalize", [pictures[i % len(pictures)] for i in range(64)], heatmap="array"
+        "most_images": encode_request(
+            "/colocalize", [images[i % len(images)] for i in range(64)], heatmap="array"
         ),
         "largest_pngs": encode_request("/colocalize", _large_pngs(4, 7990), heatmap="none"),
     }
@@ -125,8 +125,8 @@ async def _soak(seconds: float, rate: float) -> dict[str, object]:
 
         watcher = asyncio.create_task(sample())
         client = Client("127.0.0.1", server.port)
-        pictures = photographs()
-        requests = [encode_request("/colocalize", pictures[i : i + 1 + i % 3]) for i in range(len(pictures) - 3)]
+        images = photographs()
+        requests = [encode_request("/colocalize", images[i : i + 1 + i % 3]) for i in range(len(images) - 3)]
         told, _ = await open_loop(client, requests, 2, rate / 2, seconds)
         watcher.cancel()
         client.close()

@@ -2,7 +2,7 @@
 
     python -m tests.load.faults
 
-Writes docs/records/service-faults.json. Four clients send single pictures one after the other, each on a connection of
+Writes docs/records/service-faults.json. Four clients send single images one after the other, each on a connection of
 its own, while the fault happens. A request is `lost` where it was sent after the fault, or to a process that was not
 killed, and got no answer; what the killed process was working on is counted by itself. `refused` are answers 429, where
 strangers have filled the queue.
@@ -154,7 +154,7 @@ async def _with_strangers(settings: dict[str, object], behave: Callable[[int], A
 
 
 async def vanishing_in_the_upload() -> Told:
-    """Clients that send half of their picture and close."""
+    """Clients that send half of their image and close."""
     request = encode_request("/colocalize", photographs()[:1])
 
     async def behave(port: int) -> None:

@@ -1,9 +1,9 @@
-"""Thousands of damaged pictures through the service.
+"""Thousands of damaged images through the service.
 
-    python -m tests.load.fuzz_pictures --count 10000
+    python -m tests.load.fuzz_images --count 10000
 
 Writes docs/records/service-fuzz.json: results by code, answers that are 5xx (there must be none), the worst time of one
-picture, the highest memory.
+image, the highest memory.
 """
 
 import argparse

@@ -20,7 +20,7 @@ async def closed_loop(
     Args:
         client: Where to send.
         requests: Encoded requests, sent in turn.
-        images: Pictures in each.
+        images: Images in each.
         connections: Number of clients.
         seconds: How long.
     """
@@ -51,7 +51,7 @@ async def open_loop(
     Args:
         client: Where to send.
         requests: Encoded requests, sent in turn.
-        images: Pictures in each.
+        images: Images in each.
         rate: Requests per second.
         seconds: How long requests are sent; their answers are waited for.
         seed: Of the arrival times.

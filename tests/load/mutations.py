@@ -1,4 +1,4 @@
-"""Damaged pictures: valid files of every allowed kind, and random changes to their bytes."""
+"""Damaged images: valid files of every allowed kind, and random changes to their bytes."""
 
 import io
 import random
@@ -13,7 +13,7 @@ _INTERESTING = (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b
 
 
 def seeds(side: int = 48) -> list[tuple[str, bytes]]:
-    """Small valid pictures, by name: every format, and the modes in which they are met."""
+    """Small valid images, by name: every format, and the modes in which they are met."""
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 4), dtype=np.uint8)
     rgba = Image.fromarray(noise)
     rgb, grey = rgba.convert("RGB"), rgba.convert("L")
@@ -48,7 +48,7 @@ def seeds(side: int = 48) -> list[tuple[str, bytes]]:
 
 
 def mutated(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Damaged pictures, always the same ones for a seed.
+    """Damaged images, always the same ones for a seed.
 
     Args:
         count: How many.

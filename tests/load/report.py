@@ -68,7 +68,7 @@ def _throughput(record: Record) -> Iterator[str]:
     bare, settings = results["bare_images_per_s"], record["settings"]
     yield (
         f"The bare network in {settings['threads_alone']} threads, one run after the other: "
-        f"{_spread(bare['one session'])} pictures/s (median, lowest to highest). As the service runs it, "
+        f"{_spread(bare['one session'])} images/s (median, lowest to highest). As the service runs it, "
         f"{settings['lanes']} runs side by side, threads for each: {settings['threads']}: {_spread(bare['lanes'])}."
     )
     yield ""
@@ -79,10 +79,10 @@ def _throughput(record: Record) -> Iterator[str]:
         ]
         for size, told in results["service"].items()
     ]  # fmt: skip
-    head = ["pictures a request", "service, pictures/s", "share of the bare network", "of the bare network in lanes"]
+    head = ["images a request", "service, images/s", "share of the bare network", "of the bare network in lanes"]
     yield from _table(head, rows)
     yield ""
-    yield "Open loop (Poisson arrivals, single pictures; latency of accepted requests, from when they were due):"
+    yield "Open loop (Poisson arrivals, single images; latency of accepted requests, from when they were due):"
     yield ""
     steps = results["open_loop"]
     best = max(step["goodput_images_per_s"] for step in steps)
@@ -106,12 +106,12 @@ def _plot_open_loop(steps: list[Record]) -> str:
     left.plot(offered, [step["goodput_images_per_s"] for step in steps], "o-", label="answered")
     left.plot(offered, offered, ":", color="0.5", label="offered")
     left.set(
-        xlabel="offered pictures/s", ylabel="pictures/s", ylim=(0, 1.4 * max(s["goodput_images_per_s"] for s in steps))
+        xlabel="offered images/s", ylabel="images/s", ylim=(0, 1.4 * max(s["goodput_images_per_s"] for s in steps))
     )
     left.legend()
     for quantile in ("p50", "p95", "p99"):
         right.plot(offered, [step["latency_ms"].get(quantile, float("nan")) for step in steps], "o-", label=quantile)
-    right.set(xlabel="offered pictures/s", ylabel="latency of accepted requests, ms", ylim=(0, None))
+    right.set(xlabel="offered images/s", ylabel="latency of accepted requests, ms", ylim=(0, None))
     right.legend()
     with mpl.rc_context({"svg.hashsalt": "service-open-loop"}):  # the same records give the same file
         figure.savefig(RECORDS / "service-open-loop.svg", metadata={"Date": None})
@@ -126,11 +126,11 @@ def _comparison(record: Record) -> Iterator[str]:
     yield "### Against LitServe and BentoML" + ("" if precision == "fp32" else f", with the {precision} model")
     yield ""
     yield (
-        "Same model file, pictures, pre- and postprocessing; single pictures, attention mode. Each peer once as it "
+        "Same model file, images, pre- and postprocessing; single images, attention mode. Each peer once as it "
         f"comes, one worker with all {record['settings']['threads']} threads and batches of up to "
         f"{record['settings']['batch']}, and once with a worker for each core, a thread each. "
-        f"Latency at {results['open_loop_rate']:.1f} pictures/s, 0.7 times the throughput of the slowest. The bare "
-        f"network, which all of them run, gives {bare:.1f} pictures/s: a server that costs nothing would reach so "
+        f"Latency at {results['open_loop_rate']:.1f} images/s, 0.7 times the throughput of the slowest. The bare "
+        f"network, which all of them run, gives {bare:.1f} images/s: a server that costs nothing would reach so "
         "many, and *bare over it* is the most by which any server could be faster than this one."
     )
     yield ""
@@ -143,7 +143,7 @@ def _comparison(record: Record) -> Iterator[str]:
         for name, told in results["closed_loop"].items()
     ]  # fmt: skip
     head = [
-        "server", "pictures/s", "of the bare network", "ours over it", "bare over it", "p50 ms", "p95 ms", "p99 ms",
+        "server", "images/s", "of the bare network", "ours over it", "bare over it", "p50 ms", "p95 ms", "p99 ms",
         "errors", "memory, MiB",
     ]  # fmt: skip
     yield from _table(head, rows)
@@ -159,7 +159,7 @@ def _footprint(record: Record) -> Iterator[str]:
         ["resident, idle, MiB", results["idle_mib"]],
     ]
     names = {
-        "most_pictures": "64 pictures, heat maps as arrays",
+        "most_images": "64 images, heat maps as arrays",
         "largest_pngs": "4 PNGs of 64 million pixels",
     }
     for key, name in names.items():
@@ -185,7 +185,7 @@ def _soak(record: Record) -> Iterator[str]:
     yield "### A long run"
     yield ""
     yield (
-        f"{record['settings']['seconds']:g} s at {record['settings']['images_per_s']:g} pictures/s: resident memory "
+        f"{record['settings']['seconds']:g} s at {record['settings']['images_per_s']:g} images/s: resident memory "
         f"grew by {100 * results['growth_after_first_minute']:.1f} % after the first minute, to "
         f"{samples[-1]['mib']} MiB (from one sample to another; the median of the last minute is "
         f"{100 * results['growth_of_medians']:.1f} % above that of the second); "
@@ -197,7 +197,7 @@ def _soak(record: Record) -> Iterator[str]:
 
 def _fuzz(record: Record) -> Iterator[str]:
     results = record["results"]
-    yield "### Damaged pictures"
+    yield "### Damaged images"
     yield ""
     codes = ", ".join(f"{number} {code}" for code, number in results["codes"].items())
     yield (
@@ -210,7 +210,7 @@ def _faults(record: Record) -> Iterator[str]:
     yield "### What is lost when something breaks"
     yield ""
     yield (
-        f"{record['settings']['clients']} clients send single pictures, each on a connection of its own, while it "
+        f"{record['settings']['clients']} clients send single images, each on a connection of its own, while it "
         f"happens; {record['settings']['strangers']} strangers where there are any. Not accepted: there was no one to "
         "connect to, or a process said that it was not ready yet. Refused (429): strangers had filled the queue."
     )

@@ -2,8 +2,8 @@
 
     python -m tests.load.throughput --seconds 60
 
-Writes docs/records/service-throughput.json: pictures per second of the bare ONNX Runtime session and of the service
-for requests of 1 and of 16 pictures, interleaved; then an open loop at 0.5, 0.8, 1, 2 and 5 times the capacity. The
+Writes docs/records/service-throughput.json: images per second of the bare ONNX Runtime session and of the service
+for requests of 1 and of 16 images, interleaved; then an open loop at 0.5, 0.8, 1, 2 and 5 times the capacity. The
 bare session runs twice: in all threads, one run after the other, and as the service runs it, in lanes side by side.
 """
 
@@ -26,15 +26,15 @@ _FACTORS = (0.5, 0.8, 1.0, 2.0, 5.0)
 
 
 def bare(localizer: Localizer, batch: int, lanes: int, seconds: float) -> float:
-    """Pictures per second of the network alone, in so many threads that each wait for its answer."""
+    """Images per second of the network alone, in so many threads that each wait for its answer."""
     side = localizer.engine.metadata.input_size
-    pictures = np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
+    images = np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
     begin = time.monotonic()
 
     def lane() -> int:
         runs = 0
         while time.monotonic() - begin < seconds:
-            localizer.engine.run(pictures)
+            localizer.engine.run(images)
             runs += 1
         return runs
 
@@ -44,11 +44,11 @@ def bare(localizer: Localizer, batch: int, lanes: int, seconds: float) -> float:
 
 
 def requests_of(size: int) -> list[bytes]:
-    """Encoded requests of so many pictures each."""
-    pictures = photographs()
+    """Encoded requests of so many images each."""
+    images = photographs()
     return [
-        encode_request("/colocalize", [pictures[(start + i) % len(pictures)] for i in range(size)], mode="attention")
-        for start in range(len(pictures))
+        encode_request("/colocalize", [images[(start + i) % len(images)] for i in range(size)], mode="attention")
+        for start in range(len(images))
     ]
 
 
@@ -107,7 +107,7 @@ def main() -> None:
         "seconds": options.seconds, "rounds": options.rounds, "batch": batch, "lanes": lanes,
         "threads": settings.network_threads(), "threads_alone": settings.threads_alone(),
     }  # fmt: skip
-    print(write_record("service-throughput", {**told, "picture": "JPEG 640 x 480"}, results))  # noqa: T201
+    print(write_record("service-throughput", {**told, "image": "JPEG 640 x 480"}, results))  # noqa: T201
 
 
 if __name__ == "__main__":

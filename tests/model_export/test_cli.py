@@ -17,7 +17,7 @@ from model_export.source import NetworkSource
 from tests.model_export.networks import change_a_weight, write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "examples" / "images"
+IMAGES = ROOT / "examples" / "images"
 MODELS = ROOT / "colocalization" / "models"
 
 
@@ -34,9 +34,9 @@ def export(*arguments: object) -> Result:
 
 def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder" / "tiny.onnx"
-    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64, "--licence", "CC BY 4.0")
+    done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64, "--licence", "CC BY 4.0")
     assert done.exit_code == 0, done.output
-    assert "parity on 15 pictures: attention " in done.output
+    assert "parity on 15 images: attention " in done.output
     assert f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in done.output.replace("\n", " ")
     assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
     localizer = Localizer.load(out, device="cpu", threads=1)
@@ -44,7 +44,7 @@ def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
     assert (metadata.name, metadata.backbone, metadata.input_size) == ("tiny", "resnet10t", 64)
     assert (metadata.licence, metadata.gate, metadata.pooling) == ("CC BY 4.0", True, "ptap")
     assert localizer.engine.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
-    results = localizer.localize(sorted(PICTURES.iterdir())[:3]).images
+    results = localizer.localize(sorted(IMAGES.iterdir())[:3]).images
     assert all(one.error is None for one in results)
     assert any(one.boxes for one in results)
 
@@ -61,7 +61,7 @@ def test_parity_failure_leaves_the_file_that_was_there(
     out = tmp_path / "out" / "tiny.onnx"
     out.parent.mkdir()
     out.write_bytes(b"the old one")
-    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64)
+    done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
     assert "colocalize export: the exported model" in done.output
     assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
@@ -75,21 +75,21 @@ def test_parity_failure_writes_nothing(checkpoint: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(cli, "check_parity", differs)
     monkeypatch.setattr(cli, "build_model", lambda *arguments: onnx.ModelProto())
     out = tmp_path / "out" / "tiny.onnx"
-    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64)
+    done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
     assert "colocalize export: the exported model differs from torch" in done.output
     assert list(out.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_no_pictures_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool) -> None:
-    folder = tmp_path / "pictures"
+def test_no_images_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "images"
     if exists:
         folder.mkdir()
         (folder / "notes.txt").touch()
     done = export(checkpoint, "--out", tmp_path / "tiny.onnx", "--parity-images", folder, "--input-size", 64)
     assert done.exit_code == 2
-    assert "there are no pictures (.jpeg, .jpg, .png, .webp) in" in done.output
+    assert "there are no images (.jpeg, .jpg, .png, .webp) in" in done.output
     assert str(folder) in done.output.replace("\n", "")
     assert not (tmp_path / "tiny.onnx").exists()
 
@@ -105,7 +105,7 @@ def test_no_pictures_to_compare_on(checkpoint: Path, tmp_path: Path, exists: boo
 )
 def test_what_cannot_be_exported(checkpoint: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     given = [one.format(checkpoint=checkpoint, folder=tmp_path) for one in arguments]
-    done = export(*given, "--out", tmp_path / "tiny.onnx", "--parity-images", PICTURES)
+    done = export(*given, "--out", tmp_path / "tiny.onnx", "--parity-images", IMAGES)
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
@@ -119,7 +119,7 @@ def test_out_must_be_a_file(
     out: str, problem: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = export(checkpoint, "--out", out, "--parity-images", PICTURES, "--input-size", 64)
+    done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
     said = " ".join(re.sub("│", " ", done.output).split())
     assert f"'--out': must be the name of a file to write, such as model.onnx, {problem}" in said

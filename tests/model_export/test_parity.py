@@ -13,7 +13,7 @@ from model_export.parity import TOLERANCES, Tolerance, check_parity, relative_di
 from model_export.source import NetworkSource
 from tests.model_export.networks import change_a_weight, tiny_source
 
-PICTURES = sorted((Path(__file__).resolve().parents[2] / "examples" / "images").iterdir())[:3]
+IMAGES = sorted((Path(__file__).resolve().parents[2] / "examples" / "images").iterdir())[:3]
 
 
 @pytest.fixture(scope="module")
@@ -38,45 +38,45 @@ def changed(model: Path, tmp_path: Path, change: float) -> Path:
 
 
 def test_report(source: NetworkSource, model: Path) -> None:
-    report = check_parity(source.network, model, PICTURES)
+    report = check_parity(source.network, model, IMAGES)
     assert report.images == 3
     assert 0 <= report.attention <= TOLERANCES["fp32"].maps
     assert 0 <= report.features <= TOLERANCES["fp32"].maps
     assert report.iou >= TOLERANCES["fp32"].iou
-    assert str(report).startswith("parity on 3 pictures: attention ")
+    assert str(report).startswith("parity on 3 images: attention ")
 
 
 @pytest.mark.parametrize("change", [0.5, 0.01, float("nan"), float("inf")])
 def test_other_weights_are_found(source: NetworkSource, model: Path, tmp_path: Path, change: float) -> None:
     with pytest.raises(ParityError, match=r"the exported model|boxes from ONNX Runtime"):
-        check_parity(source.network, changed(model, tmp_path, change), PICTURES)
+        check_parity(source.network, changed(model, tmp_path, change), IMAGES)
 
 
 def test_tolerance_is_the_limit(source: NetworkSource, model: Path) -> None:
-    with pytest.raises(ParityError, match="by more than 0: parity on 1 pictures"):
-        check_parity(source.network, model, PICTURES[:1], tolerance=Tolerance(0.0, 1.0))
+    with pytest.raises(ParityError, match="by more than 0: parity on 1 images"):
+        check_parity(source.network, model, IMAGES[:1], tolerance=Tolerance(0.0, 1.0))
 
 
 def test_boxes_count_too(source: NetworkSource, model: Path, tmp_path: Path) -> None:
     other = changed(model, tmp_path, 0.5)
-    with pytest.raises(ParityError, match="boxes differ from torch's: parity on 3 pictures"):
-        check_parity(source.network, other, PICTURES, tolerance=Tolerance(1e9, 0.999999))
-    assert check_parity(source.network, other, PICTURES, tolerance=Tolerance(1e9, 0.0)).iou < 0.999999
+    with pytest.raises(ParityError, match="boxes differ from torch's: parity on 3 images"):
+        check_parity(source.network, other, IMAGES, tolerance=Tolerance(1e9, 0.999999))
+    assert check_parity(source.network, other, IMAGES, tolerance=Tolerance(1e9, 0.0)).iou < 0.999999
 
 
 def test_other_network_is_found(model: Path) -> None:
     torch.manual_seed(5)
     other = tiny_source("max")
     with pytest.raises(ParityError):
-        check_parity(other.network, model, PICTURES)
+        check_parity(other.network, model, IMAGES)
 
 
-def test_no_pictures(source: NetworkSource, model: Path) -> None:
-    with pytest.raises(ParityError, match="at least one picture"):
+def test_no_images(source: NetworkSource, model: Path) -> None:
+    with pytest.raises(ParityError, match="at least one image"):
         check_parity(source.network, model, [])
 
 
-def test_unreadable_picture_is_named(source: NetworkSource, model: Path, tmp_path: Path) -> None:
+def test_unreadable_image_is_named(source: NetworkSource, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "empty.jpg"
     path.touch()
     with pytest.raises(ParityError, match=r"cannot compare on empty\.jpg: the file has 0 bytes"):

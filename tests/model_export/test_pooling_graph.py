@@ -66,17 +66,17 @@ def weighted(features: np.ndarray, gate: bool) -> np.ndarray:
 
 
 def reference(f_w: np.ndarray, kind: Pooling, k: int) -> np.ndarray:
-    """The pooling by its definition, pixel by pixel and picture by picture."""
+    """The pooling by its definition, pixel by pixel and image by image."""
     if kind in ("max", "avg"):
         return np.asarray(f_w.max(axis=1) if kind == "max" else f_w.mean(axis=1))
     out = np.empty((f_w.shape[0], *f_w.shape[2:]))
-    for n, picture in enumerate(f_w):
+    for n, image in enumerate(f_w):
         if kind == "channel":
-            chosen = sorted(range(len(picture)), key=lambda c: (-picture[c].mean(), c))[:k]
-            out[n] = sum(picture[c] for c in chosen) / k
+            chosen = sorted(range(len(image)), key=lambda c: (-image[c].mean(), c))[:k]
+            out[n] = sum(image[c] for c in chosen) / k
         else:
             for y, x in np.ndindex(out.shape[1:]):
-                out[n, y, x] = sum(sorted(picture[:, y, x], reverse=True)[:k]) / k
+                out[n, y, x] = sum(sorted(image[:, y, x], reverse=True)[:k]) / k
     return out
 
 
@@ -126,21 +126,21 @@ CONTENTS = ["dense", "sparse", "positive", "negative", "constant", "zero", "tied
     gate=st.booleans(),
     content=st.sampled_from(CONTENTS),
     channels=st.integers(1, 24),
-    pictures=st.integers(1, 3),
+    images=st.integers(1, 3),
     share=st.floats(0.01, 1.0),
     seed=st.integers(0, 10_000),
 )
 def test_graph_equals_numpy(
-    kind: Pooling, gate: bool, content: str, channels: int, pictures: int, share: float, seed: int
+    kind: Pooling, gate: bool, content: str, channels: int, images: int, share: float, seed: int
 ) -> None:
-    features = make(content, (pictures, channels, CELLS, CELLS), seed)
+    features = make(content, (images, channels, CELLS, CELLS), seed)
     k = top_count(share, channels)
     f_w = weighted(features, gate)
     # Equal features of the plain kinds are tied exactly, which the lower channel wins in ONNX and in the reference.
     tied_exactly = not gate and content in ("constant", "zero", "tied")
     assume(kind != "channel" or tied_exactly or choice_is_clear(f_w, k))
     found = run_graph(features, make_pooling(kind, share, gate), nonnegative=bool((features >= 0).all()))
-    assert (found.shape, found.dtype) == ((pictures, CELLS, CELLS), np.float32)
+    assert (found.shape, found.dtype) == ((images, CELLS, CELLS), np.float32)
     assert_equal(found, f_w, reference(f_w, kind, k), kind, k)
 
 
@@ -193,7 +193,7 @@ def test_an_untrained_gate_halves() -> None:
     np.testing.assert_allclose(run_graph(features, AttentionPooling("ptap", 0.7, gate=True)), plain / 2, rtol=1e-6)
 
 
-def test_pictures_of_a_batch_do_not_meet() -> None:
+def test_images_of_a_batch_do_not_meet() -> None:
     features = make("dense", (3, 9, CELLS, CELLS), 6)
     for kind in get_args(Pooling):
         pooling = make_pooling(kind, 0.5, True)
@@ -248,7 +248,7 @@ def test_channels_left_out_far_below_cost_no_digits(distance: float) -> None:
 
 
 def test_features_are_summed_only_where_no_pixel_has_more_than_k_positive_ones() -> None:
-    # k = 2 of 4: the first pixel has 2 positive values, in the second picture the last one has 3.
+    # k = 2 of 4: the first pixel has 2 positive values, in the second image the last one has 3.
     features = np.zeros((2, 4, 2, 2), np.float32)
     features[:, :2, 0, 0] = 3, 5
     features[1, 1:, 1, 1] = 2, 9, 4

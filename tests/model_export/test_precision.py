@@ -22,13 +22,13 @@ from model_export.precision import quantize
 from tests.model_export.networks import tiny_source
 from training.backbones import create_backbone
 
-PICTURES = sorted((Path(__file__).resolve().parents[2] / "examples" / "images").iterdir())[:4]
+IMAGES = sorted((Path(__file__).resolve().parents[2] / "examples" / "images").iterdir())[:4]
 SIZE = 96
 
 
 def inputs() -> list[np.ndarray]:
     transform = describe(tiny_source(), SIZE).transform()
-    return [transform(decode(picture).rgb) for picture in PICTURES]
+    return [transform(decode(image).rgb) for image in IMAGES]
 
 
 def weight_types(model: onnx.ModelProto) -> Counter[int]:
@@ -58,7 +58,7 @@ def test_is_smaller_and_near_the_network(exported: Path) -> None:
     expected = TensorProto.FLOAT16 if exported.stem == "fp16" else TensorProto.INT8
     assert types[expected] > sum(types.values()) / 2
     source = tiny_source(feature_map="head")
-    report = check_parity(source.network, exported, PICTURES, tolerance=TOLERANCES[exported.stem])
+    report = check_parity(source.network, exported, IMAGES, tolerance=TOLERANCES[exported.stem])
     assert report.features > TOLERANCES["fp32"].maps  # or nothing would have been converted
 
 
@@ -141,8 +141,8 @@ def test_the_shift_of_the_mean_is_that_of_a_convolution_with_rounded_weights(gro
     integers, steps = round_weights(weights)
     assert np.abs(integers).reshape(8, -1).max(axis=1).tolist() == [127] * 8
     rounded = integers * steps.astype(np.float64)[:, None, None, None]
-    picture = torch.from_numpy(flat).expand(1, 3, 3, 4).permute(0, 3, 1, 2)  # the same everywhere: its mean is all
-    both = [torch.conv2d(picture, torch.from_numpy(one).double(), groups=groups) for one in (rounded, weights)]
+    image = torch.from_numpy(flat).expand(1, 3, 3, 4).permute(0, 3, 1, 2)  # the same everywhere: its mean is all
+    both = [torch.conv2d(image, torch.from_numpy(one).double(), groups=groups) for one in (rounded, weights)]
     expected = (both[0] - both[1]).numpy()[0, :, 0, 0]
     np.testing.assert_allclose(mean_shift(weights, flat), expected, atol=1e-6)
 
@@ -233,7 +233,7 @@ def test_in_se_resnet50_the_last_convolution_is_before_the_gate() -> None:
 
 def test_nothing_to_calibrate_on() -> None:
     source = tiny_source()
-    with pytest.raises(ExportError, match="at least one picture"):
+    with pytest.raises(ExportError, match="at least one image"):
         build_model(source, describe(source, SIZE, "int8"))
 
 

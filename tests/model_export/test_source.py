@@ -38,7 +38,7 @@ def test_checkpoint(tmp_path: Path) -> None:
     config = write_checkpoint(path)
     source = from_checkpoint(path, "CC0-1.0")
     assert (source.name, source.licence) == ("birds", "CC0-1.0")
-    assert source.training_data == "3 pictures without labels, from none weights"
+    assert source.training_data == "3 images without labels, from none weights"
     assert not source.network.training
     assert source.network.backbone.name == config.backbone.name
     stored, state = read_checkpoint(path).network, source.network.state_dict()

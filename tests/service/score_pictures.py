@@ -1,4 +1,4 @@
-"""Pictures whose boxes can be worked out by hand over the dummy engine: a white square on black."""
+"""Images whose boxes can be worked out by hand over the dummy engine: a white square on black."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +13,7 @@ SIDE = 64
 def write_square(
     path: Path, x0: int, y0: int, side: int = 16, *, size: tuple[int, int] = (SIDE, SIDE), level: int = 255
 ) -> Path:
-    """A black picture with a white square; PNG unless the name ends otherwise."""
+    """A black image with a white square; PNG unless the name ends otherwise."""
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     pixels[y0 : y0 + side, x0 : x0 + side] = level
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ def write_square(
 
 
 def write_squares(folder: Path, count: int) -> list[str]:
-    """`count` pictures `p0.png` ... with the square at a place of its own; gives their names."""
+    """`count` images `p0.png` ... with the square at a place of its own; gives their names."""
     names = [f"p{number}.png" for number in range(count)]
     for number, name in enumerate(names):
         write_square(folder / name, number * 8 % 48, number * 16 % 48)

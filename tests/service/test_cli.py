@@ -23,7 +23,7 @@ from service.scoring.progress import Progress
 from service.scoring.scorer import ScoreOptions, Scorer
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
-from tests.service.score_pictures import write_square, write_squares
+from tests.service.score_images import write_square, write_squares
 
 runner = CliRunner()
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,14 +76,14 @@ def test_every_command_has_help(command: str) -> None:
 
 def test_score_writes_predictions_and_a_closing_table(engine: DummyEngine, tmp_path: Path) -> None:
     write_squares(tmp_path / "set", 3)
-    (tmp_path / "set/notes.txt").write_text("not a picture")
+    (tmp_path / "set/notes.txt").write_text("not an image")
     code, out, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
     assert code == 0
     assert paths(tmp_path / "out") == ["p0.png", "p1.png", "p2.png"]
     table = rows(out)
-    assert (table["mode"], table["pictures"], table["with a box"], table["that failed"]) == ("common", "3", "3", "0")
-    assert table["files that are no pictures"] == "1"
-    assert "Scoring: 3/3 pictures" in err  # plain lines, since this is no terminal
+    assert (table["mode"], table["images"], table["with a box"], table["that failed"]) == ("common", "3", "3", "0")
+    assert table["files that are no images"] == "1"
+    assert "Scoring: 3/3 images" in err  # plain lines, since this is no terminal
 
 
 def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("threads", "lanes", "of_one_operator"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (16, 4, 13)])
-def test_the_cpu_runs_pictures_side_by_side_with_one_thread_a_core(
+def test_the_cpu_runs_images_side_by_side_with_one_thread_a_core(
     engine: DummyEngine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,7 +191,7 @@ def test_names_from_standard_input_and_from_a_file(engine: DummyEngine, tmp_path
     assert paths(tmp_path / "out") == ["p1.png"]
 
 
-def test_failed_pictures_are_named_and_the_exit_code_tells(engine: DummyEngine, tmp_path: Path) -> None:
+def test_failed_images_are_named_and_the_exit_code_tells(engine: DummyEngine, tmp_path: Path) -> None:
     write_squares(tmp_path / "set", 2)
     for number in range(7):
         (tmp_path / f"set/bad{number}.jpg").write_bytes(b"")
@@ -203,29 +203,29 @@ def test_failed_pictures_are_named_and_the_exit_code_tells(engine: DummyEngine, 
     assert (rows(out)["that failed"], rows(out)["empty file"]) == ("7", "7")
 
 
-def test_strict_makes_files_that_are_no_pictures_errors(engine: DummyEngine, tmp_path: Path) -> None:
+def test_strict_makes_files_that_are_no_images_errors(engine: DummyEngine, tmp_path: Path) -> None:
     write_squares(tmp_path / "set", 2)
-    (tmp_path / "set/notes.txt").write_text("not a picture")
+    (tmp_path / "set/notes.txt").write_text("not an image")
     code, _, err = run("score", tmp_path / "set", "--out", tmp_path / "out", "--strict")
     assert code == 1
-    assert "failed: 'notes.txt': not a picture in an allowed format" in err
+    assert "failed: 'notes.txt': not an image in an allowed format" in err
 
 
-def test_one_picture_falls_back_to_attention_and_says_so(engine: DummyEngine, tmp_path: Path) -> None:
+def test_one_image_falls_back_to_attention_and_says_so(engine: DummyEngine, tmp_path: Path) -> None:
     write_square(tmp_path / "a.png", 8, 8)
     code, out, err = run("score", tmp_path / "a.png", "--out", tmp_path / "out")
     assert code == 0
-    assert "warning: mode 'common' needs at least two readable pictures; used 'attention'" in err
+    assert "warning: mode 'common' needs at least two readable images; used 'attention'" in err
     assert rows(out)["mode"] == "attention"
 
 
-def test_pictures_that_share_nothing_fall_back_too_on_every_run(engine: DummyEngine, tmp_path: Path) -> None:
+def test_images_that_share_nothing_fall_back_too_on_every_run(engine: DummyEngine, tmp_path: Path) -> None:
     for number in range(3):
         write_square(tmp_path / f"set/{number}.png", 0, 0, 0)  # black
     for reused in ("0", "3"):
         code, out, err = run("score", tmp_path / "set", "--out", tmp_path / "out")
         assert code == 0
-        assert "warning: mode 'common' found no object that the pictures share; used 'attention'" in err
+        assert "warning: mode 'common' found no object that the images share; used 'attention'" in err
         assert (rows(out)["mode"], rows(out)["taken over from an earlier run"]) == ("attention", reused)
 
 
@@ -257,9 +257,9 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         ([""], "an INPUT is empty"),
         (["--files-from", "nope.txt"], "cannot read 'nope.txt': No such file or directory"),
         (["one", "--files-from", "two"], "cannot read 'two': Is a directory"),
-        (["empty"], "no picture found in 'empty'"),
+        (["empty"], "no image found in 'empty'"),
         (["one", "two"], "'one/a.png' and 'two/a.png' would both be called 'a.png'"),
-        (["one", "--files-from", "-"], "no picture found in the 0 names given"),
+        (["one", "--files-from", "-"], "no image found in the 0 names given"),
         (["one", "--out", "one"], "the results cannot go into the very folder that is scored, 'one'"),
         (["one", "--out", "a_file"], "--out must be a folder, but 'a_file' is a file"),
         (["mixed", "--format", "yolo"], "YOLO would call the labels"),

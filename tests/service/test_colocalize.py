@@ -26,18 +26,18 @@ def test_box_is_where_the_white_square_is(client: TestClient, jpeg: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("asked", "pictures", "used"),
+    ("asked", "images", "used"),
     [("common", 2, "common"), ("common", 1, "attention"), ("attention", 2, "attention")],
 )
-def test_mode_falls_back_to_attention_for_a_single_picture(
-    client: TestClient, jpeg: bytes, asked: str, pictures: int, used: str
+def test_mode_falls_back_to_attention_for_a_single_image(
+    client: TestClient, jpeg: bytes, asked: str, count: int, used: str
 ) -> None:
-    answer = client.post("/colocalize", files=images(*[jpeg] * pictures), data={"mode": asked})
+    answer = client.post("/colocalize", files=images(*[jpeg] * count), data={"mode": asked})
     assert answer.json()["mode"] == used
 
 
-def test_one_readable_picture_among_bad_ones_is_answered_in_attention_mode(client: TestClient, jpeg: bytes) -> None:
-    answer = client.post("/colocalize", files=images(b"", jpeg, b"no picture")).json()
+def test_one_readable_image_among_bad_ones_is_answered_in_attention_mode(client: TestClient, jpeg: bytes) -> None:
+    answer = client.post("/colocalize", files=images(b"", jpeg, b"no image")).json()
     assert answer["mode"] == "attention"
     assert [image["error"] and image["error"]["code"] for image in answer["images"]] == [
         "empty_file", None, "unsupported_format",
@@ -59,10 +59,10 @@ def test_query_and_form_fields_mean_the_same_and_the_form_wins(client: TestClien
 
 
 @pytest.mark.parametrize("kind", ["png", "overlay"])
-def test_heatmap_as_picture(client: TestClient, jpeg: bytes, kind: str) -> None:
+def test_heatmap_as_image(client: TestClient, jpeg: bytes, kind: str) -> None:
     (image,) = client.post("/colocalize", files=images(jpeg), data={"heatmap": kind}).json()["images"]
-    picture = Image.open(io.BytesIO(base64.b64decode(image["heatmap"]["data"])))
-    assert (picture.format, picture.size, image["heatmap"]["media_type"]) == ("PNG", (64, 64), "image/png")
+    drawn = Image.open(io.BytesIO(base64.b64decode(image["heatmap"]["data"])))
+    assert (drawn.format, drawn.size, image["heatmap"]["media_type"]) == ("PNG", (64, 64), "image/png")
 
 
 def test_heatmap_as_array_is_hot_in_the_square_and_cold_outside(client: TestClient, jpeg: bytes) -> None:
@@ -73,7 +73,7 @@ def test_heatmap_as_array_is_hot_in_the_square_and_cold_outside(client: TestClie
     assert heat[56, 56] < 0.05
 
 
-def test_timing_adds_up_for_a_single_picture(client: TestClient, jpeg: bytes) -> None:
+def test_timing_adds_up_for_a_single_image(client: TestClient, jpeg: bytes) -> None:
     answer = client.post("/colocalize", files=images(jpeg))
     spent = answer.json()["timing_ms"]
     stages = sum(spent[stage] for stage in ("queue", "decode", "inference", "postprocess"))
@@ -101,20 +101,20 @@ def test_bad_parameters_are_named(
     assert named in answer.json()["detail"]
 
 
-def test_set_without_a_picture(client: TestClient) -> None:
+def test_set_without_an_image(client: TestClient) -> None:
     answer = client.post("/colocalize", files={"mode": (None, "common")})
     assert (answer.status_code, answer.json()["code"]) == (422, "no_images")
 
 
-def test_set_without_a_readable_picture(client: TestClient) -> None:
-    answer = client.post("/colocalize", files=images(b"", b"no picture"))
+def test_set_without_a_readable_image(client: TestClient) -> None:
+    answer = client.post("/colocalize", files=images(b"", b"no image"))
     assert (answer.status_code, answer.json()["code"]) == (422, "no_readable_image")
     errors = answer.json()["errors"]
     assert [error["code"] for error in errors] == ["empty_file", "unsupported_format"]
     assert [error["name"] for error in errors] == ["0.jpg", "1.jpg"]
 
 
-def test_too_large_picture_spares_its_set_and_is_413_by_itself(start: Start, jpeg: bytes) -> None:
+def test_too_large_image_spares_its_set_and_is_413_by_itself(start: Start, jpeg: bytes) -> None:
     with start(max_image_bytes=len(jpeg)) as client:
         together = client.post("/colocalize", files=images(jpeg, jpeg + b"\0"))
         alone = client.post("/colocalize", files=images(jpeg + b"\0"))
@@ -125,7 +125,7 @@ def test_too_large_picture_spares_its_set_and_is_413_by_itself(start: Start, jpe
     assert (alone.status_code, alone.json()["code"]) == (413, "image_too_large")
 
 
-def test_too_many_pictures(start: Start, jpeg: bytes) -> None:
+def test_too_many_images(start: Start, jpeg: bytes) -> None:
     with start(max_images=2) as client:
         assert client.post("/colocalize", files=images(jpeg, jpeg)).status_code == 200
         answer = client.post("/colocalize", files=images(jpeg, jpeg, jpeg))

@@ -9,7 +9,7 @@ from service.contact_sheet import TILE_SIDE, Tile, contact_sheet
 
 @pytest.fixture
 def blue(tmp_path: Path) -> Path:
-    """A wide blue picture."""
+    """A wide blue image."""
     path = tmp_path / "blue.png"
     Image.new("RGB", (480, 240), (0, 0, 255)).save(path)
     return path
@@ -23,7 +23,7 @@ def test_the_grid_is_about_square_up_to_eight_columns(count: int, columns: int, 
     assert sheet.size == (columns * 248 + 8, rows * 268 + 8)
 
 
-def test_a_picture_is_fitted_into_the_middle_of_its_tile(blue: Path) -> None:
+def test_an_image_is_fitted_into_the_middle_of_its_tile(blue: Path) -> None:
     pixels = np.asarray(contact_sheet([Tile("", blue)]))
     is_blue = (pixels == (0, 0, 255)).all(axis=2)
     ys, xs = np.nonzero(is_blue)

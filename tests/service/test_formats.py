@@ -48,7 +48,7 @@ def write(kind: Format, out: Path, predictions: list[Prediction] = PREDICTIONS) 
     return write_format(kind, lambda: iter(predictions), out, label="bird", model="net 1.0")
 
 
-def test_csv_has_a_row_for_every_box_and_for_every_picture_without_one(tmp_path: Path) -> None:
+def test_csv_has_a_row_for_every_box_and_for_every_image_without_one(tmp_path: Path) -> None:
     path = write("csv", tmp_path)
     assert path == tmp_path / "predictions.csv"
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
@@ -105,14 +105,14 @@ def test_json_is_whole_without_anything_to_list(tmp_path: Path, kind: Format, co
     assert content == ([] if kind == "labelstudio" else {**content, "images": [], "annotations": []})
 
 
-def test_yolo_has_five_columns_relative_to_the_picture(tmp_path: Path) -> None:
+def test_yolo_has_five_columns_relative_to_the_image(tmp_path: Path) -> None:
     folder = write("yolo", tmp_path)
     assert (folder / "classes.txt").read_text() == "bird\n"
     # x centre 70 / 200, y centre 35 / 100, width 100 / 200, height 50 / 100
     assert (folder / "labels/birds/a b.txt").read_text() == (
         "0 0.350000 0.350000 0.500000 0.500000\n0 0.500000 0.500000 1.000000 1.000000\n"
     )
-    assert (folder / "labels/nothing\udcff.txt").read_text() == ""  # a picture of background
+    assert (folder / "labels/nothing\udcff.txt").read_text() == ""  # an image of background
     assert not (folder / "labels/broken.txt").exists()
 
 

@@ -1,4 +1,4 @@
-"""Random requests made from the OpenAPI document, and damaged pictures."""
+"""Random requests made from the OpenAPI document, and damaged images."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def test_answers_conform_to_the_document(service: Running, method: str, path: st
     def check(case: schemathesis.Case) -> None:
         nonlocal tried
         tried += 1
-        # A schema cannot say which bytes are a picture, so that valid bodies may well be refused with 422.
+        # A schema cannot say which bytes are an image, so that valid bodies may well be refused with 422.
         case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
     check()
@@ -44,12 +44,12 @@ def test_answers_conform_to_the_document(service: Running, method: str, path: st
 
 
 @pytest.mark.parametrize(("name", "content"), seeds())
-def test_every_kind_of_picture_is_read(name: str, content: bytes) -> None:
+def test_every_kind_of_image_is_read(name: str, content: bytes) -> None:
     image = decode(content)
     assert (image.width, image.height, image.rgb.shape) == (48, 48, (48, 48, 3))
 
 
-def test_damaged_pictures_are_read_or_refused_with_a_code() -> None:
+def test_damaged_images_are_read_or_refused_with_a_code() -> None:
     limits = ImageLimits(max_pixels=1_000_000)
     codes: dict[str, int] = {}
     for name, content in mutated(1500):
@@ -64,7 +64,7 @@ def test_damaged_pictures_are_read_or_refused_with_a_code() -> None:
     assert sum(codes.values()) == 1500
 
 
-def test_damaged_pictures_over_http(start: Start) -> None:
+def test_damaged_images_over_http(start: Start) -> None:
     with start(max_pixels=1_000_000) as client:
         damaged = list(mutated(320, seed=1))
         for first in range(0, len(damaged), 32):

@@ -10,11 +10,11 @@ JPEG = b"\xff\xd8\xff\xe0 and so on"
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder `set` with pictures on several levels, things that are none, and hidden ones; its parent is entered."""
+    """A folder `set` with images on several levels, things that are none, and hidden ones; its parent is entered."""
     for name in ("set/b2.jpg", "set/b10.JPG", "set/a/x.png", "set/a/deep/er/y.webp", "other/a/x.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(JPEG)
-    (tmp_path / "set/notes.txt").write_text("not a picture")
+    (tmp_path / "set/notes.txt").write_text("not an image")
     (tmp_path / "set/no_ending").write_bytes(JPEG)
     (tmp_path / "set/.hidden.jpg").write_bytes(JPEG)
     (tmp_path / "set/.cache").mkdir()
@@ -27,7 +27,7 @@ def names(*inputs: str, **options: object) -> list[str]:
     return [file.name for file in discover(inputs, **options).files]  # type: ignore[arg-type]
 
 
-def test_a_folder_gives_its_pictures_in_natural_order_with_relative_names(tree: Path) -> None:
+def test_a_folder_gives_its_images_in_natural_order_with_relative_names(tree: Path) -> None:
     found = discover(["set"])
     assert [file.name for file in found.files] == ["a/deep/er/y.webp", "a/x.png", "b2.jpg", "b10.JPG", "no_ending"]
     assert found.skipped == 1  # notes.txt; hidden files are not counted
@@ -38,11 +38,11 @@ def test_a_folder_gives_its_pictures_in_natural_order_with_relative_names(tree: 
 
 
 @pytest.mark.parametrize("given", [["set", "set"], ["set", "./set"], ["set/notes.txt", "set"]])
-def test_a_file_that_is_no_picture_counts_once_however_often_it_is_given(tree: Path, given: list[str]) -> None:
+def test_a_file_that_is_no_image_counts_once_however_often_it_is_given(tree: Path, given: list[str]) -> None:
     assert discover(given).skipped == 1
 
 
-def test_strict_keeps_what_is_no_picture(tree: Path) -> None:
+def test_strict_keeps_what_is_no_image(tree: Path) -> None:
     assert "notes.txt" in names("set", strict=True)
     assert discover(["set"], strict=True).skipped == 0
 
@@ -77,7 +77,7 @@ def test_an_existing_name_with_wildcards_in_it_is_no_pattern(tree: Path) -> None
         (["missing"], "there is no file or folder 'missing'"),
         (["set/*.bmp"], r"nothing matches 'set/\*.bmp'"),
         (["set/**/*.bmp"], "nothing matches"),
-        (["set/notes.txt"], r"no picture found in 'set/notes.txt' \(1 files are not pictures\)"),
+        (["set/notes.txt"], r"no image found in 'set/notes.txt' \(1 files are not images\)"),
         (["set", "other"], r"'set/a/x.png' and 'other/a/x.png' would both be called 'a/x.png'"),
     ],
 )
@@ -87,7 +87,7 @@ def test_what_cannot_be_scored_is_an_error(tree: Path, given: list[str], message
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no picture found in"):
+    with pytest.raises(InputError, match="no image found in"):
         discover([str(tmp_path)])
 
 
@@ -113,7 +113,7 @@ def test_a_list_takes_one_folder(tree: Path, inputs: list[str]) -> None:
 
 
 def test_an_empty_list_is_an_error(tree: Path) -> None:
-    with pytest.raises(InputError, match="no picture found in the 0 names given"):
+    with pytest.raises(InputError, match="no image found in the 0 names given"):
         discover([], names=[])
 
 
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tree: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("content", "is_picture"),
+    ("content", "is_image"),
     [
         (JPEG, True),
         (b"\x89PNG\r\n\x1a\n", True),
@@ -172,11 +172,11 @@ def test_a_folder_that_cannot_be_listed_is_named(tree: Path, monkeypatch: pytest
     ],
 )
 def test_files_without_a_known_ending_are_told_by_their_first_bytes(
-    tmp_path: Path, content: bytes, is_picture: bool
+    tmp_path: Path, content: bytes, is_image: bool
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "unknown").write_bytes(content)
-    assert ("unknown" in names(str(tmp_path))) is is_picture
+    assert ("unknown" in names(str(tmp_path))) is is_image
 
 
 @pytest.mark.parametrize("ending", ["heic", "avif", "CR2"])

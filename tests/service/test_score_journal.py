@@ -82,7 +82,7 @@ def test_a_file_that_is_no_journal_is_begun_anew(path: Path, content: bytes) -> 
     [
         (InputFile("a", "/x/a", 10, 99), True),
         (InputFile("a", "/moved/elsewhere/a", 10, 99), True),
-        (InputFile("b/a", "/x/b/a", 10, 99), False),  # the same base name in another folder is another picture
+        (InputFile("b/a", "/x/b/a", 10, 99), False),  # the same base name in another folder is another image
         (InputFile("a", "/x/a", 11, 99), False),
         (InputFile("a", "/x/a", 10, 98), False),
         (InputFile("a", "/x/a", None, None), False),
@@ -92,7 +92,7 @@ def test_an_entry_is_of_an_unchanged_file_under_its_full_name(file: InputFile, s
     assert entry("a").is_of(file) is same
 
 
-def test_a_failed_picture_is_tried_again() -> None:
+def test_a_failed_image_is_tried_again() -> None:
     failed = to_prediction("a", ImageResult.failed(ImageError("not_readable", "no permission")))
     assert not replace(entry("a"), prediction=failed).is_of(InputFile("a", "/x/a", 10, 99))
 

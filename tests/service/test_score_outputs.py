@@ -63,7 +63,7 @@ def test_files_of_someone_else_stay(folder: Folder) -> None:
     for name in ("notes.txt", "overlays/own.jpg"):
         (folder.out / name).parent.mkdir(exist_ok=True)
         (folder.out / name).write_text("my own")
-    folder.run("overlays/a.jpg", planned=["overlays/own.jpg"])  # planned, and then not written: the picture failed
+    folder.run("overlays/a.jpg", planned=["overlays/own.jpg"])  # planned, and then not written: the image failed
     assert folder.run(predictions=OTHER) == Cleared(removed=1)
     assert folder.files() == {"notes.txt", "overlays", "overlays/own.jpg"}
 

@@ -72,7 +72,7 @@ def test_what_is_in_flight_does_not_grow_with_the_number_of_items(sizes: Pipelin
 
 
 def test_stages_overlap() -> None:
-    # The network only answers for the first batch once a picture of the second has been prepared.
+    # The network only answers for the first batch once an image of the second has been prepared.
     second_prepared = threading.Event()
 
     def prepare(number: int) -> int:

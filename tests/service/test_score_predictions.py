@@ -18,7 +18,7 @@ def test_a_line_is_what_the_interface_says() -> None:
     )
 
 
-def test_a_failed_picture_has_an_error_and_no_box() -> None:
+def test_a_failed_image_has_an_error_and_no_box() -> None:
     record = to_prediction("a.jpg", ImageResult.failed(ImageError("truncated", "cut off")))
     assert record["error"] == {"code": "truncated", "message": "cut off"}
     assert (record["boxes"], record["width"], record["contains_common_object"]) == ([], 0, False)

@@ -18,9 +18,9 @@ def test_plain_lines_come_every_five_seconds_and_at_the_end() -> None:
             now += 2.0
             advance()
     assert lines == [
-        "Scoring: 5/10 pictures, 0.5/s, 0:00:10 left",  # after 6 seconds: three of them, besides the two before
-        "Scoring: 8/10 pictures, 0.5/s, 0:00:04 left",
-        "Scoring: 10/10 pictures, 0.5/s",
+        "Scoring: 5/10 images, 0.5/s, 0:00:10 left",  # after 6 seconds: three of them, besides the two before
+        "Scoring: 8/10 images, 0.5/s, 0:00:04 left",
+        "Scoring: 10/10 images, 0.5/s",
     ]
 
 
@@ -46,4 +46,4 @@ def test_plain_lines_keep_brackets_in_text() -> None:
     screen = io.StringIO()
     with progress_on(Console(file=screen)).phase("[bold]", 1) as advance:
         advance()
-    assert screen.getvalue().startswith("[bold]: 1/1 pictures")
+    assert screen.getvalue().startswith("[bold]: 1/1 images")

@@ -22,7 +22,7 @@ from service.scoring.pipeline import PipelineSizes
 from service.scoring.scorer import ScoreOptions, Scorer
 from service.scoring.summary import ScoreSummary
 from tests.dummy_engine import DummyEngine
-from tests.service.score_pictures import Silent, write_square, write_squares
+from tests.service.score_images import Silent, write_square, write_squares
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "images"
 
@@ -32,8 +32,8 @@ class StopError(Exception):
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Seven pictures."""
+def images(tmp_path: Path) -> Path:
+    """Seven images."""
     write_squares(tmp_path / "set", 7)
     return tmp_path / "set"
 
@@ -49,41 +49,41 @@ def lines(out: Path) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
-def test_every_picture_has_a_line_in_order(dummy_engine: DummyEngine, pictures: Path, mode: Mode) -> None:
-    summary = score(dummy_engine, pictures, pictures / "out", mode=mode)
-    found = lines(pictures / "out")
+def test_every_image_has_a_line_in_order(dummy_engine: DummyEngine, images: Path, mode: Mode) -> None:
+    summary = score(dummy_engine, images, images / "out", mode=mode)
+    found = lines(images / "out")
     assert [line["path"] for line in found] == [f"p{number}.png" for number in range(7)]
     assert all((line["width"], line["height"], line["error"]) == (64, 64, None) for line in found)
-    assert (summary.mode, summary.pictures, summary.reused, summary.errors.total()) == (mode, 7, 0, 0)
+    assert (summary.mode, summary.images, summary.reused, summary.errors.total()) == (mode, 7, 0, 0)
 
 
-def test_the_box_is_at_the_square(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out", mode="attention")
+def test_the_box_is_at_the_square(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="attention")
     # The square of p1 is at x 8 ... 24, y 16 ... 32; a cell of the map has 8 pixels.
-    (box,) = lines(pictures / "out")[1]["boxes"]  # type: ignore[misc]
+    (box,) = lines(images / "out")[1]["boxes"]  # type: ignore[misc]
     corners = [box[key] for key in ("x0", "y0", "x1", "y1")]
     assert corners == pytest.approx([8, 16, 24, 32], abs=4)
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
-def test_results_are_the_same_bytes_whatever_the_sizes(tmp_path: Path, pictures: Path, mode: Mode) -> None:
+def test_results_are_the_same_bytes_whatever_the_sizes(tmp_path: Path, images: Path, mode: Mode) -> None:
     contents = set()
     for number, sizes in enumerate([PipelineSizes(1, 1, 1), PipelineSizes(2, 1, 3), PipelineSizes(16, 2, 4)]):
         out = tmp_path / f"out{number}"
-        score(DummyEngine(), pictures, out, mode=mode, sizes=sizes)
+        score(DummyEngine(), images, out, mode=mode, sizes=sizes)
         contents.add((out / "predictions.jsonl").read_bytes())
     assert len(contents) == 1
 
 
-def test_no_picture_gets_a_look_twice(
-    dummy_engine: DummyEngine, pictures: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_image_gets_a_look_twice(
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score(dummy_engine, pictures, pictures / "out", mode="common")
+    score(dummy_engine, images, images / "out", mode="common")
     assert sum(dummy_engine.batch_sizes) == 7 + 7  # second looks, which are fitted on, are used for the boxes
     # The same when the sample is smaller than the set.
     monkeypatch.setattr(Localizer, "set_sample_size", 3)
     dummy_engine.batch_sizes.clear()
-    score(dummy_engine, pictures, pictures / "out", mode="common", resume=False)
+    score(dummy_engine, images, images / "out", mode="common", resume=False)
     assert sum(dummy_engine.batch_sizes) == 7 + 3 + 4
 
 
@@ -114,28 +114,28 @@ def test_first_and_second_looks_together_keep_to_the_lanes(
     assert (most, sum(dummy_engine.batch_sizes)) == (lanes, 2 * 24)
 
 
-def test_every_run_of_the_network_has_a_whole_batch(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out", mode="attention", sizes=PipelineSizes(batch=3))
-    assert dummy_engine.batch_sizes == [3, 3, 3]  # seven pictures, the last run filled up
+def test_every_run_of_the_network_has_a_whole_batch(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="attention", sizes=PipelineSizes(batch=3))
+    assert dummy_engine.batch_sizes == [3, 3, 3]  # seven images, the last run filled up
 
 
 def test_the_common_object_is_estimated_from_the_sample(
-    dummy_engine: DummyEngine, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[int] = []
     fit = Localizer.fit
 
-    def spy(self: Localizer, images: list[DecodedImage], features: list[ImageFeatures], **more: object) -> object:
+    def spy(self: Localizer, decoded: list[DecodedImage], features: list[ImageFeatures], **more: object) -> object:
         fitted.append(len(features))
-        return fit(self, images, features, **more)
+        return fit(self, decoded, features, **more)
 
     monkeypatch.setattr(Localizer, "fit", spy)
     monkeypatch.setattr(Localizer, "set_sample_size", 3)
-    score(dummy_engine, pictures, pictures / "out", mode="common")
+    score(dummy_engine, images, images / "out", mode="common")
     assert fitted == [3]
 
 
-def test_a_single_readable_picture_falls_back_to_attention(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+def test_a_single_readable_image_falls_back_to_attention(dummy_engine: DummyEngine, tmp_path: Path) -> None:
     write_square(tmp_path / "set/a.png", 8, 8)
     (tmp_path / "set/b.png").write_bytes(b"")
     summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
@@ -154,19 +154,19 @@ def test_a_set_without_a_common_object_is_the_same_when_taken_over(dummy_engine:
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
-def test_what_is_not_finite_is_the_error_of_its_picture_and_tried_again(
-    dummy_engine: DummyEngine, pictures: Path, mode: Mode
+def test_what_is_not_finite_is_the_error_of_its_image_and_tried_again(
+    dummy_engine: DummyEngine, images: Path, mode: Mode
 ) -> None:
-    write_square(pictures / "p7.png", 8, 8, level=128)
+    write_square(images / "p7.png", 8, 8, level=128)
     dummy_engine.spoils = lambda one: float(one.max()) < 0.9
-    summary = score(dummy_engine, pictures, pictures / "out", mode=mode, overlays=True)
+    summary = score(dummy_engine, images, images / "out", mode=mode, overlays=True)
     assert (summary.mode, summary.errors, summary.with_boxes) == (mode, {"not_finite": 1}, 7)
-    assert "not finite" in lines(pictures / "out")[7]["error"]["message"]  # type: ignore[index]
+    assert "not finite" in lines(images / "out")[7]["error"]["message"]  # type: ignore[index]
     dummy_engine.spoils = None
-    assert score(dummy_engine, pictures, pictures / "out", mode=mode, overlays=True).errors == {}
+    assert score(dummy_engine, images, images / "out", mode=mode, overlays=True).errors == {}
 
 
-def test_a_set_without_any_readable_picture_is_all_errors(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+def test_a_set_without_any_readable_image_is_all_errors(dummy_engine: DummyEngine, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set/b.png").write_bytes(b"")
     (tmp_path / "set/c.jpg").write_text("text")
@@ -176,26 +176,26 @@ def test_a_set_without_any_readable_picture_is_all_errors(dummy_engine: DummyEng
     assert dummy_engine.batch_sizes == []
 
 
-def test_a_second_run_takes_everything_over(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out")
-    first = (pictures / "out/predictions.jsonl").read_bytes()
+def test_a_second_run_takes_everything_over(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    first = (images / "out/predictions.jsonl").read_bytes()
     dummy_engine.batch_sizes.clear()
-    summary = score(dummy_engine, pictures, pictures / "out")
-    assert (summary.reused, summary.pictures, summary.mode) == (7, 7, "common")
+    summary = score(dummy_engine, images, images / "out")
+    assert (summary.reused, summary.images, summary.mode) == (7, 7, "common")
     assert dummy_engine.batch_sizes == []
-    assert (pictures / "out/predictions.jsonl").read_bytes() == first
+    assert (images / "out/predictions.jsonl").read_bytes() == first
 
 
 @pytest.mark.parametrize("change", [{"resume": False}, {"mode": "attention"}, {"max_boxes": 2}])
-def test_other_options_begin_anew(dummy_engine: DummyEngine, pictures: Path, change: dict[str, object]) -> None:
-    score(dummy_engine, pictures, pictures / "out")
-    assert score(dummy_engine, pictures, pictures / "out", **change).reused == 0
+def test_other_options_begin_anew(dummy_engine: DummyEngine, images: Path, change: dict[str, object]) -> None:
+    score(dummy_engine, images, images / "out")
+    assert score(dummy_engine, images, images / "out", **change).reused == 0
 
 
-def test_another_effort_begins_anew(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out", mode="common", effort="fast")
-    assert score(dummy_engine, pictures, pictures / "out", mode="common", effort="fast").reused == 7
-    assert score(dummy_engine, pictures, pictures / "out", mode="common").reused == 0
+def test_another_effort_begins_anew(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="common", effort="fast")
+    assert score(dummy_engine, images, images / "out", mode="common", effort="fast").reused == 7
+    assert score(dummy_engine, images, images / "out", mode="common").reused == 0
 
 
 def test_little_effort_spares_second_looks_beyond_the_sample(
@@ -207,29 +207,29 @@ def test_little_effort_spares_second_looks_beyond_the_sample(
     assert sum(dummy_engine.batch_sizes) == 12 + 8
 
 
-def test_another_model_begins_anew(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out")
-    assert score(DummyEngine(sha256="1" * 64), pictures, pictures / "out").reused == 0
+def test_another_model_begins_anew(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    assert score(DummyEngine(sha256="1" * 64), images, images / "out").reused == 0
 
 
-def test_other_sizes_do_not(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out")
-    assert score(dummy_engine, pictures, pictures / "out", sizes=PipelineSizes(2, 2, 2)).reused == 7
+def test_other_sizes_do_not(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    assert score(dummy_engine, images, images / "out", sizes=PipelineSizes(2, 2, 2)).reused == 7
 
 
 @pytest.mark.parametrize(("mode", "reused"), [("attention", 6), ("common", 0)])
-def test_a_changed_picture_is_scored_again_and_with_common_the_set_with_it(
-    dummy_engine: DummyEngine, pictures: Path, mode: Mode, reused: int
+def test_a_changed_image_is_scored_again_and_with_common_the_set_with_it(
+    dummy_engine: DummyEngine, images: Path, mode: Mode, reused: int
 ) -> None:
-    score(dummy_engine, pictures, pictures / "out", mode=mode)
-    write_square(pictures / "p3.png", 0, 0, 40)
-    assert score(dummy_engine, pictures, pictures / "out", mode=mode).reused == reused
-    fresh = pictures.parent / "fresh"
-    score(DummyEngine(), pictures, fresh, mode=mode)
-    assert (pictures / "out/predictions.jsonl").read_bytes() == (fresh / "predictions.jsonl").read_bytes()
+    score(dummy_engine, images, images / "out", mode=mode)
+    write_square(images / "p3.png", 0, 0, 40)
+    assert score(dummy_engine, images, images / "out", mode=mode).reused == reused
+    fresh = images.parent / "fresh"
+    score(DummyEngine(), images, fresh, mode=mode)
+    assert (images / "out/predictions.jsonl").read_bytes() == (fresh / "predictions.jsonl").read_bytes()
 
 
-def test_pictures_of_one_base_name_in_two_folders_are_two_pictures(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+def test_images_of_one_base_name_in_two_folders_are_two_images(dummy_engine: DummyEngine, tmp_path: Path) -> None:
     write_square(tmp_path / "set/a/x.png", 0, 0)
     score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="attention")
     write_square(tmp_path / "set/b/x.png", 32, 32)
@@ -238,21 +238,21 @@ def test_pictures_of_one_base_name_in_two_folders_are_two_pictures(dummy_engine:
     assert first["boxes"] != second["boxes"]
 
 
-def test_a_failed_picture_is_tried_again_and_counts_for_the_common_object(
-    dummy_engine: DummyEngine, pictures: Path
+def test_a_failed_image_is_tried_again_and_counts_for_the_common_object(
+    dummy_engine: DummyEngine, images: Path
 ) -> None:
-    (pictures / "p9.png").write_bytes(b"")
-    assert score(dummy_engine, pictures, pictures / "out").errors == {"empty_file": 1}
-    again = score(dummy_engine, pictures, pictures / "out")
+    (images / "p9.png").write_bytes(b"")
+    assert score(dummy_engine, images, images / "out").errors == {"empty_file": 1}
+    again = score(dummy_engine, images, images / "out")
     assert (again.errors, again.reused) == ({"empty_file": 1}, 7)
-    write_square(pictures / "p9.png", 0, 40)
-    assert score(dummy_engine, pictures, pictures / "out").reused == 0  # the common object is another one now
+    write_square(images / "p9.png", 0, 40)
+    assert score(dummy_engine, images, images / "out").reused == 0  # the common object is another one now
 
 
-def test_a_removed_picture_changes_the_common_object(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out")
-    (pictures / "p0.png").unlink()
-    assert score(dummy_engine, pictures, pictures / "out").reused == 0
+def test_a_removed_image_changes_the_common_object(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    (images / "p0.png").unlink()
+    assert score(dummy_engine, images, images / "out").reused == 0
 
 
 def interrupting(error: type[BaseException], at: int) -> Callable[..., object]:
@@ -288,13 +288,13 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_ends_the_same(
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_old_results_stay_until_the_new_ones_are_whole(dummy_engine: DummyEngine, pictures: Path) -> None:
-    score(dummy_engine, pictures, pictures / "out", mode="attention")
-    before = (pictures / "out/predictions.jsonl").read_bytes()
+def test_old_results_stay_until_the_new_ones_are_whole(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="attention")
+    before = (images / "out/predictions.jsonl").read_bytes()
     dummy_engine.before_run = lambda _: (_ for _ in ()).throw(StopError)
     with pytest.raises(StopError):
-        score(dummy_engine, pictures, pictures / "out", mode="common")
-    assert (pictures / "out/predictions.jsonl").read_bytes() == before
+        score(dummy_engine, images, images / "out", mode="common")
+    assert (images / "out/predictions.jsonl").read_bytes() == before
 
 
 def test_heat_maps_and_overlays_keep_the_sub_folders(dummy_engine: DummyEngine, tmp_path: Path) -> None:
@@ -310,20 +310,20 @@ def test_heat_maps_and_overlays_keep_the_sub_folders(dummy_engine: DummyEngine, 
     assert summary.written == [out / "predictions.jsonl", out / "heatmaps", out / "overlays"]
 
 
-def test_a_missing_overlay_is_drawn_again(dummy_engine: DummyEngine, pictures: Path) -> None:
-    out = pictures / "out"
-    score(dummy_engine, pictures, out, mode="attention")
-    assert score(dummy_engine, pictures, out, mode="attention", overlays=True).reused == 0
+def test_a_missing_overlay_is_drawn_again(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    score(dummy_engine, images, out, mode="attention")
+    assert score(dummy_engine, images, out, mode="attention", overlays=True).reused == 0
     (out / "overlays/p2.png.jpg").unlink()
-    assert score(dummy_engine, pictures, out, mode="attention", overlays=True).reused == 6
+    assert score(dummy_engine, images, out, mode="attention", overlays=True).reused == 6
     assert (out / "overlays/p2.png.jpg").is_file()
 
 
-def test_an_overlay_of_other_results_is_drawn_again(dummy_engine: DummyEngine, pictures: Path) -> None:
-    out = pictures / "out"
-    score(dummy_engine, pictures, out, mode="attention", overlays=True)
-    score(dummy_engine, pictures, out, mode="attention", max_boxes=2)
-    assert score(dummy_engine, pictures, out, mode="attention", max_boxes=2, overlays=True).reused == 0
+def test_an_overlay_of_other_results_is_drawn_again(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    score(dummy_engine, images, out, mode="attention", overlays=True)
+    score(dummy_engine, images, out, mode="attention", max_boxes=2)
+    assert score(dummy_engine, images, out, mode="attention", max_boxes=2, overlays=True).reused == 0
 
 
 def written(out: Path) -> set[str]:
@@ -331,18 +331,18 @@ def written(out: Path) -> set[str]:
     return {name for name in files if not name.startswith(".colocalize/")}
 
 
-def test_nothing_stays_of_pictures_that_are_gone_or_fail_now(dummy_engine: DummyEngine, tmp_path: Path) -> None:
-    pictures, out = tmp_path / "set", tmp_path / "out"
-    write_square(pictures / "sub/gone.png", 8, 8)
-    write_squares(pictures, 3)
+def test_nothing_stays_of_images_that_are_gone_or_fail_now(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    images, out = tmp_path / "set", tmp_path / "out"
+    write_square(images / "sub/gone.png", 8, 8)
+    write_squares(images, 3)
     wanted = {"formats": ("yolo", "csv"), "heatmaps": True, "overlays": True, "contact_sheet": True}
-    score(dummy_engine, pictures, out, mode="attention", **wanted)
+    score(dummy_engine, images, out, mode="attention", **wanted)
     assert {"yolo/labels/sub/gone.txt", "heatmaps/sub/gone.png.png", "overlays/p0.png.jpg"} < written(out)
     (out / "overlays/mine.jpg").write_text("my own")
-    (pictures / "sub/gone.png").unlink()
-    (pictures / "p0.png").write_bytes(b"")  # fails
-    summary = score(dummy_engine, pictures, out, mode="attention", **wanted)
-    assert summary.cleared == Cleared(removed=8)  # of two pictures: labels, heat map, overlay and tile
+    (images / "sub/gone.png").unlink()
+    (images / "p0.png").write_bytes(b"")  # fails
+    summary = score(dummy_engine, images, out, mode="attention", **wanted)
+    assert summary.cleared == Cleared(removed=8)  # of two images: labels, heat map, overlay and tile
     assert written(out) == {
         *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "yolo/classes.txt", "overlays/mine.jpg"),
         *(f"yolo/labels/p{number}.txt" for number in (1, 2)),
@@ -353,26 +353,26 @@ def test_nothing_stays_of_pictures_that_are_gone_or_fail_now(dummy_engine: Dummy
 
 
 def test_files_that_were_not_asked_for_again_stay_only_while_they_hold(
-    dummy_engine: DummyEngine, pictures: Path
+    dummy_engine: DummyEngine, images: Path
 ) -> None:
-    out = pictures / "out"
-    score(dummy_engine, pictures, out, formats=("csv",), contact_sheet=True)
-    assert score(dummy_engine, pictures, out, formats=("coco",)).cleared == Cleared()
+    out = images / "out"
+    score(dummy_engine, images, out, formats=("csv",), contact_sheet=True)
+    assert score(dummy_engine, images, out, formats=("coco",)).cleared == Cleared()
     assert written(out) == {"predictions.jsonl", "predictions.csv", "coco.json", "contact-sheet.jpg"}
-    write_square(pictures / "p3.png", 0, 0, 40)
-    assert score(dummy_engine, pictures, out, formats=("coco",)).cleared.removed == 2 + 7  # and the tiles
+    write_square(images / "p3.png", 0, 0, 40)
+    assert score(dummy_engine, images, out, formats=("coco",)).cleared.removed == 2 + 7  # and the tiles
     assert written(out) == {"predictions.jsonl", "coco.json"}
 
 
-def test_drawings_of_an_interrupted_run_are_known(pictures: Path) -> None:
-    out = pictures / "out"
+def test_drawings_of_an_interrupted_run_are_known(images: Path) -> None:
+    out = images / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Localizer, "finish", interrupting(StopError, 5))
         with pytest.raises(StopError):
-            score(DummyEngine(), pictures, out, mode="attention", overlays=True)
+            score(DummyEngine(), images, out, mode="attention", overlays=True)
     assert "overlays/p0.png.jpg" in written(out)
-    (pictures / "p0.png").unlink()
-    score(DummyEngine(), pictures, out, mode="attention", overlays=True)
+    (images / "p0.png").unlink()
+    score(DummyEngine(), images, out, mode="attention", overlays=True)
     assert written(out) == {"predictions.jsonl", *(f"overlays/p{number}.png.jpg" for number in range(1, 7))}
 
 
@@ -413,17 +413,17 @@ def test_a_pipe_among_the_names_is_an_error_line_and_never_opened(dummy_engine: 
     }
 
 
-def test_progress_covers_every_picture(dummy_engine: DummyEngine, pictures: Path) -> None:
-    files = discover([str(pictures)]).files
+def test_progress_covers_every_image(dummy_engine: DummyEngine, images: Path) -> None:
+    files = discover([str(images)]).files
     progress = Silent()
-    Scorer(Localizer(dummy_engine), pictures / "out", ScoreOptions(), progress).score(files)
+    Scorer(Localizer(dummy_engine), images / "out", ScoreOptions(), progress).score(files)
     assert progress.phases == [["Finding the common object", 7, 7], ["Scoring", 7, 7]]
 
 
 def test_memory_does_not_grow_with_the_set(
     dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The most prepared pictures alive at once, for sets of 20 and of 200."""
+    """The most prepared images alive at once, for sets of 20 and of 200."""
 
     class Held(PreparedImage):
         __slots__ = ("__weakref__",)
@@ -476,7 +476,7 @@ def test_the_shipped_model_gives_the_same_bytes_twice(real_localizer: Localizer,
     assert len(contents) == 1
 
 
-def test_the_shipped_model_gives_a_picture_alone_the_box_that_it_has_among_others(
+def test_the_shipped_model_gives_an_image_alone_the_box_that_it_has_among_others(
     real_localizer: Localizer, tmp_path: Path
 ) -> None:
     files = discover([str(EXAMPLES)]).files[:3]

@@ -69,7 +69,7 @@ def test_body_is_the_same_in_chunks_of_any_size(size: int) -> None:
     assert (upload.fields, upload.size) == ({"mode": "common"}, len(BODY))
 
 
-def test_picture_of_exactly_the_limit_is_kept_and_one_byte_more_is_not() -> None:
+def test_image_of_exactly_the_limit_is_kept_and_one_byte_more_is_not() -> None:
     upload = read(part("images", b"x" * 10) + part("images", b"y" * 11) + END)
     assert upload.images[0].source == b"x" * 10
     error = upload.images[1].source

@@ -1,4 +1,4 @@
-"""Small pictures, networks and configurations for the tests of training."""
+"""Small images, networks and configurations for the tests of training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,29 +35,29 @@ def one_thread() -> None:
 
 @pytest.fixture
 def tiny_config() -> Callable[..., TrainingConfig]:
-    """The preset `small` on a network and pictures that take milliseconds, with further overrides."""
+    """The preset `small` on a network and images that take milliseconds, with further overrides."""
     return lambda *overrides: load_config("small", [*TINY, *overrides])
 
 
-def draw_picture(index: int, side: int = 80) -> np.ndarray:
+def draw_image(index: int, side: int = 80) -> np.ndarray:
     """A bright square on dark noise, bluer downwards, (side, side, 3) uint8; where it is depends on the index."""
     random = np.random.default_rng(index)
-    picture = random.integers(0, 60, (side, side, 3), dtype=np.uint8)
-    picture[..., 2] += np.linspace(0, 100, side).astype(np.uint8)[:, None]
+    image = random.integers(0, 60, (side, side, 3), dtype=np.uint8)
+    image[..., 2] += np.linspace(0, 100, side).astype(np.uint8)[:, None]
     x, y = (7 * index) % (side // 2), (11 * index) % (side // 2)
-    picture[y : y + side // 3, x : x + side // 3] = 230
-    return picture
+    image[y : y + side // 3, x : x + side // 3] = 230
+    return image
 
 
 @pytest.fixture
-def picture_folder(tmp_path: Path) -> Path:
-    """A folder of 16 pictures of a bright square, with boxes for the last 4, which are the test split."""
-    folder = tmp_path / "pictures"
+def image_folder(tmp_path: Path) -> Path:
+    """A folder of 16 images of a bright square, with boxes for the last 4, which are the test split."""
+    folder = tmp_path / "images"
     (folder / "images").mkdir(parents=True)
     boxes, splits = ["file,x0,y0,x1,y1"], ["file,class,split"]
     for index in range(16):
         name = f"{index:02d}.jpg"
-        Image.fromarray(draw_picture(index)).save(folder / "images" / name, quality=95)
+        Image.fromarray(draw_image(index)).save(folder / "images" / name, quality=95)
         x, y = (7 * index) % 40, (11 * index) % 40
         boxes.append(f"{name},{x},{y},{x + 26},{y + 26}")
         splits.append(f"{name},square,{'test' if index >= 12 else 'train'}")

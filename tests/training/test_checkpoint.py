@@ -30,7 +30,7 @@ def example() -> Checkpoint:
         optimizer={"state": {0: {"momentum_buffer": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]},
         scaler={},
         random=random_states(),
-        pictures=["a.jpg", "b/c.jpg"],
+        images=["a.jpg", "b/c.jpg"],
         signals={"loss": 1.5},
         chosen_epoch=1,
         provenance=Provenance("abc", {"torch": "2"}),
@@ -43,7 +43,7 @@ def test_round_trip(tmp_path: Path) -> None:
     read = read_checkpoint(tmp_path / "run" / "last.pt")
     assert torch.equal(read.network.pop("weight"), written.network.pop("weight"))
     assert torch.equal(read.optimizer["state"][0]["momentum_buffer"], torch.ones(2))
-    for name in ("config", "step", "epoch", "pictures", "signals", "chosen_epoch", "provenance"):
+    for name in ("config", "step", "epoch", "images", "signals", "chosen_epoch", "provenance"):
         assert getattr(read, name) == getattr(written, name)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["last.pt"]
 

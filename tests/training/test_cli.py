@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.training.conftest import TINY, draw_picture
+from tests.training.conftest import TINY, draw_image
 from training.cli import app
 from training.console import duration
 from training.runlog import read_log
@@ -21,18 +21,18 @@ def train(*arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def plain_folder(tmp_path: Path) -> Path:
-    """Pictures in nested folders, nothing else."""
+    """Images in nested folders, nothing else."""
     for index in range(10):
         path = tmp_path / "mine" / ("inner" if index % 2 else ".") / f"{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_picture(index)).save(path, quality=95)
+        Image.fromarray(draw_image(index)).save(path, quality=95)
     return tmp_path / "mine"
 
 
 def test_a_folder_without_boxes(plain_folder: Path, tmp_path: Path) -> None:
     code, output = train(str(plain_folder), "--out", str(tmp_path / "run"))
     assert code == 0, output
-    assert "8 pictures to train on, 2 held out" in output
+    assert "8 images to train on, 2 held out" in output
     assert "about" in output
     assert "a step measured" in output
     assert "chosen: epoch" in output
@@ -40,17 +40,17 @@ def test_a_folder_without_boxes(plain_folder: Path, tmp_path: Path) -> None:
     assert not [record for record in read_log(tmp_path / "run" / "log.jsonl") if record["kind"] == "evaluation"]
 
 
-def test_boxes_are_scored_for_the_record(picture_folder: Path, tmp_path: Path) -> None:
-    code, output = train(str(picture_folder), "--out", str(tmp_path / "run"), "--epochs", "1")
+def test_boxes_are_scored_for_the_record(image_folder: Path, tmp_path: Path) -> None:
+    code, output = train(str(image_folder), "--out", str(tmp_path / "run"), "--epochs", "1")
     assert code == 0, output
-    assert "epoch 0, test pictures, cut otsu: CorLoc 0.3:" in output
-    assert "epoch 1, test pictures" in output
+    assert "epoch 0, test images, cut otsu: CorLoc 0.3:" in output
+    assert "epoch 1, test images" in output
 
 
 def test_dry_run_only_says_how_long_it_takes(plain_folder: Path, tmp_path: Path) -> None:
     code, output = train(str(plain_folder), "--out", str(tmp_path / "run"), "--dry-run", "--seed", "3")
     assert code == 0, output
-    assert "2 epochs of 2 steps of 4 pictures, 4 steps to go" in output
+    assert "2 epochs of 2 steps of 4 images, 4 steps to go" in output
     assert not (tmp_path / "run").exists()
 
 
@@ -107,7 +107,7 @@ def test_out_must_be_a_folder(
 def test_an_empty_folder(tmp_path: Path) -> None:
     code, output = train(str(tmp_path))
     assert code == 2
-    assert "holds no picture" in output
+    assert "holds no image" in output
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_share_of_a_batch(rank: int, expected: slice) -> None:
 
 
 def test_a_batch_that_cannot_be_shared_evenly() -> None:
-    with pytest.raises(TrainingError, match="batch of 7 pictures cannot be shared evenly by 2 processes"):
+    with pytest.raises(TrainingError, match="batch of 7 images cannot be shared evenly by 2 processes"):
         Processes(0, 2).share(7)
 
 
@@ -36,15 +36,15 @@ def test_one_process_gathers_and_averages_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_trains(picture_folder: Path, tmp_path: Path) -> None:
+def test_two_processes_train_what_one_trains(image_folder: Path, tmp_path: Path) -> None:
     # Both forms of the loss, whose negatives come from all processes; no batch statistics, which would differ.
     settings = [*TINY, "run.evaluate=never", "optimizer.name=sgd", "optimizer.lr=0.01", "backbone.frozen_stages=2"]
-    pictures = open_dataset(picture_folder)
-    one = Trainer(load_config("small", settings), pictures.train, tmp_path / "one")
+    images = open_dataset(image_folder)
+    one = Trainer(load_config("small", settings), images.train, tmp_path / "one")
     untrained = {name: value.clone() for name, value in one.network.state_dict().items()}
     one.run(SilentProgress())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
-    command += [str(picture_folder), "--out", str(tmp_path / "two")]
+    command += [str(image_folder), "--out", str(tmp_path / "two")]
     for setting in settings:
         command += ["--set", setting]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -32,17 +32,17 @@ def test_nothing_above_the_cut_is_no_box() -> None:
     assert map_box(np.zeros((4, 4), np.float32), 8, 8, cut=0.5) == []
 
 
-def test_box_is_in_pixels_of_the_picture() -> None:
+def test_box_is_in_pixels_of_the_image() -> None:
     heatmap = np.zeros((2, 2), np.float32)
     heatmap[0, 1] = 1
     ((x0, y0, x1, y1),) = map_box(heatmap, 100, 50, cut=0.5)
     assert (x0, y0, x1, y1) == pytest.approx((50, 0, 100, 25), abs=2)
 
 
-def test_a_map_that_shows_the_object_is_right(picture_folder: Path) -> None:
-    pictures = open_dataset(picture_folder).labelled_test
-    assert len(pictures) == 4
-    scores = evaluate(Brightness(), pictures, 80, torch.device("cpu"))  # type: ignore[arg-type]
+def test_a_map_that_shows_the_object_is_right(image_folder: Path) -> None:
+    images = open_dataset(image_folder).labelled_test
+    assert len(images) == 4
+    scores = evaluate(Brightness(), images, 80, torch.device("cpu"))  # type: ignore[arg-type]
     assert set(scores) == {"otsu", "set_otsu", "psynet"}
     for cut in ("otsu", "set_otsu"):
         assert scores[cut].at[0.7] == 100  # type: ignore[index]

@@ -107,41 +107,41 @@ def test_pairwise_warp_holds_every_pair() -> None:
 
 
 def test_view_without_transformation_is_a_crop() -> None:
-    pictures = torch.rand(2, 3, 8, 8)
+    images = torch.rand(2, 3, 8, 8)
     extent = 4 / 8
     views = view_matrices(torch.tensor([[-1.0, -1.0], [1.0, 0.5]]), torch.tensor([False, False]), extent, 1 - extent)
-    cut = sample_views(pictures, views, IDENTITY.expand(2, 3, 3), 4, "mean")
-    torch.testing.assert_close(cut[0], pictures[0, :, :4, :4], atol=1e-5, rtol=0)
+    cut = sample_views(images, views, IDENTITY.expand(2, 3, 3), 4, "mean")
+    torch.testing.assert_close(cut[0], images[0, :, :4, :4], atol=1e-5, rtol=0)
     # Offset (1, 0.5) of a slack of 4 pixels: all the way right, 3 of 4 pixels down.
-    torch.testing.assert_close(cut[1], pictures[1, :, 3:7, 4:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(cut[1], images[1, :, 3:7, 4:], atol=1e-5, rtol=0)
 
 
 def test_mirrored_view() -> None:
-    pictures = torch.rand(1, 3, 6, 6)
+    images = torch.rand(1, 3, 6, 6)
     views = view_matrices(torch.zeros(1, 2), torch.tensor([True]), 1.0, 0.0)
-    torch.testing.assert_close(sample_views(pictures, views, IDENTITY, 6, "mean"), pictures.flip(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(sample_views(images, views, IDENTITY, 6, "mean"), images.flip(3), atol=1e-5, rtol=0)
 
 
 def test_transformed_view_is_the_warped_view() -> None:
-    pictures = torch.rand(1, 3, 16, 16)
+    images = torch.rand(1, 3, 16, 16)
     views = view_matrices(torch.tensor([[0.5, -0.5]]), torch.tensor([False]), 0.75, 0.25)
-    original = sample_views(pictures, views, IDENTITY, 12, "reflect")
-    transformed = sample_views(pictures, views, matrix("rotation", 1), 12, "reflect")
+    original = sample_views(images, views, IDENTITY, 12, "reflect")
+    transformed = sample_views(images, views, matrix("rotation", 1), 12, "reflect")
     torch.testing.assert_close(transformed, torch.rot90(original, 1, (2, 3)), atol=1e-4, rtol=0)
 
 
 def test_fills_differ_only_outside_the_view() -> None:
-    pictures = torch.rand(1, 3, 40, 40) + 1
+    images = torch.rand(1, 3, 40, 40) + 1
     views = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5, 0.0)
     shrink = matrix("scale", 2)
     valid = validity(shrink, (20, 20), "mean")[0]
-    by_fill = {fill: sample_views(pictures, views, shrink, 20, fill)[0] for fill in ("mean", "reflect", "crop")}  # type: ignore[arg-type]
+    by_fill = {fill: sample_views(images, views, shrink, 20, fill)[0] for fill in ("mean", "reflect", "crop")}  # type: ignore[arg-type]
     assert (by_fill["mean"][:, ~valid] == 0).all()
     assert (by_fill["reflect"][:, ~valid] > 0).all()
     for fill in ("reflect", "crop"):
         torch.testing.assert_close(by_fill[fill][:, valid], by_fill["mean"][:, valid])
-    # The view lies in the middle of the picture: `crop` shows what is really there.
+    # The view lies in the middle of the image: `crop` shows what is really there.
     whole = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5 / 0.7, 0.0)
     torch.testing.assert_close(
-        by_fill["crop"], sample_views(pictures, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0
+        by_fill["crop"], sample_views(images, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0
     )

@@ -28,8 +28,8 @@ Configure = Callable[..., TrainingConfig]
 
 
 def trainer(config: TrainingConfig, folder: Path, out: Path, *, resume: bool = False) -> Trainer:
-    pictures = open_dataset(folder)
-    return Trainer(config, pictures.train, out, labelled=pictures.labelled_test, resume=resume)
+    images = open_dataset(folder)
+    return Trainer(config, images.train, out, labelled=images.labelled_test, resume=resume)
 
 
 def state(path: Path) -> dict[str, torch.Tensor]:
@@ -41,9 +41,9 @@ def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor])
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_what_a_run_leaves_behind(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+def test_what_a_run_leaves_behind(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     config = tiny_config("run.evaluate=epochs", "run.tensorboard=true")
-    run = trainer(config, picture_folder, tmp_path / "run")
+    run = trainer(config, image_folder, tmp_path / "run")
     assert (len(run.train), len(run.held_out), run.batch_size, run.steps_per_epoch) == (9, 3, 4, 2)
     run.run(SilentProgress())
     records = read_log(tmp_path / "run" / "log.jsonl")
@@ -64,7 +64,7 @@ def test_what_a_run_leaves_behind(tiny_config: Configure, picture_folder: Path, 
     speed = next(record for record in records if record["kind"] == "epoch")
     shares = [speed[f"{part}_share"] for part in ("load", "forward", "backward", "update")]
     assert sum(shares) == pytest.approx(1, abs=1e-6)
-    assert speed["pictures_per_second"] > 0
+    assert speed["images_per_second"] > 0
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     network, checkpoint = load_network(tmp_path / "run" / "best.pt")
     assert checkpoint.chosen_epoch in (1, 2)
@@ -73,19 +73,19 @@ def test_what_a_run_leaves_behind(tiny_config: Configure, picture_folder: Path, 
 
 
 def test_the_same_seed_trains_the_same_and_another_does_not(
-    tiny_config: Configure, picture_folder: Path, tmp_path: Path
+    tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        trainer(tiny_config(f"run.seed={seed}"), picture_folder, tmp_path / name).run(SilentProgress())
+        trainer(tiny_config(f"run.seed={seed}"), image_folder, tmp_path / name).run(SilentProgress())
     first, same, other = (state(tmp_path / name / "last.pt") for name in "abc")
     assert_same(first, same)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
-def test_measuring_the_speed_changes_nothing(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+def test_measuring_the_speed_changes_nothing(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     config = tiny_config("backbone.norm=train")
     for name, measures in (("a", False), ("b", True)):
-        run = trainer(config, picture_folder, tmp_path / name)
+        run = trainer(config, image_folder, tmp_path / name)
         if measures:
             assert run.seconds_per_step() > 0
         run.run(SilentProgress())
@@ -110,14 +110,14 @@ FULL = ("backbone.norm=train", "optimizer.ema=0.9", "run.checkpoint_steps=1", "r
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
 def test_resume_is_exact_after_a_stop_at_any_step(
-    stop: int, tiny_config: Configure, picture_folder: Path, tmp_path: Path
+    stop: int, tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
     config = tiny_config(*FULL)
-    trainer(config, picture_folder, tmp_path / "whole").run(SilentProgress())
+    trainer(config, image_folder, tmp_path / "whole").run(SilentProgress())
     with pytest.raises(Stop):
-        trainer(config, picture_folder, tmp_path / "parts").run(StopAt(stop))
+        trainer(config, image_folder, tmp_path / "parts").run(StopAt(stop))
     torch.rand(5)  # where the generators are must not matter
-    resumed = trainer(config, picture_folder, tmp_path / "parts", resume=True)
+    resumed = trainer(config, image_folder, tmp_path / "parts", resume=True)
     assert resumed.step < 4
     resumed.run(SilentProgress())
     for file in ("last.pt", "best.pt"):
@@ -133,12 +133,12 @@ def test_resume_is_exact_after_a_stop_at_any_step(
 
 
 @pytest.mark.slow
-def test_resume_is_exact_after_kill_9(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
+def test_resume_is_exact_after_kill_9(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     """In a process of its own, killed at a random step."""
     settings = [*TINY, *FULL, "run.epochs=10"]
     config = tiny_config(*FULL, "run.epochs=10")
-    trainer(config, picture_folder, tmp_path / "whole").run(SilentProgress())
-    command = [sys.executable, "-m", "training", str(picture_folder), "--out", str(tmp_path / "parts"), "--resume"]
+    trainer(config, image_folder, tmp_path / "whole").run(SilentProgress())
+    command = [sys.executable, "-m", "training", str(image_folder), "--out", str(tmp_path / "parts"), "--resume"]
     for setting in settings:
         command += ["--set", setting]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -161,23 +161,23 @@ def test_resume_is_exact_after_kill_9(tiny_config: Configure, picture_folder: Pa
     assert steps == list(range(1, 21)), step
 
 
-def test_a_finished_run_is_left_alone(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
-    trainer(tiny_config(), picture_folder, tmp_path).run(SilentProgress())
+def test_a_finished_run_is_left_alone(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
+    trainer(tiny_config(), image_folder, tmp_path).run(SilentProgress())
     before = (tmp_path / "log.jsonl").read_text()
-    trainer(tiny_config(), picture_folder, tmp_path, resume=True).run(SilentProgress())
+    trainer(tiny_config(), image_folder, tmp_path, resume=True).run(SilentProgress())
     assert (tmp_path / "log.jsonl").read_text() == before
 
 
-def test_resume_refuses_other_settings_and_other_pictures(
-    tiny_config: Configure, picture_folder: Path, tmp_path: Path
+def test_resume_refuses_other_settings_and_other_images(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
-    trainer(tiny_config(), picture_folder, tmp_path).run(SilentProgress())
+    trainer(tiny_config(), image_folder, tmp_path).run(SilentProgress())
     with pytest.raises(CheckpointError, match="other settings"):
-        trainer(tiny_config("optimizer.lr=0.5"), picture_folder, tmp_path, resume=True)
-    assert trainer(tiny_config("data.workers=1"), picture_folder, tmp_path, resume=True).step == 4
-    (picture_folder / "split.csv").write_text("file,split\n00.jpg,test\n")
-    with pytest.raises(CheckpointError, match="9 other pictures than the 11 found"):
-        trainer(tiny_config(), picture_folder, tmp_path, resume=True)
+        trainer(tiny_config("optimizer.lr=0.5"), image_folder, tmp_path, resume=True)
+    assert trainer(tiny_config("data.workers=1"), image_folder, tmp_path, resume=True).step == 4
+    (image_folder / "split.csv").write_text("file,split\n00.jpg,test\n")
+    with pytest.raises(CheckpointError, match="9 other images than the 11 found"):
+        trainer(tiny_config(), image_folder, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -189,23 +189,23 @@ def test_which_epoch_is_chosen(
     distinct: tuple[float, ...],
     chosen: int,
     tiny_config: Configure,
-    picture_folder: Path,
+    image_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The untrained network (0.9) is never chosen; equal signals keep the earlier epoch.
     signals = iter(Signals(value, 0.5, 0.5, value) for value in distinct)
     monkeypatch.setattr(loop, "validate", lambda *arguments: next(signals))
-    run = trainer(tiny_config("run.epochs=3", f"run.select={select}"), picture_folder, tmp_path)
+    run = trainer(tiny_config("run.epochs=3", f"run.select={select}"), image_folder, tmp_path)
     run.run(SilentProgress())
     best = read_checkpoint(tmp_path / "best.pt")
     assert (best.chosen_epoch, best.epoch) == (chosen, chosen)
 
 
-def test_test_boxes_choose_nothing(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
-    pictures = open_dataset(picture_folder)
-    for name, labelled in (("with", pictures.labelled_test), ("without", ())):
-        Trainer(tiny_config("run.evaluate=epochs"), pictures.train, tmp_path / name, labelled=labelled).run(
+def test_test_boxes_choose_nothing(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
+    images = open_dataset(image_folder)
+    for name, labelled in (("with", images.labelled_test), ("without", ())):
+        Trainer(tiny_config("run.evaluate=epochs"), images.train, tmp_path / name, labelled=labelled).run(
             SilentProgress()
         )
     first, second = (read_checkpoint(tmp_path / name / "best.pt") for name in ("with", "without"))
@@ -213,46 +213,46 @@ def test_test_boxes_choose_nothing(tiny_config: Configure, picture_folder: Path,
     assert first.chosen_epoch == second.chosen_epoch
 
 
-def test_without_held_out_pictures_the_last_epoch_is_kept(
-    tiny_config: Configure, picture_folder: Path, tmp_path: Path
+def test_without_held_out_images_the_last_epoch_is_kept(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
-    trainer(tiny_config("data.held_out=0"), picture_folder, tmp_path).run(SilentProgress())
+    trainer(tiny_config("data.held_out=0"), image_folder, tmp_path).run(SilentProgress())
     assert read_checkpoint(tmp_path / "best.pt").epoch == 2
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
-    run = trainer(tiny_config("run.evaluate=never", "data.held_out=0"), picture_folder, tmp_path)
+def test_a_loss_that_is_not_finite_stops_the_run(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
+    run = trainer(tiny_config("run.evaluate=never", "data.held_out=0"), image_folder, tmp_path)
     with torch.no_grad():
         run.network.heads["rotation"].bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
     with pytest.raises(TrainingError, match="not finite at step 0"):
         run.run(SilentProgress())
 
 
-def test_a_damaged_picture_is_left_out_and_named(
-    tiny_config: Configure, picture_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_damaged_image_is_left_out_and_named(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (picture_folder / "images" / "03.jpg").write_bytes(b"no picture")
-    run = trainer(tiny_config("data.held_out=0"), picture_folder, tmp_path)
+    (image_folder / "images" / "03.jpg").write_bytes(b"no image")
+    run = trainer(tiny_config("data.held_out=0"), image_folder, tmp_path)
     assert len(run.train) == 11
     assert "03.jpg" in caplog.text
 
 
-def test_fewer_pictures_than_a_batch(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
-    run = trainer(tiny_config("run.batch_size=64", "data.held_out=0"), picture_folder, tmp_path)
+def test_fewer_images_than_a_batch(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
+    run = trainer(tiny_config("run.batch_size=64", "data.held_out=0"), image_folder, tmp_path)
     assert (run.batch_size, run.steps_per_epoch) == (12, 1)
 
 
-def test_mixed_precision(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
-    trainer(tiny_config("run.amp=bf16", "run.epochs=1"), picture_folder, tmp_path).run(SilentProgress())
+def test_mixed_precision(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
+    trainer(tiny_config("run.amp=bf16", "run.epochs=1"), image_folder, tmp_path).run(SilentProgress())
     losses = [record["loss"] for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
     assert all(0 < loss < 100 for loss in losses)
 
 
-def test_training_learns(tiny_config: Configure, picture_folder: Path, tmp_path: Path) -> None:
-    """Twelve pictures can be learnt by heart: the loss must fall."""
+def test_training_learns(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
+    """Twelve images can be learnt by heart: the loss must fall."""
     settings = ("run.epochs=30", "optimizer.lr=3e-3", "data.held_out=0", "pretext.tasks=R", "backbone.norm=train")
     config = tiny_config(*settings, "run.batch_size=12", "run.evaluate=never", "loss.feature_weight=0")
-    trainer(config, picture_folder, tmp_path).run(SilentProgress())
+    trainer(config, image_folder, tmp_path).run(SilentProgress())
     steps = [record for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
     assert sum(one["map_contrast"] for one in steps[-5:]) < 0.8 * sum(one["map_contrast"] for one in steps[:5])
     assert sum(one["rotation_loss"] for one in steps[-5:]) < 0.9 * sum(one["rotation_loss"] for one in steps[:5])

@@ -46,7 +46,7 @@ def test_the_full_object_is_better_than_a_part_of_it() -> None:
     assert 10 * map_contrast(pair(MAPS, ALIGNED)) < map_contrast(pair(MAPS, part))
 
 
-def test_the_own_map_is_better_than_another_picture_s() -> None:
+def test_the_own_map_is_better_than_another_image_s() -> None:
     others = warp_maps(MAPS[[1, 2, 3, 0]], QUARTERS, "mean")
     assert map_contrast(pair(MAPS, ALIGNED)) < map_contrast(pair(MAPS, others)) - 1
 
@@ -61,7 +61,7 @@ def test_scale_and_offset_of_a_map_do_not_matter() -> None:
 
 @pytest.mark.parametrize("others", [0.0, 0.5, 1.0])
 def test_value_worked_out_by_hand(others: float) -> None:
-    # Two pictures whose normalised maps are disjoint squares, not transformed: similarity 1 to the own map, 0 to the
+    # Two images whose normalised maps are disjoint squares, not transformed: similarity 1 to the own map, 0 to the
     # other's, 0 to the background, so the loss is log(e + others + 1) - 1 at temperature 1.
     maps = torch.zeros(2, 4, 4)
     maps[0, :2, :2] = maps[1, 2:, 2:] = 1
@@ -93,7 +93,7 @@ class TestFeatureForm:
         # The part leaves object features in the background, which is then less unlike the foreground.
         assert full < self.loss(contrast, partial, FEATURES, FEATURES_T, margin=1.0)
 
-    def test_foregrounds_alike_across_pictures_are_better(self, contrast: str) -> None:
+    def test_foregrounds_alike_across_images_are_better(self, contrast: str) -> None:
         strange = FEATURES.clone(), FEATURES_T.clone()
         for features, maps in zip(strange, (MAPS, ALIGNED), strict=True):
             features[1] = paint(maps[1:2], torch.tensor([0.0, 0.0, 1.0]), GROUND)[0]
@@ -134,7 +134,7 @@ def test_maps_without_a_shape_add_nothing_and_break_nothing(original: torch.Tens
 @pytest.mark.parametrize("shift", [1.9, 2.5])
 def test_almost_nothing_or_nothing_visible(shift: float) -> None:
     matrices = torch.eye(3).repeat(4, 1, 1)
-    matrices[1, 0, 2] = shift  # one picture moves out of its frame
+    matrices[1, 0, 2] = shift  # one image moves out of its frame
     transformed = MAPS.clone().requires_grad_()
     maps = pair(MAPS, transformed, matrices)
     settings = {"least_visible": 0.1}
@@ -147,7 +147,7 @@ def test_almost_nothing_or_nothing_visible(shift: float) -> None:
     assert (transformed.grad[0] != 0).any()
 
 
-def test_a_single_picture_has_its_background_to_be_told_from() -> None:
+def test_a_single_image_has_its_background_to_be_told_from() -> None:
     maps = pair(MAPS[:1], ALIGNED[:1], QUARTERS[:1])
     assert torch.isfinite(map_contrast(maps))
     assert torch.isfinite(feature_contrast(maps, FEATURES[:1], FEATURES_T[:1]))

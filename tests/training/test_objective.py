@@ -15,13 +15,13 @@ CPU = torch.device("cpu")
 Configure = Callable[..., TrainingConfig]
 
 
-def pictures(count: int, side: int = 72) -> torch.Tensor:
+def images(count: int, side: int = 72) -> torch.Tensor:
     return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
 
 
 def test_the_untransformed_view_is_a_normalised_crop_and_rotation_turns_it(tiny_config: Configure) -> None:
     objective = Objective(tiny_config("pretext.tasks=R", "data.mirror=false"), MEAN, STD, CPU)
-    batch, plan = pictures(6), objective.plan(6, seed=3)
+    batch, plan = images(6), objective.plan(6, seed=3)
     views = objective.views(batch, plan)
     for index in range(6):
         x, y = ((plan.offsets[index] + 1) * 4).round().int().tolist()  # 8 pixels to spare
@@ -43,13 +43,13 @@ def test_mirrored_views(tiny_config: Configure) -> None:
 
 
 @pytest.mark.parametrize("tasks", ["S+T", "R+S", "H", "T"])
-def test_with_fill_crop_every_pixel_is_content_of_the_picture(tiny_config: Configure, tasks: str) -> None:
+def test_with_fill_crop_every_pixel_is_content_of_the_image(tiny_config: Configure, tasks: str) -> None:
     objective = Objective(tiny_config(f"pretext.tasks={tasks}", "pretext.fill=crop"), (0, 0, 0), (1, 1, 1), CPU)
-    # A picture that tells where each of its pixels lies: a view that mirrors anything in repeats a place.
+    # An image that tells where each of its pixels lies: a view that mirrors anything in repeats a place.
     ramp = torch.linspace(0, 255, 72).round()
-    picture = torch.stack([ramp.expand(72, 72), ramp.expand(72, 72).T, torch.zeros(72, 72)]).to(torch.uint8)
+    image = torch.stack([ramp.expand(72, 72), ramp.expand(72, 72).T, torch.zeros(72, 72)]).to(torch.uint8)
     count = 40
-    views = objective.views(picture.expand(count, 3, 72, 72), objective.plan(count, seed=1))
+    views = objective.views(image.expand(count, 3, 72, 72), objective.plan(count, seed=1))
     x, y = views.transformed[:, 0], views.transformed[:, 1]
     for place in (x, y):
         along = (place[:, :, 1:] - place[:, :, :-1]).abs() + (place[:, :, 1:] - place[:, :, :-1]) * 0
@@ -62,7 +62,7 @@ def test_with_fill_crop_every_pixel_is_content_of_the_picture(tiny_config: Confi
 
 def test_a_plan_does_not_depend_on_how_the_batch_is_shared(tiny_config: Configure) -> None:
     objective = Objective(tiny_config(), MEAN, STD, CPU)
-    batch, plan = pictures(4), objective.plan(4, seed=2)
+    batch, plan = images(4), objective.plan(4, seed=2)
     whole = objective.views(batch, plan)
     half = objective.views(batch[2:], plan.part(slice(2, 4)))
     torch.testing.assert_close(half.transformed, whole.transformed[2:])
@@ -82,8 +82,8 @@ def test_total_is_the_weighted_sum(tiny_config: Configure, overrides: tuple[str,
     objective = Objective(config, MEAN, STD, CPU)
     network = build_network(config).train()
     batches = []
-    views = objective.views(pictures(4), objective.plan(4, seed=2))
-    losses = objective.losses(lambda images: batches.append(images.shape[0]) or network(images), views, Processes())
+    views = objective.views(images(4), objective.plan(4, seed=2))
+    losses = objective.losses(lambda batch: batches.append(batch.shape[0]) or network(batch), views, Processes())
     parts = {name: float(value) for name, value in losses.parts.items()}
     assert {name for name in parts if name.endswith("contrast")} == names
     weighted = parts["rotation_loss"] + parts["scale_loss"]
@@ -108,7 +108,7 @@ def test_every_parameter_that_learns_has_a_gradient(
     )
     objective = Objective(config, MEAN, STD, CPU)
     network = build_network(config).train()
-    views = objective.views(pictures(4), objective.plan(4, seed=2))
+    views = objective.views(images(4), objective.plan(4, seed=2))
     objective.losses(network, views, Processes()).total.backward()
     for name, parameter in network.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, name

@@ -1,4 +1,4 @@
-"""Loading, holding out and ordering pictures."""
+"""Loading, holding out and ordering images."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from training.datasets import Picture, open_dataset
+from training.datasets import DatasetImage, open_dataset
 from training.errors import TrainingError
-from training.pictures import SquashedPictures, batches, epoch_order, hold_out, squash
+from training.images import SquashedImages, batches, epoch_order, hold_out, squash
 
 
 def test_squash_keeps_colours_and_changes_the_aspect() -> None:
@@ -21,34 +21,34 @@ def test_squash_keeps_colours_and_changes_the_aspect() -> None:
     assert small[:, 3, 3].tolist() == [10, 20, 30]
 
 
-def test_cache_holds_what_fits(picture_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = open_dataset(picture_folder).pictures
+def test_cache_holds_what_fits(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = open_dataset(image_folder).images
     loads = []
-    load = Picture.load
-    monkeypatch.setattr(Picture, "load", lambda self: loads.append(self.name) or load(self))
-    # 1 MB holds 5 pictures of 264 x 264 x 3 bytes.
-    squashed = SquashedPictures(pictures[:8], 264, cache_mb=1)
+    load = DatasetImage.load
+    monkeypatch.setattr(DatasetImage, "load", lambda self: loads.append(self.name) or load(self))
+    # 1 MB holds 5 images of 264 x 264 x 3 bytes.
+    squashed = SquashedImages(images[:8], 264, cache_mb=1)
     assert not squashed.fits_cache
     for _ in range(2):
         assert all(squashed[index].shape == (3, 264, 264) for index in range(8))
     assert len(loads) == 8 + 3
-    assert squashed.part(pictures[2:4])[0] is squashed[2]
+    assert squashed.part(images[2:4])[0] is squashed[2]
     assert len(loads) == 8 + 3
 
 
-def test_unreadable_pictures_are_found_and_named(tmp_path: Path) -> None:
+def test_unreadable_images_are_found_and_named(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "good.jpg")
-    (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    pictures = SquashedPictures(open_dataset(tmp_path).pictures, 8, 1)
-    ((picture, reason),) = pictures.unreadable()
-    assert picture.name == "bad.jpg"
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    images = SquashedImages(open_dataset(tmp_path).images, 8, 1)
+    ((image, reason),) = images.unreadable()
+    assert image.name == "bad.jpg"
     assert "bad.jpg" in reason
     with pytest.raises(TrainingError, match=r"bad.jpg.*mend or remove it"):
-        pictures[0]
+        images[0]
 
 
-def names(count: int) -> list[Picture]:
-    return [Picture(str(index), Path(str(index))) for index in range(count)]
+def names(count: int) -> list[DatasetImage]:
+    return [DatasetImage(str(index), Path(str(index))) for index in range(count)]
 
 
 @pytest.mark.parametrize(("count", "share", "held"), [(100, 0.1, 10), (100, 0.0, 0), (5, 0.1, 2), (3, 0.1, 2)])
@@ -61,7 +61,7 @@ def test_hold_out(count: int, share: float, held: int) -> None:
 
 
 def test_too_few_to_hold_out() -> None:
-    with pytest.raises(TrainingError, match="2 training pictures are too few"):
+    with pytest.raises(TrainingError, match="2 training images are too few"):
         hold_out(names(2), 0.1, 0)
 
 
@@ -75,10 +75,10 @@ def test_epoch_order_is_a_permutation_that_seed_and_epoch_decide() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_batches_come_in_order_and_leave_the_global_generator_alone(picture_folder: Path, workers: int) -> None:
-    pictures = SquashedPictures(open_dataset(picture_folder).pictures, 8, 1)
+def test_batches_come_in_order_and_leave_the_global_generator_alone(image_folder: Path, workers: int) -> None:
+    images = SquashedImages(open_dataset(image_folder).images, 8, 1)
     before = torch.get_rng_state()
-    loaded = list(batches(pictures, [[3, 1], [0, 2]], workers))
+    loaded = list(batches(images, [[3, 1], [0, 2]], workers))
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(loaded[0], torch.stack([pictures[3], pictures[1]]))
-    assert torch.equal(loaded[1], torch.stack([pictures[0], pictures[2]]))
+    assert torch.equal(loaded[0], torch.stack([images[3], images[1]]))
+    assert torch.equal(loaded[1], torch.stack([images[0], images[2]]))

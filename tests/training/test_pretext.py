@@ -57,7 +57,7 @@ def test_number_of_classes() -> None:
     }  # fmt: skip
 
 
-def test_one_label_of_each_task_leaves_a_picture_as_it_is() -> None:
+def test_one_label_of_each_task_leaves_an_image_as_it_is() -> None:
     for task in TASKS:
         tasks = PretextTasks([task])
         labels = {task: torch.arange(tasks.classes[task])}

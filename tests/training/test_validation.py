@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 class Known(torch.nn.Module):
-    """Attention: the brightness of each 16 x 16 cell, or one blob whatever the picture. Logits: always class 0."""
+    """Attention: the brightness of each 16 x 16 cell, or one blob whatever the image. Logits: always class 0."""
 
     def __init__(self, blob: bool) -> None:
         super().__init__()
@@ -40,11 +40,11 @@ class Known(torch.nn.Module):
 def measure(config: TrainingConfig, blob: bool, count: int = 40) -> Signals:
     objective = Objective(config, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), CPU)
     coarse = torch.randint(0, 256, (count, 1, 9, 9))
-    pictures = coarse.repeat_interleave(8, 2).repeat_interleave(8, 3).expand(count, 3, 72, 72).to(torch.uint8)
-    return validate(Known(blob), objective, pictures, seed=4)  # type: ignore[arg-type]
+    images = coarse.repeat_interleave(8, 2).repeat_interleave(8, 3).expand(count, 3, 72, 72).to(torch.uint8)
+    return validate(Known(blob), objective, images, seed=4)  # type: ignore[arg-type]
 
 
-def test_a_map_that_follows_the_picture(tiny_config: Configure) -> None:
+def test_a_map_that_follows_the_image(tiny_config: Configure) -> None:
     signals = measure(tiny_config("pretext.tasks=R"), blob=False)
     assert signals.equivariance == pytest.approx(1, abs=1e-3)
     assert signals.distinctness > 0.1
@@ -58,7 +58,7 @@ def test_the_same_blob_everywhere_is_equivariant_but_not_distinct(tiny_config: C
 
 
 @pytest.mark.parametrize("count", [2, 33])
-def test_any_number_of_pictures_gives_the_same_twice(tiny_config: Configure, count: int) -> None:
+def test_any_number_of_images_gives_the_same_twice(tiny_config: Configure, count: int) -> None:
     torch.manual_seed(1)
     first = measure(tiny_config("pretext.tasks=R"), blob=False, count=count)
     torch.manual_seed(1)
@@ -66,8 +66,8 @@ def test_any_number_of_pictures_gives_the_same_twice(tiny_config: Configure, cou
     assert first.equivariance == pytest.approx(1, abs=1e-3)
 
 
-def test_one_picture_is_too_few(tiny_config: Configure) -> None:
-    with pytest.raises(ValueError, match="at least 2 held-out pictures, got 1"):
+def test_one_image_is_too_few(tiny_config: Configure) -> None:
+    with pytest.raises(ValueError, match="at least 2 held-out images, got 1"):
         measure(tiny_config("pretext.tasks=R"), blob=True, count=1)
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.datasets import aircraft, cars, cub, dogs, folder, pets, voc
-from training.datasets.base import BoxTuple, Picture, PictureSet, Split
+from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Split
 from training.errors import DatasetError
 
-__all__ = ["LAYOUTS", "BoxTuple", "Picture", "PictureSet", "Split", "open_dataset"]
+__all__ = ["LAYOUTS", "BoxTuple", "Image", "ImageSet", "Split", "open_dataset"]
 
 
 class _Layout(NamedTuple):
-    read: Callable[[Path, str], PictureSet]
+    read: Callable[[Path, str], ImageSet]
     signatures: tuple[tuple[str, ...], ...]
     """Paths that tell the layout, any one group of them; none for layouts that must be named."""
 
@@ -30,7 +30,7 @@ LAYOUTS: dict[str, _Layout] = {
 """Every layout, by name."""
 
 
-def open_dataset(root: Path, layout: str = "auto", category: str = "") -> PictureSet:
+def open_dataset(root: Path, layout: str = "auto", category: str = "") -> ImageSet:
     """Read a data set.
 
     Args:
@@ -42,7 +42,7 @@ def open_dataset(root: Path, layout: str = "auto", category: str = "") -> Pictur
         DatasetError: The folder or a file of the layout is missing or damaged, or there is no such layout.
     """
     if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder; expected a folder of pictures or a data set")
+        raise DatasetError(f"{root} is not a folder; expected a folder of images or a data set")
     if layout == "auto":
         layout = _recognise(root)
     if layout not in LAYOUTS:

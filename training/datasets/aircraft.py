@@ -1,8 +1,8 @@
-"""FGVC-Aircraft (Maji et al. 2013), official layout; its pictures carry a banner of 20 pixels at the bottom."""
+"""FGVC-Aircraft (Maji et al. 2013), official layout; its images carry a banner of 20 pixels at the bottom."""
 
 from pathlib import Path
 
-from training.datasets.base import BoxTuple, Picture, PictureSet, Source, Split
+from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Source, Split
 
 __all__ = ["BANNER", "SIGNATURES", "read"]
 
@@ -11,8 +11,8 @@ SIGNATURES = (("data/images_box.txt",), ("images_box.txt",))
 SOURCE = Source("FGVC-Aircraft", "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
-    """Read the set. The banner is cut when a picture is loaded; boxes stay as they are, it lies below them.
+def read(root: Path, category: str = "") -> ImageSet:
+    """Read the set. The banner is cut when an image is loaded; boxes stay as they are, it lies below them.
 
     Args:
         root: The folder `fgvc-aircraft-2013b`, or its `data`.
@@ -32,7 +32,7 @@ def read(root: Path, category: str = "") -> PictureSet:
                 boxes_txt, f"`<image> <xmin> <ymin> <xmax> <ymax>` in line {number}", " ".join(row)
             ) from error
         boxes[row[0]] = SOURCE.box(boxes_txt, f"in line {number}", (x0 - 1, y0 - 1, x1, y1))
-    pictures = []
+    images = []
     lists: tuple[tuple[Split, Path], ...] = (
         ("train", data / "images_variant_trainval.txt"),
         ("test", data / "images_variant_test.txt"),
@@ -44,5 +44,5 @@ def read(root: Path, category: str = "") -> PictureSet:
             label = " ".join(variant)
             if category.lower() in label.lower():
                 file = data / "images" / f"{name}.jpg"
-                pictures.append(Picture(f"{name}.jpg", file, split, (boxes[name],), label, BANNER))
-    return SOURCE.finish("aircraft", pictures, boxes_txt)
+                images.append(DatasetImage(f"{name}.jpg", file, split, (boxes[name],), label, BANNER))
+    return SOURCE.finish("aircraft", images, boxes_txt)

@@ -1,4 +1,4 @@
-"""What every data set gives: pictures by name, with their split, and boxes where there are any."""
+"""What every data set gives: images by name, with their split, and boxes where there are any."""
 
 import csv
 import xml.etree.ElementTree as ET
@@ -10,7 +10,7 @@ from typing import Literal
 from colocalization.images import DecodedImage, ImageLimits, decode
 from training.errors import DatasetError
 
-__all__ = ["BoxTuple", "Picture", "PictureSet", "Source", "Split", "VocObject", "read_table", "read_voc_xml"]
+__all__ = ["BoxTuple", "Image", "ImageSet", "Source", "Split", "VocObject", "read_table", "read_voc_xml"]
 
 Split = Literal["train", "test", "both"]
 """`both`: trained on and scored, as co-localization benchmarks without a split do."""
@@ -20,15 +20,15 @@ BoxTuple = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a data set.
+class DatasetImage:
+    """One image of a data set.
 
     Attributes:
         name: Name within the set, unique, with forward slashes.
         path: The file.
         split: Part of the set that it belongs to.
         boxes: Ground-truth boxes; empty where there are none. Training never sees them.
-        category: Class of the picture, or empty.
+        category: Class of the image, or empty.
         banner: Rows to cut from the bottom, in pixels of the original (FGVC-Aircraft prints the copyright there).
     """
 
@@ -40,7 +40,7 @@ class Picture:
     banner: int = 0
 
     def load(self, limits: ImageLimits | None = None) -> DecodedImage:
-        """Decode the picture, without its banner.
+        """Decode the image, without its banner.
 
         Raises:
             ImageError: The file is missing, over a limit or damaged.
@@ -48,7 +48,7 @@ class Picture:
         image = decode(self.path, limits)
         if self.banner == 0:
             return image
-        # The picture may have been reduced to its working size, and its banner with it.
+        # The image may have been reduced to its working size, and its banner with it.
         rows = round(self.banner * image.rgb.shape[0] / image.height)
         if rows >= image.rgb.shape[0]:
             return image
@@ -56,31 +56,31 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureSet:
+class ImageSet:
     """A data set.
 
     Attributes:
         layout: Name of the layout it was read from.
-        pictures: Its pictures, sorted by name.
+        images: Its images, sorted by name.
     """
 
     layout: str
-    pictures: tuple[Picture, ...]
+    images: tuple[DatasetImage, ...]
 
     @property
-    def train(self) -> tuple[Picture, ...]:
-        """Pictures to train on."""
-        return tuple(picture for picture in self.pictures if picture.split != "test")
+    def train(self) -> tuple[DatasetImage, ...]:
+        """Images to train on."""
+        return tuple(image for image in self.images if image.split != "test")
 
     @property
-    def labelled_test(self) -> tuple[Picture, ...]:
-        """Pictures to score: those of the test split, or of both, that have boxes."""
-        return tuple(picture for picture in self.pictures if picture.split != "train" and picture.boxes)
+    def labelled_test(self) -> tuple[DatasetImage, ...]:
+        """Images to score: those of the test split, or of both, that have boxes."""
+        return tuple(image for image in self.images if image.split != "train" and image.boxes)
 
     @property
-    def labelled_train(self) -> tuple[Picture, ...]:
-        """Pictures of the training split alone that have boxes; settings may be compared on them."""
-        return tuple(picture for picture in self.pictures if picture.split == "train" and picture.boxes)
+    def labelled_train(self) -> tuple[DatasetImage, ...]:
+        """Images of the training split alone that have boxes; settings may be compared on them."""
+        return tuple(image for image in self.images if image.split == "train" and image.boxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +137,21 @@ class Source:
             raise self.damaged(path, f"{expected} {where}", (x0, y0, x1, y1))
         return x0, y0, x1, y1
 
-    def finish(self, layout: str, pictures: list[Picture], listed_in: Path) -> PictureSet:
-        """Check that the listed pictures exist, and sort them.
+    def finish(self, layout: str, images: list[DatasetImage], listed_in: Path) -> ImageSet:
+        """Check that the listed images exist, and sort them.
 
         Raises:
-            DatasetError: A picture is missing, or the list names none.
+            DatasetError: An image is missing, or the list names none.
         """
-        if not pictures:
-            raise self.damaged(listed_in, "at least one picture", "none")
-        absent = [picture for picture in pictures if not picture.path.is_file()]
+        if not images:
+            raise self.damaged(listed_in, "at least one image", "none")
+        absent = [image for image in images if not image.path.is_file()]
         if absent:
             raise self.missing(
                 absent[0].path,
-                f"the picture, one of {len(absent)} of {len(pictures)} missing that {listed_in.name} lists",
+                f"the image, one of {len(absent)} of {len(images)} missing that {listed_in.name} lists",
             )
-        return PictureSet(layout, tuple(sorted(pictures, key=lambda picture: picture.name)))
+        return ImageSet(layout, tuple(sorted(images, key=lambda image: image.name)))
 
 
 def read_table(source: Source, path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -6,7 +6,7 @@
 
 from pathlib import Path
 
-from training.datasets.base import BoxTuple, Picture, PictureSet, Source, Split
+from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Source, Split
 from training.datasets.mat import read_records
 
 __all__ = ["SIGNATURES", "read"]
@@ -16,7 +16,7 @@ SOURCE = Source("Stanford Cars", "https://www.kaggle.com/datasets/eduardo4jesus/
 _CORNERS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
+def read(root: Path, category: str = "") -> ImageSet:
     """Read the set.
 
     Args:
@@ -27,35 +27,35 @@ def read(root: Path, category: str = "") -> PictureSet:
         DatasetError: A file is missing or damaged.
     """
     both = root / "cars_annos.mat"
-    pictures = _car_ims(root, both) if both.is_file() else _devkit(root)
-    kept = [picture for picture in pictures if not category or picture.category == category]
+    images = _car_ims(root, both) if both.is_file() else _devkit(root)
+    kept = [image for image in images if not category or image.category == category]
     return SOURCE.finish("cars", kept, both if both.is_file() else root / "devkit")
 
 
-def _car_ims(root: Path, path: Path) -> list[Picture]:
+def _car_ims(root: Path, path: Path) -> list[DatasetImage]:
     records = read_records(SOURCE, path, "annotations", ("relative_im_path", *_CORNERS, "class", "test"))
-    pictures = []
+    images = []
     for record in records:
         name = str(record["relative_im_path"])
         split: Split = "test" if record["test"] else "train"
-        pictures.append(Picture(name, root / name, split, (_box(path, name, record),), str(record["class"])))
-    return pictures
+        images.append(DatasetImage(name, root / name, split, (_box(path, name, record),), str(record["class"])))
+    return images
 
 
-def _devkit(root: Path) -> list[Picture]:
+def _devkit(root: Path) -> list[DatasetImage]:
     devkit = root / "devkit"
     labelled = devkit / "cars_test_annos_withlabels.mat"
     tables: tuple[tuple[Split, Path, tuple[str, ...]], ...] = (
         ("train", devkit / "cars_train_annos.mat", ("class",)),
         ("test", labelled, ("class",)) if labelled.is_file() else ("test", devkit / "cars_test_annos.mat", ()),
     )
-    pictures = []
+    images = []
     for split, path, extra in tables:
         for record in read_records(SOURCE, path, "annotations", ("fname", *_CORNERS, *extra)):
             name = f"cars_{split}/{record['fname']}"
             box = _box(path, name, record)
-            pictures.append(Picture(name, root / name, split, (box,), str(record.get("class", ""))))
-    return pictures
+            images.append(DatasetImage(name, root / name, split, (box,), str(record.get("class", ""))))
+    return images
 
 
 def _box(path: Path, name: str, record: dict[str, object]) -> BoxTuple:

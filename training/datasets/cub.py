@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.datasets.base import Picture, PictureSet, Source
+from training.datasets.base import DatasetImage, ImageSet, Source
 
 __all__ = ["SIGNATURE", "read"]
 
@@ -10,7 +10,7 @@ SIGNATURE = ("bounding_boxes.txt", "train_test_split.txt")
 SOURCE = Source("CUB-200-2011", "https://www.vision.caltech.edu/datasets/cub_200_2011/")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
+def read(root: Path, category: str = "") -> ImageSet:
     """Read the set from the folder that holds `images.txt`.
 
     Args:
@@ -42,7 +42,7 @@ def read(root: Path, category: str = "") -> PictureSet:
                 boxes_txt, f"`<image id> <x> <y> <width> <height>` in line {number}", " ".join(row)
             ) from error
         boxes[row[0]] = SOURCE.box(boxes_txt, f"in line {number}", (x, y, x + width, y + height))
-    pictures = []
+    images = []
     for key, path in paths.items():
         if key not in in_training:
             raise SOURCE.damaged(split_txt, f"a line for image {key}", "none")
@@ -50,7 +50,7 @@ def read(root: Path, category: str = "") -> PictureSet:
             raise SOURCE.damaged(boxes_txt, f"a line for image {key}", "none")
         folder = path.partition("/")[0]
         if category.lower() in folder.lower():
-            pictures.append(
-                Picture(path, root / "images" / path, "train" if in_training[key] else "test", (boxes[key],), folder)
+            images.append(
+                DatasetImage(path, root / "images" / path, "train" if in_training[key] else "test", (boxes[key],), folder)
             )
-    return SOURCE.finish("cub", pictures, images_txt)
+    return SOURCE.finish("cub", images, images_txt)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.datasets.base import Picture, PictureSet, Source, Split, read_voc_xml
+from training.datasets.base import DatasetImage, ImageSet, Source, Split, read_voc_xml
 from training.datasets.mat import read_strings
 
 __all__ = ["SIGNATURE", "read"]
@@ -11,7 +11,7 @@ SIGNATURE = ("train_list.mat", "Annotation")
 SOURCE = Source("Stanford Dogs", "http://vision.stanford.edu/aditya86/ImageNetDogs/")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
+def read(root: Path, category: str = "") -> ImageSet:
     """Read the set from the folder that holds `Images`, `Annotation`, `train_list.mat` and `test_list.mat`.
 
     Args:
@@ -21,7 +21,7 @@ def read(root: Path, category: str = "") -> PictureSet:
     Raises:
         DatasetError: A file is missing or damaged.
     """
-    pictures = []
+    images = []
     splits: tuple[Split, ...] = ("train", "test")
     for split in splits:
         for name in read_strings(SOURCE, root / f"{split}_list.mat", "file_list"):
@@ -32,5 +32,5 @@ def read(root: Path, category: str = "") -> PictureSet:
             boxes = tuple(item.box for item in read_voc_xml(SOURCE, annotation))
             if not boxes:
                 raise SOURCE.damaged(annotation, "at least one object", "none")
-            pictures.append(Picture(name, root / "Images" / name, split, boxes, breed))
-    return SOURCE.finish("dogs", pictures, root / "train_list.mat")
+            images.append(DatasetImage(name, root / "Images" / name, split, boxes, breed))
+    return SOURCE.finish("dogs", images, root / "train_list.mat")

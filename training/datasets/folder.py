@@ -1,14 +1,14 @@
-"""A user's own folder: pictures alone, or with `boxes.csv` and `split.csv`.
+"""A user's own folder: images alone, or with `boxes.csv` and `split.csv`.
 
 `boxes.csv`: header `file,x0,y0,x1,y1`, half-open pixels, several rows a file allowed. `split.csv`: columns `file` and
 `split` (`train`, `val` or `trainval`, all of which train, or `test`). Names in both are relative to `images/` where
-there is such a folder, else to the folder itself. Without `split.csv` all pictures are trained on, and those that have
-boxes are scored as well; a picture that `split.csv` does not name is trained on.
+there is such a folder, else to the folder itself. Without `split.csv` all images are trained on, and those that have
+boxes are scored as well; an image that `split.csv` does not name is trained on.
 """
 
 from pathlib import Path
 
-from training.datasets.base import BoxTuple, Picture, PictureSet, Source, Split, read_table
+from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Source, Split, read_table
 from training.errors import DatasetError
 
 __all__ = ["SUFFIXES", "read"]
@@ -16,17 +16,17 @@ __all__ = ["SUFFIXES", "read"]
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
-    """Read all pictures below a folder.
+def read(root: Path, category: str = "") -> ImageSet:
+    """Read all images below a folder.
 
     Args:
         root: The folder.
         category: Keep the classes of `split.csv`'s column `class` that contain this text; empty: all.
 
     Raises:
-        DatasetError: There is no picture, or a CSV file is damaged or names a picture that is not there.
+        DatasetError: There is no image, or a CSV file is damaged or names an image that is not there.
     """
-    source = Source("folder", "where the pictures came from")
+    source = Source("folder", "where the images came from")
     # `images/` counts where the CSV files lie beside it, else a folder of that name is one of many.
     has_tables = any((root / name).is_file() for name in ("boxes.csv", "split.csv"))
     base = root / "images" if has_tables and (root / "images").is_dir() else root
@@ -36,7 +36,7 @@ def read(root: Path, category: str = "") -> PictureSet:
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     }
     if not files:
-        raise DatasetError(f"{base} holds no picture; expected files ending in {', '.join(SUFFIXES)}")
+        raise DatasetError(f"{base} holds no image; expected files ending in {', '.join(SUFFIXES)}")
     boxes: dict[str, list[BoxTuple]] = {}
     if (boxes_csv := root / "boxes.csv").is_file():
         for number, row in read_table(source, boxes_csv, ("file", "x0", "y0", "x1", "y1")):
@@ -50,8 +50,8 @@ def read(root: Path, category: str = "") -> PictureSet:
             _check(source, split_csv, number, row["file"], files)
             splits[row["file"]] = _split(source, split_csv, number, row["split"])
             classes[row["file"]] = row.get("class") or ""
-    pictures = [
-        Picture(
+    images = [
+        DatasetImage(
             name,
             path,
             splits.get(name, "train" if splits else "both"),
@@ -61,12 +61,12 @@ def read(root: Path, category: str = "") -> PictureSet:
         for name, path in files.items()
         if category.lower() in classes.get(name, "").lower()
     ]
-    return source.finish("folder", pictures, split_csv if category else base)
+    return source.finish("folder", images, split_csv if category else base)
 
 
 def _check(source: Source, path: Path, number: int, name: str, files: dict[str, Path]) -> None:
     if name not in files:
-        raise source.damaged(path, f"the name of a picture in the folder in line {number}", name)
+        raise source.damaged(path, f"the name of an image in the folder in line {number}", name)
 
 
 def _split(source: Source, path: Path, number: int, text: str) -> Split:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from training.datasets.base import BoxTuple, Picture, PictureSet, Source, Split
+from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Source, Split
 
 __all__ = ["SIGNATURE", "read"]
 
@@ -17,7 +17,7 @@ SIGNATURE = ("annotations/trimaps", "annotations/trainval.txt")
 SOURCE = Source("Oxford-IIIT Pets", "https://www.robots.ox.ac.uk/~vgg/data/pets/")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
+def read(root: Path, category: str = "") -> ImageSet:
     """Read the set from the folder that holds `images` and `annotations`.
 
     Args:
@@ -28,7 +28,7 @@ def read(root: Path, category: str = "") -> PictureSet:
         DatasetError: A file is missing or damaged.
     """
     annotations = root / "annotations"
-    pictures = []
+    images = []
     lists: tuple[tuple[Split, Path], ...] = (
         ("train", annotations / "trainval.txt"),
         ("test", annotations / "test.txt"),
@@ -42,8 +42,8 @@ def read(root: Path, category: str = "") -> PictureSet:
             if category.lower() in (species, "") or category.lower() in breed.lower():
                 box = _box(annotations / "trimaps" / f"{name}.png")
                 file = root / "images" / f"{name}.jpg"
-                pictures.append(Picture(f"{name}.jpg", file, split, (box,), breed))
-    return SOURCE.finish("pets", pictures, annotations / "trainval.txt")
+                images.append(DatasetImage(f"{name}.jpg", file, split, (box,), breed))
+    return SOURCE.finish("pets", images, annotations / "trainval.txt")
 
 
 def _box(path: Path) -> BoxTuple:

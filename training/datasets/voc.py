@@ -1,13 +1,13 @@
 """PASCAL VOC 2007 (Everingham et al.) and its co-localization subsets 07-6x2 (Deselaers, Alexe, Ferrari 2012).
 
-6x2: six classes in two views, left and right. The pictures of train and val that show at least one object of the class
+6x2: six classes in two views, left and right. The images of train and val that show at least one object of the class
 from that side which is neither truncated nor difficult. The published lists are the authority where they are at hand;
-this rule reproduces how they were made. A hit is an overlap with any box of the class in the picture.
+this rule reproduces how they were made. A hit is an overlap with any box of the class in the image.
 """
 
 from pathlib import Path
 
-from training.datasets.base import Picture, PictureSet, Source, Split, VocObject, read_voc_xml
+from training.datasets.base import DatasetImage, ImageSet, Source, Split, VocObject, read_voc_xml
 from training.errors import DatasetError
 
 __all__ = ["SIGNATURES", "SIX_BY_TWO", "read", "read_6x2"]
@@ -17,10 +17,10 @@ SIX_BY_TWO = ("aeroplane", "bicycle", "boat", "bus", "horse", "motorbike")
 SOURCE = Source("PASCAL VOC 2007", "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/")
 
 
-def read(root: Path, category: str = "") -> PictureSet:
-    """Read the pictures that show a class; trainval trains, test tests.
+def read(root: Path, category: str = "") -> ImageSet:
+    """Read the images that show a class; trainval trains, test tests.
 
-    Boxes are those of the class's objects that are not marked difficult; a picture with none of these is left out.
+    Boxes are those of the class's objects that are not marked difficult; an image with none of these is left out.
 
     Args:
         root: The folder `VOCdevkit` or `VOC2007`.
@@ -34,7 +34,7 @@ def read(root: Path, category: str = "") -> PictureSet:
         raise DatasetError("PASCAL VOC 2007: name one class to co-localize, for example --set data.category=bus")
     base = _base(root)
     main = base / "ImageSets" / "Main"
-    pictures = []
+    images = []
     lists: tuple[tuple[Split, Path], ...] = (
         ("train", main / f"{category}_trainval.txt"),
         ("test", main / f"{category}_test.txt"),
@@ -45,12 +45,12 @@ def read(root: Path, category: str = "") -> PictureSet:
         for name in _positives(path):
             objects = [item for item in _objects(base, name) if item.name == category and not item.difficult]
             if objects:
-                pictures.append(_picture(base, name, split, objects, category))
-    return SOURCE.finish("voc07", pictures, lists[0][1])
+                images.append(_image(base, name, split, objects, category))
+    return SOURCE.finish("voc07", images, lists[0][1])
 
 
-def read_6x2(root: Path, category: str = "") -> PictureSet:
-    """Read one of the 6x2 subsets. All pictures are in both roles: co-localization trains on the set it is scored on.
+def read_6x2(root: Path, category: str = "") -> ImageSet:
+    """Read one of the 6x2 subsets. All images are in both roles: co-localization trains on the set it is scored on.
 
     Args:
         root: The folder `VOCdevkit` or `VOC2007`.
@@ -65,12 +65,12 @@ def read_6x2(root: Path, category: str = "") -> PictureSet:
         raise DatasetError(f"PASCAL07-6x2: no subset {category!r}; allowed: {allowed}, and the same with _right")
     base = _base(root)
     path = base / "ImageSets" / "Main" / f"{name}_trainval.txt"
-    pictures = []
+    images = []
     for key in _positives(path):
         objects = [item for item in _objects(base, key) if item.name == name]
         if any(item.pose.lower() == view and not item.truncated and not item.difficult for item in objects):
-            pictures.append(_picture(base, key, "both", objects, category))
-    return SOURCE.finish("voc07_6x2", pictures, path)
+            images.append(_image(base, key, "both", objects, category))
+    return SOURCE.finish("voc07_6x2", images, path)
 
 
 def _base(root: Path) -> Path:
@@ -78,7 +78,7 @@ def _base(root: Path) -> Path:
 
 
 def _positives(path: Path) -> list[str]:
-    """Names of the pictures that a class list marks 1; 0 marks those that show difficult objects alone."""
+    """Names of the images that a class list marks 1; 0 marks those that show difficult objects alone."""
     names = []
     for number, row in SOURCE.lines(path, "lines of `<image> <-1, 0 or 1>`"):
         if len(row) != 2 or row[1] not in ("-1", "0", "1"):
@@ -92,6 +92,6 @@ def _objects(base: Path, name: str) -> list[VocObject]:
     return read_voc_xml(SOURCE, base / "Annotations" / f"{name}.xml")
 
 
-def _picture(base: Path, name: str, split: Split, objects: list[VocObject], category: str) -> Picture:
+def _image(base: Path, name: str, split: Split, objects: list[VocObject], category: str) -> DatasetImage:
     boxes = tuple(item.box for item in objects)
-    return Picture(f"{name}.jpg", base / "JPEGImages" / f"{name}.jpg", split, boxes, category)
+    return DatasetImage(f"{name}.jpg", base / "JPEGImages" / f"{name}.jpg", split, boxes, category)

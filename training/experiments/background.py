@@ -1,7 +1,7 @@
-"""Experiment `background`: does the confidence tell pictures without the common object?
+"""Experiment `background`: does the confidence tell images without the common object?
 
-Background pictures are mixed into each set, a share of 10, 30 or 50 %. Where there are too few of them for a set, the
-set's pictures are drawn down to keep the share. Measured on the first look, which alone makes the confidence; a test
+Background images are mixed into each set, a share of 10, 30 or 50 %. Where there are too few of them for a set, the
+set's images are drawn down to keep the share. Measured on the first look, which alone makes the confidence; a test
 holds it to what `Localizer.localize` gives.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from colocalization.common import FirstLook, fit_first_look, sample_indices
 from colocalization.localizer import ImageFeatures, Localizer
-from training.datasets import Picture
+from training.datasets import Image
 from training.experiments.observe import ObservedSet, observe
 from training.experiments.sets import EvaluationSet
 
@@ -27,20 +27,20 @@ _ALONE = (5, 20, 50, 150)
 """Sizes of sets of background alone."""
 
 _CUT = 0.5
-"""Confidence from which on a picture is taken to show the common object."""
+"""Confidence from which on an image is taken to show the common object."""
 
 Note = Callable[[str], None]
 
 
 def measure_background(
-    localizer: Localizer, sets: Sequence[EvaluationSet], background: Sequence[Picture], note: Note
+    localizer: Localizer, sets: Sequence[EvaluationSet], background: Sequence[DatasetImage], note: Note
 ) -> dict[str, Any]:
     """Mix background into every set.
 
     Args:
         localizer: The model; its own settings say how large a sample the common object is estimated from.
         sets: The sets.
-        background: Pictures without the common object.
+        background: Images without the common object.
         note: Is told how it goes.
 
     Returns:
@@ -48,13 +48,13 @@ def measure_background(
         percent at the default cut), `agreement`; the refusals without any background; and background alone.
 
     Raises:
-        ImageError: A picture cannot be read.
+        ImageError: An image cannot be read.
     """
     results: dict[str, Any] = {}
     with observe(localizer, {}, None, background) as clutter:
         for one in sets:
-            with observe(localizer, {}, None, one.pictures) as shown:
-                results[one.name] = {"group": one.group, "pictures": len(one.pictures), "pure": _pure(localizer, shown)}
+            with observe(localizer, {}, None, one.images) as shown:
+                results[one.name] = {"group": one.group, "images": len(one.images), "pure": _pure(localizer, shown)}
                 results[one.name]["shares"] = {
                     f"{share:g}": _mixed(localizer, shown, clutter, share) for share in SHARES
                 }
@@ -83,14 +83,14 @@ def area_under_curve(positive: NDArray[np.float64], negative: NDArray[np.float64
 def confidences(
     features: Sequence[ImageFeatures], limit: int = Localizer.set_sample_size
 ) -> tuple[NDArray[np.float64], float]:
-    """Confidence of each picture of a set, as `Localizer` computes it.
+    """Confidence of each image of a set, as `Localizer` computes it.
 
     Args:
-        features: The set, at least two pictures; may be read anew from the disk.
-        limit: Most pictures that the common object is estimated from.
+        features: The set, at least two images; may be read anew from the disk.
+        limit: Most images that the common object is estimated from.
 
     Returns:
-        (N,) float64 in [0, 1], and the agreement of the set; zeros where the pictures have no foreground.
+        (N,) float64 in [0, 1], and the agreement of the set; zeros where the images have no foreground.
     """
     sample = [features[int(index)] for index in sample_indices(len(features), limit)]
     first: FirstLook | None = fit_first_look([one.attention for one in sample], [one.features for one in sample])
@@ -104,7 +104,7 @@ def confidences(
 
 
 class _Mixture(Sequence[ImageFeatures]):
-    """Pictures of several observed sets as one set."""
+    """Images of several observed sets as one set."""
 
     def __init__(self, members: Sequence[tuple[ObservedSet, int]]) -> None:
         self._members = members
@@ -134,7 +134,7 @@ def _told(one: dict[str, Any]) -> str:
 
 def _pure(localizer: Localizer, shown: ObservedSet) -> dict[str, float]:
     values, agreement = confidences(
-        _Mixture([(shown, index) for index in range(len(shown.pictures))]), localizer.set_sample_size
+        _Mixture([(shown, index) for index in range(len(shown.images))]), localizer.set_sample_size
     )
     return {"false_refusals": _percent(values < _CUT), "agreement": round(agreement, 3)}
 
@@ -143,11 +143,11 @@ def _mixed(localizer: Localizer, shown: ObservedSet, clutter: ObservedSet, share
     draws = []
     for draw in range(_DRAWS):
         random = np.random.default_rng([draw, round(100 * share)])
-        wanted = max(1, round(share / (1 - share) * len(shown.pictures)))
-        others = min(wanted, len(clutter.pictures))
-        good = min(len(shown.pictures), max(1, round(others * (1 - share) / share)))
-        members = [(shown, int(index)) for index in random.choice(len(shown.pictures), good, replace=False)]
-        members += [(clutter, int(index)) for index in random.choice(len(clutter.pictures), others, replace=False)]
+        wanted = max(1, round(share / (1 - share) * len(shown.images)))
+        others = min(wanted, len(clutter.images))
+        good = min(len(shown.images), max(1, round(others * (1 - share) / share)))
+        members = [(shown, int(index)) for index in random.choice(len(shown.images), good, replace=False)]
+        members += [(clutter, int(index)) for index in random.choice(len(clutter.images), others, replace=False)]
         order = random.permutation(len(members))
         values, agreement = confidences(_Mixture([members[index] for index in order]), localizer.set_sample_size)
         positive = order < good
@@ -157,7 +157,7 @@ def _mixed(localizer: Localizer, shown: ObservedSet, clutter: ObservedSet, share
                 "false_refusals": _percent(values[positive] < _CUT),
                 "false_acceptances": _percent(values[~positive] >= _CUT),
                 "agreement": agreement,
-                "pictures": good,
+                "images": good,
                 "background": others,
             }
         )
@@ -166,9 +166,9 @@ def _mixed(localizer: Localizer, shown: ObservedSet, clutter: ObservedSet, share
 
 def _alone(localizer: Localizer, clutter: ObservedSet, size: int) -> dict[str, float]:
     draws = []
-    for draw in range(1 if size == len(clutter.pictures) else _DRAWS):
+    for draw in range(1 if size == len(clutter.images) else _DRAWS):
         random = np.random.default_rng([draw, size])
-        chosen = random.choice(len(clutter.pictures), size, replace=False)
+        chosen = random.choice(len(clutter.images), size, replace=False)
         values, agreement = confidences(
             _Mixture([(clutter, int(index)) for index in chosen]), localizer.set_sample_size
         )

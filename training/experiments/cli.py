@@ -58,7 +58,7 @@ def peers(
     ] = None,
     cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
 ) -> None:
-    """Every method on the same pictures, with the same network's features."""
+    """Every method on the same images, with the same network's features."""
     with session("peers", data, limit, records) as one, default_model() as model:
         kinds = _kinds(only)
         sets = read_sets(one, data, which, layout, category)
@@ -91,7 +91,7 @@ def background(
     which: Which = "all",
     records: Records = None,
 ) -> None:
-    """Does the confidence tell pictures without the common object?"""
+    """Does the confidence tell images without the common object?"""
     with session("background", data, limit, records) as one:
         sets = read_sets(one, data, which, "auto", "")
         one.results.update(measure_background(load_localizer(one, "fast"), sets, open_background(data), note))
@@ -117,9 +117,9 @@ def set_size(
 def scale(
     data: Data = _DATA,
     records: Records = None,
-    count: Annotated[list[int] | None, typer.Option(min=2, help="Pictures; repeatable.")] = None,
+    count: Annotated[list[int] | None, typer.Option(min=2, help="Images; repeatable.")] = None,
 ) -> None:
-    """Time and memory of `colocalize score` on folders of 100, 1,000 and 10,000 pictures."""
+    """Time and memory of `colocalize score` on folders of 100, 1,000 and 10,000 images."""
     with session("scale", data, None, records) as one:
         sets = read_sets(one, data, "all", "auto", "")
         one.results.update(measure_scale(sets, count or COUNTS, note))
@@ -129,16 +129,16 @@ def scale(
 def figure2(
     out: Annotated[Path, typer.Option(help="PNG or JPEG to draw.")],
     data: Data = Path("examples"),
-    count: Annotated[int, typer.Option(min=1, help="Pictures to draw.")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="Images to draw.")] = 10,
     limit: Limit = None,
     which: Which = "all",
     layout: Layout = "auto",
     category: Category = "",
 ) -> None:
-    """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the pictures."""
+    """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the images."""
     with session("figure2", data, limit, None) as one:
         sets = read_sets(one, data, which, layout, category)
-        sheet = contact_sheet(load_localizer(one), sets[0].pictures, count=count)
+        sheet = contact_sheet(load_localizer(one), sets[0].images, count=count)
         out.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sheet).save(out, quality=88)
 
@@ -148,7 +148,7 @@ def _add_grid(name: str, title: str) -> None:
 
     @app.command(name, help=title)
     def run(
-        data: Annotated[Path, typer.Option(help="One data set with boxes for its test pictures.")],
+        data: Annotated[Path, typer.Option(help="One data set with boxes for its test images.")],
         runs: Annotated[Path, typer.Option(help="Where runs are looked for and trained.")] = Path("runs/experiments"),
         preset: Annotated[str, typer.Option(help="Preset, or a TOML file of settings.")] = "small",
         override: Annotated[list[str] | None, typer.Option("--set", help="One setting, section.name=value.")] = None,
@@ -164,13 +164,13 @@ def _add_grid(name: str, title: str) -> None:
         record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
         settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
         with session(record, data, limit, records, grid=name, **settings) as one:
-            pictures = open_dataset(data, layout, category)
-            one.settings["pictures"] = {"train": len(pictures.train), "test": len(pictures.labelled_test)}
+            images = open_dataset(data, layout, category)
+            one.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
             folder = runs / data.resolve().name
             with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
                 one.results.update(
                     run_grid(
-                        name, preset, override or [], seed or [0], pictures, folder,
+                        name, preset, override or [], seed or [0], images, folder,
                         train=train, limit=limit, progress=progress,
                     )
                 )  # fmt: skip

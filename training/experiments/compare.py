@@ -1,4 +1,4 @@
-"""Experiment `peers`: every method on the same pictures, with the same network's features."""
+"""Experiment `peers`: every method on the same images, with the same network's features."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from colocalization.localizer import Localizer
 from training.checkpoint import Provenance
-from training.datasets import Picture
+from training.datasets import Image
 from training.errors import TrainingError
 from training.experiments.maxboxacc import MaxBoxAcc
 from training.experiments.network import Head, ResizedNetwork
@@ -33,7 +33,7 @@ FURTHER_SIZES = (320,)
 
 Note = Callable[[str], None]
 _Method = tuple[str, Callable[[], Callable[[int], Found]]]
-"""Name, and what looks at the set and gives what looks at the picture of an index."""
+"""Name, and what looks at the set and gives what looks at the image of an index."""
 
 
 @dataclass
@@ -45,11 +45,11 @@ class _Tally:
     has_maps: bool = False
     seconds: float = 0.0
 
-    def add(self, picture: Picture, size: tuple[int, int], one: Found) -> None:
-        self.ious.append(best_iou(one.box, picture.boxes))
+    def add(self, image: DatasetImage, size: tuple[int, int], one: Found) -> None:
+        self.ious.append(best_iou(one.box, image.boxes))
         if one.heatmap is not None:
             self.has_maps = True
-            self.maps.add(one.heatmap, np.asarray(picture.boxes) / (size * 2))
+            self.maps.add(one.heatmap, np.asarray(image.boxes) / (size * 2))
 
     def at(self, threshold: float) -> float:
         return 100 * float(np.mean(np.asarray(self.ious) >= threshold))
@@ -58,7 +58,7 @@ class _Tally:
         return {
             "iou_thousandths": pack_ious(self.ious),
             "max_box_acc_v2": round(self.maps.compute(), 2) if self.has_maps else None,
-            "cpu_seconds_per_picture": round(self.seconds / len(self.ious), 4),
+            "cpu_seconds_per_image": round(self.seconds / len(self.ious), 4),
         }
 
 
@@ -86,7 +86,7 @@ def compare(
         kind of methods was measured.
 
     Raises:
-        ImageError: A picture cannot be read.
+        ImageError: An image cannot be read.
     """
     commit, metadata = Provenance.here().commit, localizer.engine.metadata
     head = Head(metadata) if {"trivial", "features"} & set(kinds) else None
@@ -95,19 +95,19 @@ def compare(
     results: dict[str, Any] = {}
     for one in sets:
         started, cpu = time.perf_counter(), time.process_time()
-        with observe(localizer, resized, head, one.pictures) as observed:
-            network = (time.process_time() - cpu) / len(one.pictures)
+        with observe(localizer, resized, head, one.images) as observed:
+            network = (time.process_time() - cpu) / len(one.images)
             methods = _methods(localizer, observed, [metadata.input_size, *further], kinds, saliency)
             tallies = {name: _tally(observed, fit) for name, fit in methods}
         results[one.name] = {
             "group": one.group,
-            "pictures": len(one.pictures),
-            "network_cpu_seconds_per_picture": round(network, 4),
+            "images": len(one.images),
+            "network_cpu_seconds_per_image": round(network, 4),
             "methods": {name: tally.to_json() for name, tally in tallies.items()},
         }
         scores = "; ".join(f"{name} {tally.at(0.5):.1f}, {tally.at(0.7):.1f}" for name, tally in tallies.items())
         seconds = time.perf_counter() - started
-        note(f"{one.name}: {len(one.pictures)} pictures in {seconds:.0f} s; CorLoc at 0.5, 0.7: {scores}")
+        note(f"{one.name}: {len(one.images)} images in {seconds:.0f} s; CorLoc at 0.5, 0.7: {scores}")
     return {"measured": {kind: {"commit": commit} for kind in kinds}, "sets": results, "summary": summaries(results)}
 
 
@@ -130,7 +130,7 @@ def _methods(
 
         yield name, fit_peer
     if saliency is not None and "saliency" in kinds:
-        yield saliency.name, lambda: lambda index: saliency.find(prepare(localizer, observed.pictures[index]).image)
+        yield saliency.name, lambda: lambda index: saliency.find(prepare(localizer, observed.images[index]).image)
     if "ours" in kinds:
         for name, own in OURS.items():
 
@@ -146,11 +146,11 @@ def _tally(observed: ObservedSet, fit: Callable[[], Callable[[int], Found]]) -> 
     tally, cpu = _Tally(), time.process_time()
     find = fit()
     tally.seconds += time.process_time() - cpu
-    for index, picture in enumerate(observed.pictures):
+    for index, image in enumerate(observed.images):
         cpu = time.process_time()
         one = find(index)
         tally.seconds += time.process_time() - cpu
-        tally.add(picture, observed.sizes[index], one)
+        tally.add(image, observed.sizes[index], one)
     return tally
 
 
@@ -159,14 +159,14 @@ def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         old: Results of an earlier measurement.
-        new: Results of one on the same pictures.
+        new: Results of one on the same images.
 
     Raises:
         TrainingError: The sets or their sizes differ.
     """
-    sizes = [{name: one["pictures"] for name, one in told["sets"].items()} for told in (old, new)]
+    sizes = [{name: one["images"] for name, one in told["sets"].items()} for told in (old, new)]
     if sizes[0] != sizes[1]:
-        raise TrainingError(f"the record is of other pictures ({sizes[0]}) than these ({sizes[1]}); measure all kinds")
+        raise TrainingError(f"the record is of other images ({sizes[0]}) than these ({sizes[1]}); measure all kinds")
     sets = {
         name: {**one, "methods": {**one["methods"], **new["sets"][name]["methods"]}}
         for name, one in old["sets"].items()

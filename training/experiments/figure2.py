@@ -10,7 +10,7 @@ from colocalization.common import sample_indices
 from colocalization.heatmaps import overlay
 from colocalization.localizer import Localizer
 from colocalization.results import ImageResult
-from training.datasets import BoxTuple, Picture
+from training.datasets import BoxTuple, Image
 from training.experiments.observe import observe
 from training.experiments.ours import OURS, OwnMethod
 
@@ -23,31 +23,31 @@ _GAP = 4
 
 def contact_sheet(
     localizer: Localizer,
-    pictures: Sequence[Picture],
+    images: Sequence[DatasetImage],
     *,
     count: int = 10,
     side: int = 200,
     method: OwnMethod = OURS["ours, common"],
 ) -> NDArray[np.uint8]:
-    """Localize a set and draw some of its pictures.
+    """Localize a set and draw some of its images.
 
     Args:
         localizer: The model.
-        pictures: The set, with boxes.
-        count: How many pictures to draw, spread evenly over the set.
-        side: Width and height of a tile, in pixels; pictures keep their aspect ratio within it.
+        images: The set, with boxes.
+        count: How many images to draw, spread evenly over the set.
+        side: Width and height of a tile, in pixels; images keep their aspect ratio within it.
         method: The mode to draw.
 
     Returns:
         (H, W, 3) uint8, tiles in rows of five on white.
 
     Raises:
-        ImageError: A picture cannot be read.
+        ImageError: An image cannot be read.
     """
-    with observe(localizer, {}, None, pictures) as observed:
+    with observe(localizer, {}, None, images) as observed:
         finish = method.fit(localizer, observed)
-        chosen = [int(index) for index in sample_indices(len(pictures), count)]
-        tiles = [_tile(pictures[index], finish(index), localizer, side) for index in chosen]
+        chosen = [int(index) for index in sample_indices(len(images), count)]
+        tiles = [_tile(images[index], finish(index), localizer, side) for index in chosen]
     rows = -(-len(tiles) // _COLUMNS)
     columns = min(_COLUMNS, len(tiles))
     sheet = Image.new("RGB", (columns * (side + _GAP) - _GAP, rows * (side + _GAP) - _GAP), (255, 255, 255))
@@ -57,14 +57,14 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def _tile(picture: Picture, result: ImageResult, localizer: Localizer, side: int) -> Image.Image:
-    rgb = picture.load(localizer.limits).rgb
+def _tile(image: DatasetImage, result: ImageResult, localizer: Localizer, side: int) -> Image.Image:
+    rgb = image.load(localizer.limits).rgb
     tile = Image.fromarray(overlay(rgb, result.heatmap))
     tile.thumbnail((side, side), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(tile)
     across, down = tile.width / result.width, tile.height / result.height
     predicted = [result.boxes[0].as_tuple()] if result.boxes else []
-    boxes: list[tuple[BoxTuple, tuple[int, int, int]]] = [(box, _TRUTH) for box in picture.boxes]
+    boxes: list[tuple[BoxTuple, tuple[int, int, int]]] = [(box, _TRUTH) for box in image.boxes]
     boxes += [(box, _PREDICTED) for box in predicted]
     for (x0, y0, x1, y1), colour in boxes:
         corners = (x0 * across, y0 * down, max(x0 * across, x1 * across - 1), max(y0 * down, y1 * down - 1))

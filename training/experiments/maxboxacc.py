@@ -1,6 +1,6 @@
 """MaxBoxAccV2 (Choe et al., CVPR 2020), the score of weakly supervised localization, as a second opinion on maps.
 
-For each IoU threshold the share of pictures of which any component's box at a cut hits any ground-truth box, at the
+For each IoU threshold the share of images of which any component's box at a cut hits any ground-truth box, at the
 best cut for the whole set; then the mean over the IoU thresholds. The cut is chosen on the boxes, so that it is a bound
 on what a map allows and no method.
 """
@@ -28,11 +28,11 @@ class MaxBoxAcc:
         self._count = 0
 
     def add(self, heatmap: NDArray[np.floating], truth: NDArray[np.float64]) -> None:
-        """Add one picture.
+        """Add one image.
 
         Args:
-            heatmap: (h, w) map over the whole picture, of any range.
-            truth: (M, 4) ground-truth boxes as shares of the picture's width and height, M >= 1.
+            heatmap: (h, w) map over the whole image, of any range.
+            truth: (M, 4) ground-truth boxes as shares of the image's width and height, M >= 1.
         """
         self._count += 1
         values = upsample(min_max(heatmap), _SIDE, _SIDE)
@@ -49,8 +49,8 @@ class MaxBoxAcc:
         """The score, in percent.
 
         Raises:
-            ValueError: No picture was added.
+            ValueError: No image was added.
         """
         if self._count == 0:
-            raise ValueError("no picture was added")
+            raise ValueError("no image was added")
         return float(100 * (self._hits.max(axis=0) / self._count).mean())

@@ -1,7 +1,7 @@
 """The shipped network at any input size, and the head that it leaves out.
 
 All methods get their features here: at the model's own size from `Localizer`, at others from the same file with its
-input resized. A picture goes through the network once a size.
+input resized. An image goes through the network once a size.
 """
 
 from pathlib import Path
@@ -59,7 +59,7 @@ class ResizedNetwork:
         self._transform = InputTransform(size, metadata.mean, metadata.std, metadata.resize)
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features of one picture.
+        """Features of one image.
 
         Args:
             rgb: (H, W, 3) uint8.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from colocalization.images import DecodedImage
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
-from training.datasets import Picture
+from training.datasets import Image
 from training.experiments.network import Head, ResizedNetwork
 from training.experiments.peers.base import Observation
 from training.experiments.store import ArrayStore
@@ -17,18 +17,18 @@ from training.experiments.store import ArrayStore
 __all__ = ["Observations", "ObservedSet", "observe", "prepare"]
 
 
-def prepare(localizer: Localizer, picture: Picture) -> PreparedImage:
-    """Decode a picture of a data set as `Localizer.prepare` does, less its banner.
+def prepare(localizer: Localizer, image: DatasetImage) -> PreparedImage:
+    """Decode an image of a data set as `Localizer.prepare` does, less its banner.
 
     Raises:
-        ImageError: The picture cannot be read.
+        ImageError: The image cannot be read.
     """
-    image = picture.load(localizer.limits)
-    return PreparedImage(image, localizer.engine.metadata.transform()(image.rgb))
+    decoded = image.load(localizer.limits)
+    return PreparedImage(decoded, localizer.engine.metadata.transform()(decoded.rgb))
 
 
 class Observations(Sequence[Observation]):
-    """A set at one input size, read from the disk picture by picture."""
+    """A set at one input size, read from the disk image by image."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Observations(Sequence[Observation]):
     @overload
     def __getitem__(self, index: slice) -> list[Observation]: ...
     def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
-        """Read one picture's outputs, or several pictures'."""
+        """Read one image's outputs, or several images'."""
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
         width, height = self._sizes[index]
@@ -57,12 +57,12 @@ class ObservedSet:
     """The network's outputs of a set, on the disk until the context is left.
 
     Attributes:
-        pictures: The pictures.
+        images: The images.
         sizes: Width and height of each, in pixels.
     """
 
-    def __init__(self, pictures: Sequence[Picture], own_size: int) -> None:
-        self.pictures = tuple(pictures)
+    def __init__(self, images: Sequence[DatasetImage], own_size: int) -> None:
+        self.images = tuple(images)
         self.sizes: list[tuple[int, int]] = []
         self._own_size = own_size
         self._stack = ExitStack()
@@ -81,7 +81,7 @@ class ObservedSet:
         return Observations(self.sizes, self._features[size], self._head[size])
 
     def of(self, index: int) -> ImageFeatures:
-        """One picture as `Localizer.run` gave it."""
+        """One image as `Localizer.run` gave it."""
         return ImageFeatures(self._attention[index], self._features[self._own_size][index])
 
     def add(
@@ -91,10 +91,10 @@ class ObservedSet:
         features: Mapping[int, NDArray[np.float32]],
         head: Head | None,
     ) -> None:
-        """Add the next picture's outputs.
+        """Add the next image's outputs.
 
         Args:
-            image: The picture.
+            image: The image.
             attention: (h, w) float32 at the model's own size.
             features: (C, h, w) float32 by input size.
             head: The head that the model leaves out; None where no peer needs it.
@@ -113,28 +113,28 @@ class ObservedSet:
 
 
 def observe(
-    localizer: Localizer, resized: Mapping[int, ResizedNetwork], head: Head | None, pictures: Sequence[Picture]
+    localizer: Localizer, resized: Mapping[int, ResizedNetwork], head: Head | None, images: Sequence[DatasetImage]
 ) -> ObservedSet:
-    """Take a set through the network, each picture once a size.
+    """Take a set through the network, each image once a size.
 
     Args:
         localizer: Runs the model at its own size.
         resized: The same network at further sizes.
         head: The head that the model leaves out; None where no peer needs it.
-        pictures: The pictures.
+        images: The images.
 
     Returns:
         The outputs; to be used as a context, at whose end they are deleted.
 
     Raises:
-        ImageError: A picture cannot be read.
+        ImageError: An image cannot be read.
     """
     own_size = localizer.engine.metadata.input_size
-    observed = ObservedSet(pictures, own_size)
+    observed = ObservedSet(images, own_size)
     with ExitStack() as undo:
         undo.push(observed)
-        for picture in pictures:
-            prepared = prepare(localizer, picture)
+        for image in images:
+            prepared = prepare(localizer, image)
             (own,) = localizer.run([prepared])
             features = {size: network(prepared.image.rgb) for size, network in resized.items()}
             observed.add(prepared.image, own.attention, {own_size: own.features, **features}, head)

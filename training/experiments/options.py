@@ -16,7 +16,7 @@ from colocalization.localizer import DEFAULT_MODEL, Localizer
 from colocalization.results import Effort
 from training.checkpoint import Provenance
 from training.experiments.records import record_path, write_record
-from training.experiments.sets import EvaluationSet, Pictures, open_sets
+from training.experiments.sets import EvaluationSet, Images, open_sets
 from training.runlog import peak_memory_mb
 
 __all__ = [
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 Data = Annotated[Path, typer.Option(help="Folder of data sets, or one data set.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Most pictures a set, spread evenly; for a quick look.")]
-Which = Annotated[Pictures, typer.Option("--pictures", help="Pictures scored: all with boxes, or the test split.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Most images a set, spread evenly; for a quick look.")]
+Which = Annotated[Images, typer.Option("--images", help="Images scored: all with boxes, or the test split.")]
 Layout = Annotated[str, typer.Option(help="Layout of a single data set, see docs/training.md.")]
 Category = Annotated[str, typer.Option(help="Class of a single data set.")]
 Records = Annotated[
@@ -67,8 +67,8 @@ def session(name: str, data: Path, limit: int | None, records: Path | None, **se
 
     Args:
         name: Name of the record.
-        data: Folder of the pictures; the record tells its name, not its place.
-        limit: Most pictures a set.
+        data: Folder of the images; the record tells its name, not its place.
+        limit: Most images a set.
         records: Folder of the records.
         **settings: Further settings for the record.
     """
@@ -111,14 +111,14 @@ def default_model() -> Iterator[Path]:
         yield model
 
 
-def read_sets(one: Session, data: Path, which: Pictures, layout: str, category: str) -> list[EvaluationSet]:
-    """Open the sets, and tell the record how many pictures there are.
+def read_sets(one: Session, data: Path, which: Images, layout: str, category: str) -> list[EvaluationSet]:
+    """Open the sets, and tell the record how many images there are.
 
     Raises:
         DatasetError: There is none.
     """
-    sets = open_sets(data, layout=layout, category=category, pictures=which, limit=one.settings["limit"])
-    one.settings.update(pictures=which, sets={member.name: len(member.pictures) for member in sets})
+    sets = open_sets(data, layout=layout, category=category, images=which, limit=one.settings["limit"])
+    one.settings.update(images=which, sets={member.name: len(member.images) for member in sets})
     return sets
 
 

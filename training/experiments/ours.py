@@ -34,17 +34,17 @@ class OwnMethod:
             observed: The set.
 
         Returns:
-            The localizer's result for the picture of an index.
+            The localizer's result for the image of an index.
         """
         own = Localizer(localizer.engine, localizer.limits, effort=self.effort or "full")
         common: CommonObject | None = None
-        if self.effort is not None and len(observed.pictures) > 1:
-            sample = [int(index) for index in sample_indices(len(observed.pictures), own.set_sample_size)]
-            images = [prepare(own, observed.pictures[index]).image for index in sample]
+        if self.effort is not None and len(observed.images) > 1:
+            sample = [int(index) for index in sample_indices(len(observed.images), own.set_sample_size)]
+            images = [prepare(own, observed.images[index]).image for index in sample]
             common = own.fit(images, [observed.of(index) for index in sample])
 
         def finish(index: int) -> ImageResult:
-            return own.finish(prepare(own, observed.pictures[index]), observed.of(index), common)
+            return own.finish(prepare(own, observed.images[index]), observed.of(index), common)
 
         return finish
 

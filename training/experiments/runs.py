@@ -1,6 +1,6 @@
 """Training runs of an experiment: found finished, or trained; scored from their chosen checkpoint.
 
-A run is recognised by its settings and its pictures, not by its folder's name, so that runs that were trained by hand
+A run is recognised by its settings and its images, not by its folder's name, so that runs that were trained by hand
 with `colocalize train` count as well, and experiments share them.
 """
 
@@ -16,7 +16,7 @@ from colocalization.maps import min_max, otsu_threshold
 from training.build import choose_device, load_network
 from training.checkpoint import read_checkpoint
 from training.config import TrainingConfig
-from training.datasets import PictureSet
+from training.datasets import ImageSet
 from training.errors import TrainingError
 from training.evaluate import Cut, attention_maps, evaluate, map_box
 from training.experiments.maxboxacc import MaxBoxAcc
@@ -80,50 +80,50 @@ def find_runs(folder: Path) -> Iterator[FinishedRun]:
             yield FinishedRun(path.parent, TrainingConfig.model_validate(start["config"]), tuple(log))
 
 
-def trained_on(run: FinishedRun, pictures: PictureSet) -> bool:
-    """Whether a run's pictures are training pictures of this set."""
-    names = {picture.name for picture in pictures.train}
-    return set(read_checkpoint(run.folder / "best.pt").pictures) <= names
+def trained_on(run: FinishedRun, images: ImageSet) -> bool:
+    """Whether a run's images are training images of this set."""
+    names = {image.name for image in images.train}
+    return set(read_checkpoint(run.folder / "best.pt").images) <= names
 
 
-def train_run(config: TrainingConfig, pictures: PictureSet, folder: Path, progress: Progress) -> FinishedRun:
+def train_run(config: TrainingConfig, images: ImageSet, folder: Path, progress: Progress) -> FinishedRun:
     """Train, or go on with a run that was stopped.
 
     Raises:
         TrainingError: The run cannot work, or its folder holds one with other settings.
     """
-    Trainer(config, pictures.train, folder, labelled=pictures.labelled_test, resume=True).run(progress)
+    Trainer(config, images.train, folder, labelled=images.labelled_test, resume=True).run(progress)
     return FinishedRun(folder, config, tuple(read_log(folder / "log.jsonl")))
 
 
-def score_run(run: FinishedRun, pictures: PictureSet, limit: int | None = None) -> dict[str, Any]:
-    """Score the attention maps of a run's chosen epoch on the labelled test pictures.
+def score_run(run: FinishedRun, images: ImageSet, limit: int | None = None) -> dict[str, Any]:
+    """Score the attention maps of a run's chosen epoch on the labelled test images.
 
     Args:
         run: The run.
-        pictures: The data set.
-        limit: Most pictures, the first ones; None: all.
+        images: The data set.
+        limit: Most images, the first ones; None: all.
 
     Returns:
         `seed`, `chosen_epoch`, `trained`: for each cut the scores and IoUs, `untrained`: the scores in the log before
-        training, `max_box_acc_v2`, `training_pictures`: the scores by Otsu's cut on those of the training pictures that
+        training, `max_box_acc_v2`, `training_images`: the scores by Otsu's cut on those of the training images that
         have boxes, and what the run cost.
 
     Raises:
-        TrainingError: No test picture has a box.
-        ImageError: A picture cannot be read.
+        TrainingError: No test image has a box.
+        ImageError: An image cannot be read.
     """
-    labelled = pictures.labelled_test[:limit]
+    labelled = images.labelled_test[:limit]
     if not labelled:
-        raise TrainingError("the data set has no test picture with a box")
+        raise TrainingError("the data set has no test image with a box")
     network, _ = load_network(run.folder / "best.pt")
     size, device = run.config.data.crop, choose_device("cpu")
     maps, sizes = attention_maps(network.to(device), labelled, size, device)
     set_threshold = otsu_threshold(np.stack([min_max(one) for one in maps]))
     ious: dict[Cut, list[float]] = {cut: [] for cut in get_args(Cut)}
     accuracy = MaxBoxAcc()
-    for picture, one, (width, height) in zip(labelled, maps, sizes, strict=True):
-        accuracy.add(one, np.asarray(picture.boxes) / (width, height, width, height))
+    for image, one, (width, height) in zip(labelled, maps, sizes, strict=True):
+        accuracy.add(one, np.asarray(image.boxes) / (width, height, width, height))
         boxes = {
             "otsu": map_box(min_max(one), width, height)[:1],
             "set_otsu": map_box(min_max(one), width, height, set_threshold)[:1],
@@ -134,7 +134,7 @@ def score_run(run: FinishedRun, pictures: PictureSet, limit: int | None = None) 
             (exact[0] * across, exact[1] * down, exact[2] * across, exact[3] * down)
         ]  # fmt: skip
         for cut, values in ious.items():
-            values.append(best_iou(boxes[cut][0] if boxes[cut] else None, picture.boxes))
+            values.append(best_iou(boxes[cut][0] if boxes[cut] else None, image.boxes))
     end = next(record for record in run.log if record["kind"] == "end")
     return {
         "seed": run.config.run.seed,
@@ -145,16 +145,16 @@ def score_run(run: FinishedRun, pictures: PictureSet, limit: int | None = None) 
         },
         "max_box_acc_v2": round(accuracy.compute(), 2),
         "untrained": _untrained(run.log),
-        "training_pictures": _on_training_pictures(network, pictures, size, device),
+        "training_images": _on_training_images(network, images, size, device),
         "cost": _cost(run.log),
     }
 
 
-def _on_training_pictures(
-    network: ColocalizationNet, pictures: PictureSet, size: int, device: torch.device
+def _on_training_images(
+    network: ColocalizationNet, images: ImageSet, size: int, device: torch.device
 ) -> dict[str, float]:
     """What settings may be compared by, since it leaves the test boxes alone; empty where there are no boxes."""
-    labelled = pictures.labelled_train
+    labelled = images.labelled_train
     if not labelled:
         return {}
     scores = evaluate(network, labelled, size, device)["otsu"]
@@ -182,7 +182,7 @@ def _cost(log: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     return {
         "epochs": len(epochs),
         "seconds": round(sum(record["seconds"] for record in epochs), 1),
-        "pictures_per_second": round(float(np.median([record["pictures_per_second"] for record in epochs])), 2),
+        "images_per_second": round(float(np.median([record["images_per_second"] for record in epochs])), 2),
         **{
             name: round(float(np.median([record[name] for record in epochs])), 3)
             for name in ("load_share", "forward_share", "backward_share")

@@ -68,7 +68,7 @@ def fetch_u2netp(cache: Path) -> Path:
 
 
 class Saliency:
-    """The most salient object of each picture alone, cut by Otsu's threshold.
+    """The most salient object of each image alone, cut by Otsu's threshold.
 
     Attributes:
         name: Name in the tables.

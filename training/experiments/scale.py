@@ -1,6 +1,6 @@
-"""Experiment `scale`: time and memory of `colocalize score` on sets of 100, 1,000 and 10,000 pictures.
+"""Experiment `scale`: time and memory of `colocalize score` on sets of 100, 1,000 and 10,000 images.
 
-The sets' pictures are repeated under new names. The command runs as users run it, in a process of its own.
+The sets' images are repeated under new names. The command runs as users run it, in a process of its own.
 """
 
 import os
@@ -27,30 +27,30 @@ def measure_scale(sets: Sequence[EvaluationSet], counts: Sequence[int], note: No
     """Score ever larger folders.
 
     Args:
-        sets: Where the pictures come from.
-        counts: Numbers of pictures.
+        sets: Where the images come from.
+        counts: Numbers of images.
         note: Is told how it goes.
 
     Returns:
-        For each number wall time and CPU time, seconds a picture, and the peak resident memory in MB.
+        For each number wall time and CPU time, seconds an image, and the peak resident memory in MB.
 
     Raises:
         TrainingError: The command fails, or this system does not tell a process's peak memory.
     """
     if not hasattr(os, "wait4"):
         raise TrainingError("the experiment 'scale' needs a system with wait4 (Linux, macOS)")
-    sources = [picture.path for one in sets for picture in one.pictures]
+    sources = [image.path for one in sets for image in one.images]
     results: dict[str, Any] = {}
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
-            pictures = Path(folder) / "pictures"
-            pictures.mkdir()
+            images = Path(folder) / "images"
+            images.mkdir()
             for index in range(count):
                 source = sources[index % len(sources)]
-                link(source.resolve(), pictures / f"{index:06d}{source.suffix.lower()}")
-            results[str(count)] = score_folder(pictures, Path(folder) / "out", count)
+                link(source.resolve(), images / f"{index:06d}{source.suffix.lower()}")
+            results[str(count)] = score_folder(images, Path(folder) / "out", count)
         told = results[str(count)]
-        note(f"{count} pictures: {told['wall_seconds']:.0f} s, peak {told['peak_memory_mb']:.0f} MB")
+        note(f"{count} images: {told['wall_seconds']:.0f} s, peak {told['peak_memory_mb']:.0f} MB")
     return {"counts": results}
 
 
@@ -62,22 +62,22 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def score_folder(pictures: Path, out: Path, count: int, *options: str) -> dict[str, float]:
+def score_folder(images: Path, out: Path, count: int, *options: str) -> dict[str, float]:
     """Run `colocalize score` in a process of its own.
 
     Args:
-        pictures: Folder to score.
+        images: Folder to score.
         out: Folder of the results.
-        count: Number of pictures in the folder.
+        count: Number of images in the folder.
         *options: Further arguments of the command.
 
     Returns:
-        `wall_seconds`, `cpu_seconds`, `cpu_seconds_per_picture` and `peak_memory_mb` (resident).
+        `wall_seconds`, `cpu_seconds`, `cpu_seconds_per_image` and `peak_memory_mb` (resident).
 
     Raises:
         TrainingError: The command fails.
     """
-    command = [sys.executable, "-m", "service.cli", "score", str(pictures), "--out", str(out), *options]
+    command = [sys.executable, "-m", "service.cli", "score", str(images), "--out", str(out), *options]
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  (our own command)
@@ -97,7 +97,7 @@ def score_folder(pictures: Path, out: Path, count: int, *options: str) -> dict[s
     return {
         "wall_seconds": round(wall, 1),
         "cpu_seconds": round(cpu, 1),
-        "cpu_seconds_per_picture": round(cpu / count, 4),
+        "cpu_seconds_per_image": round(cpu / count, 4),
         "peak_memory_mb": round(peak or usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
     }
 

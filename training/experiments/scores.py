@@ -1,6 +1,6 @@
 """CorLoc of several sets with bootstrap intervals.
 
-Pictures are drawn anew, with replacement, within each set; a group is the mean of its sets (PASCAL07-6x2: left and
+Images are drawn anew, with replacement, within each set; a group is the mean of its sets (PASCAL07-6x2: left and
 right), the overall score the mean of the groups, for every draw. All methods get the same draws, so that differences
 between methods are paired.
 """
@@ -20,14 +20,14 @@ from training.datasets import BoxTuple
 __all__ = ["NO_BOX", "Summary", "best_iou", "difference", "pack_ious", "summarise"]
 
 NO_BOX = -1.0
-"""Stands for the IoU of a picture without a predicted box, which is a miss."""
+"""Stands for the IoU of an image without a predicted box, which is a miss."""
 
 _DRAWS = 2000
 _NAMES = (*(f"{threshold:g}" for threshold in IOU_THRESHOLDS), "mean")
 
 
 def best_iou(predicted: BoxTuple | None, truth: Sequence[BoxTuple]) -> float:
-    """IoU of a predicted box with the best of a picture's boxes, or `NO_BOX`.
+    """IoU of a predicted box with the best of an image's boxes, or `NO_BOX`.
 
     Example:
         >>> best_iou((0, 0, 2, 1), [(0, 0, 1, 1), (5, 5, 6, 6)])
@@ -51,11 +51,11 @@ class Summary:
     """Scores in percent: at each IoU threshold and "mean", their mean ("CorLoc Mean" of Ki et al. 2021).
 
     Attributes:
-        images: Number of pictures.
+        images: Number of images.
         missing: How many have no box.
         values: Score by name.
         intervals: 95 % bootstrap interval by name.
-        legacy: Score by name with pictures without a box left out, as PsyNet counts.
+        legacy: Score by name with images without a box left out, as PsyNet counts.
     """
 
     images: int
@@ -79,14 +79,14 @@ def summarise(ious: Mapping[str, ArrayLike], groups: Mapping[str, str]) -> tuple
     """Scores of one method.
 
     Args:
-        ious: (N,) IoUs of each set's pictures by the set's name, `NO_BOX` where there is no box, N >= 1.
+        ious: (N,) IoUs of each set's images by the set's name, `NO_BOX` where there is no box, N >= 1.
         groups: Group of each set by the set's name.
 
     Returns:
         The summary of each group, and that of the mean over the groups.
 
     Raises:
-        ValueError: There is no set, or one without pictures.
+        ValueError: There is no set, or one without images.
     """
     if not ious:
         raise ValueError("expected at least one set")
@@ -109,11 +109,11 @@ def summarise(ious: Mapping[str, ArrayLike], groups: Mapping[str, str]) -> tuple
 def difference(
     ours: Mapping[str, ArrayLike], theirs: Mapping[str, ArrayLike], groups: Mapping[str, str]
 ) -> dict[str, tuple[float, float, float]]:
-    """How much better one method is than another on the same pictures, mean over the groups.
+    """How much better one method is than another on the same images, mean over the groups.
 
     Args:
         ours: IoUs as for `summarise`.
-        theirs: IoUs of the same pictures.
+        theirs: IoUs of the same images.
         groups: Group of each set.
 
     Returns:
@@ -129,7 +129,7 @@ def difference(
     for name in ours:
         first, second = _checked(name, ours[name]), _checked(name, theirs[name])
         if first.shape != second.shape:
-            raise ValueError(f"set {name!r}: {first.size} pictures against {second.size}")
+            raise ValueError(f"set {name!r}: {first.size} images against {second.size}")
         values.setdefault(groups[name], []).append((_hits(first) - _hits(second)).mean(axis=0))
         draws.setdefault(groups[name], []).append(_draws(name, first) - _draws(name, second))
     value = _mean([_mean(arrays) for arrays in values.values()])

@@ -1,8 +1,8 @@
 """Experiment `set-size`: how does quality grow with the set?
 
-The same pictures are localized in sets of 1, 2, 5, 20, 100 and all: a pool of each set is divided into sets of the
-size; sets of more pictures than the pool holds are filled up with others, of which only the common object is learnt. So
-every size is scored on the same pictures, and differences are paired.
+The same images are localized in sets of 1, 2, 5, 20, 100 and all: a pool of each set is divided into sets of the
+size; sets of more images than the pool holds are filled up with others, of which only the common object is learnt. So
+every size is scored on the same images, and differences are paired.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from training.experiments.sets import EvaluationSet
 __all__ = ["SIZES", "divide", "measure_set_size"]
 
 SIZES: tuple[int | None, ...] = (1, 2, 5, 20, 100, None)
-"""Sizes of the sets; None: all pictures."""
+"""Sizes of the sets; None: all images."""
 
 _POOL = 24
 
@@ -27,7 +27,7 @@ Note = Callable[[str], None]
 
 
 def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
-    """Localize the same pictures in sets of several sizes.
+    """Localize the same images in sets of several sizes.
 
     Args:
         localizer: The model, with the effort to measure.
@@ -35,15 +35,15 @@ def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: 
         note: Is told how it goes.
 
     Returns:
-        For each size the IoUs by set, the scores, and the difference to all pictures with its interval.
+        For each size the IoUs by set, the scores, and the difference to all images with its interval.
 
     Raises:
-        ImageError: A picture cannot be read.
+        ImageError: An image cannot be read.
     """
     groups = {one.name: one.group for one in sets}
     ious: dict[str, dict[str, list[float]]] = {_name(size): {} for size in SIZES}
     for one in sets:
-        with observe(localizer, {}, None, one.pictures) as observed:
+        with observe(localizer, {}, None, one.images) as observed:
             for size in SIZES:
                 ious[_name(size)][one.name] = _localize(localizer, observed, size)
         told = ", ".join(
@@ -67,13 +67,13 @@ def divide(count: int, pool: int, size: int | None, random: np.random.Generator)
     """Divide a pool into sets.
 
     Args:
-        count: Number of pictures.
+        count: Number of images.
         pool: How many of them, the first of a random order, are scored.
-        size: Pictures a set; None, or more than there are: all.
+        size: Images a set; None, or more than there are: all.
         random: Makes the order.
 
     Yields:
-        The pictures of a set, those to score first, and how many those are. Every picture of the pool is scored once.
+        The images of a set, those to score first, and how many those are. Every image of the pool is scored once.
 
     Example:
         >>> [(len(one), scored) for one, scored in divide(30, 5, 2, np.random.default_rng(0))]
@@ -92,7 +92,7 @@ def divide(count: int, pool: int, size: int | None, random: np.random.Generator)
 def _localize(localizer: Localizer, observed: ObservedSet, size: int | None) -> list[float]:
     found: dict[int, float] = {}
     # The same order for every size, so that the pool is the same.
-    for members, scored in divide(len(observed.pictures), _POOL, size, np.random.default_rng(0)):
+    for members, scored in divide(len(observed.images), _POOL, size, np.random.default_rng(0)):
         # Not in the order of the pool: the sample that the common object is learnt from must be one of the whole set.
         found.update(_one_set(localizer, observed, sorted(members), set(members[:scored])))
     return [found[index] for index in sorted(found)]
@@ -104,13 +104,13 @@ def _one_set(
     common = None
     if len(members) > 1:
         sample = [members[int(index)] for index in sample_indices(len(members), localizer.set_sample_size)]
-        images = [prepare(localizer, observed.pictures[index]).image for index in sample]
+        images = [prepare(localizer, observed.images[index]).image for index in sample]
         common = localizer.fit(images, [observed.of(index) for index in sample])
     for index in members:
         if index in scored:
-            picture = observed.pictures[index]
-            result = localizer.finish(prepare(localizer, picture), observed.of(index), common)
-            yield index, best_iou(result.boxes[0].as_tuple() if result.boxes else None, picture.boxes)
+            image = observed.images[index]
+            result = localizer.finish(prepare(localizer, image), observed.of(index), common)
+            yield index, best_iou(result.boxes[0].as_tuple() if result.boxes else None, image.boxes)
 
 
 def _name(size: int | None) -> str:

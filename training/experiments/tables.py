@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from training.config import TrainingConfig, load_config
-from training.datasets import PictureSet
+from training.datasets import ImageSet
 from training.experiments.runs import FinishedRun, essence, find_runs, score_run, train_run, trained_on
 from training.loop import Progress
 
@@ -131,7 +131,7 @@ def run_grid(
     preset: str | Path,
     overrides: Sequence[str],
     seeds: Sequence[int],
-    pictures: PictureSet,
+    images: ImageSet,
     folder: Path,
     *,
     train: bool,
@@ -145,10 +145,10 @@ def run_grid(
         preset: Settings to start from.
         overrides: Settings over the preset, for all cells.
         seeds: Seeds; each cell is trained once with each.
-        pictures: The data set.
+        images: The data set.
         folder: Where runs are looked for, at any depth, and trained.
         train: Whether to train what is missing; else it is left out.
-        limit: Most test pictures; None: all.
+        limit: Most test images; None: all.
         progress: Is told how it goes.
 
     Returns:
@@ -163,23 +163,23 @@ def run_grid(
         scores = []
         for seed in seeds:
             config = cell_config(cell, preset, overrides, seed)
-            run = _find(finished, config, pictures)
+            run = _find(finished, config, images)
             if run is None and train:
                 progress.note(f"{cell.label}, seed {seed}: training")
-                run = train_run(config, pictures, folder / f"{grid}-{cell.name}-seed{seed}", progress)
+                run = train_run(config, images, folder / f"{grid}-{cell.name}-seed{seed}", progress)
             if run is None:
                 progress.note(f"{cell.label}, seed {seed}: no finished run below {folder}, left out")
                 continue
-            scores.append(score_run(run, pictures, limit))
+            scores.append(score_run(run, images, limit))
             told = scores[-1]["trained"]["otsu"]["corloc"]
             progress.note(f"{cell.label}, seed {seed}: CorLoc at 0.5 {told['0.5']}, mean {told['mean']}")
         results[cell.name] = {"label": cell.label, "runs": scores}
     return {"cells": results}
 
 
-def _find(finished: Sequence[FinishedRun], config: TrainingConfig, pictures: PictureSet) -> FinishedRun | None:
+def _find(finished: Sequence[FinishedRun], config: TrainingConfig, images: ImageSet) -> FinishedRun | None:
     wanted = essence(config)
     for run in finished:
-        if run.config.run.seed == config.run.seed and essence(run.config) == wanted and trained_on(run, pictures):
+        if run.config.run.seed == config.run.seed and essence(run.config) == wanted and trained_on(run, images):
             return run
     return None

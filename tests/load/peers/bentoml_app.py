@@ -1,4 +1,4 @@
-"""The localizer behind BentoML, as its documentation recommends: adaptive batching, one picture a request."""
+"""The localizer behind BentoML, as its documentation recommends: adaptive batching, one image a request."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.load.peers.pipeline import BATCH, WORKERS, load, localize
 
 @bentoml.service(workers=WORKERS, traffic={"timeout": 60})
 class Peer:
-    """One picture in, its boxes out."""
+    """One image in, its boxes out."""
 
     def __init__(self) -> None:
         self.localizer = load()

@@ -1,4 +1,4 @@
-"""The localizer behind LitServe, as its documentation recommends: a LitAPI with batching, one picture a request."""
+"""The localizer behind LitServe, as its documentation recommends: a LitAPI with batching, one image a request."""
 
 import os
 
@@ -9,22 +9,22 @@ from tests.load.peers.pipeline import BATCH, WORKERS, load, localize
 
 
 class PeerAPI(litserve.LitAPI):
-    """One picture in, its boxes out."""
+    """One image in, its boxes out."""
 
     def setup(self, device: str) -> None:
         """Load the model in the worker."""
         self.localizer = load()
 
     def decode_request(self, request: Request) -> bytes:
-        """The encoded picture, out of the form that LitServe has made of the request."""
+        """The encoded image, out of the form that LitServe has made of the request."""
         return request["images"].file.read()  # type: ignore[no-any-return, index]
 
-    def predict(self, pictures: list[bytes]) -> list[dict[str, object]]:
+    def predict(self, images: list[bytes]) -> list[dict[str, object]]:
         """Boxes of a batch."""
-        return localize(self.localizer, pictures)
+        return localize(self.localizer, images)
 
     def encode_response(self, output: dict[str, object]) -> dict[str, object]:
-        """The boxes of one picture."""
+        """The boxes of one image."""
         return output
 
 

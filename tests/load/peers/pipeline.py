@@ -18,9 +18,9 @@ def load() -> Localizer:
     return Localizer.load(_MODEL, device="cpu", threads=THREADS)
 
 
-def localize(localizer: Localizer, pictures: Sequence[bytes]) -> list[dict[str, object]]:
-    """Boxes of each picture, from its encoded bytes."""
-    prepared = [localizer.prepare(picture) for picture in pictures]
+def localize(localizer: Localizer, images: Sequence[bytes]) -> list[dict[str, object]]:
+    """Boxes of each image, from its encoded bytes."""
+    prepared = [localizer.prepare(image) for image in images]
     results = [localizer.finish(p, f, None) for p, f in zip(prepared, localizer.run(prepared), strict=True)]
     return [
         {"width": r.width, "height": r.height, "boxes": [[b.x0, b.y0, b.x1, b.y1, b.score] for b in r.boxes]}

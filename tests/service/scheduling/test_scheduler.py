@@ -84,7 +84,7 @@ def job(
     return Job(sources, localizer=localizer, mode=mode, max_boxes=1, render=render)
 
 
-def test_answers_are_in_the_order_of_the_pictures(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+def test_answers_are_in_the_order_of_the_images(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
     one = job(dummy_localizer, [jpeg] * 20 + [b""] + [jpeg], "common")
     make().submit(one)
     one.done.result(10)
@@ -95,7 +95,7 @@ def test_answers_are_in_the_order_of_the_pictures(make, dummy_localizer: Localiz
 def test_set_larger_than_a_batch_is_split_and_joined(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
 ) -> None:
-    dummy_localizer.effort = "fast"  # a second look at what it learns from alone, one run for each of 20 pictures
+    dummy_localizer.effort = "fast"  # a second look at what it learns from alone, one run for each of 20 images
     seen: list[int] = []
     fit = dummy_localizer.fit
     dummy_localizer.fit = lambda images, features, check: (seen.append(len(images)), fit(images, features))[1]
@@ -167,7 +167,7 @@ def test_dropped_set_is_estimated_no_further_and_counts_until_then(
     assert scheduler._fitting == 0
 
 
-def test_large_pictures_that_wait_for_their_turn_leave_the_threads_to_small_ones(
+def test_large_images_that_wait_for_their_turn_leave_the_threads_to_small_ones(
     make, monkeypatch: pytest.MonkeyPatch, dummy_engine: DummyEngine, jpeg: bytes
 ) -> None:
     large = encode(np.full((80, 80, 3), 255, np.uint8))
@@ -204,7 +204,7 @@ def test_large_pictures_that_wait_for_their_turn_leave_the_threads_to_small_ones
     assert scheduler.pending == 0
 
 
-def test_idle_service_does_not_wait_for_more_pictures(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+def test_idle_service_does_not_wait_for_more_images(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
     scheduler = make(batch_wait=1.0, pool_threads=1)
     started = time.monotonic()
     one = job(dummy_localizer, [jpeg])
@@ -275,7 +275,7 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
-def test_what_is_not_finite_is_the_error_of_its_picture(
+def test_what_is_not_finite_is_the_error_of_its_image(
     make, recorder: Recorder, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, mode: str
 ) -> None:
     dark = np.zeros((64, 64, 3), np.uint8)
@@ -299,7 +299,7 @@ def test_set_with_nothing_in_common_is_answered_in_attention_mode(
     assert (one.mode, one.answers) == ("attention", [b"0", b"1", b"2"])
 
 
-def test_bound_is_in_pictures_and_retry_after_comes_from_the_rate(
+def test_bound_is_in_images_and_retry_after_comes_from_the_rate(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
 ) -> None:
     gate = Gate()
@@ -310,7 +310,7 @@ def test_bound_is_in_pictures_and_retry_after_comes_from_the_rate(
     scheduler.check(2)
     with pytest.raises(Overloaded):
         scheduler.submit(job(dummy_localizer, [jpeg] * 3))
-    scheduler._rate.rate = 0.5  # pictures a second
+    scheduler._rate.rate = 0.5  # images a second
     scheduler._limits = SchedulerLimits(10, 1, 8, 0.05, 2, 1000.0)
     with pytest.raises(Overloaded) as caught:
         scheduler.check(5)  # three too many: six seconds
@@ -319,12 +319,12 @@ def test_bound_is_in_pictures_and_retry_after_comes_from_the_rate(
     waiting.done.result(10)
 
 
-def test_pictures_that_cannot_be_read_do_not_make_the_rate_look_better(
+def test_images_that_cannot_be_read_do_not_make_the_rate_look_better(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes
 ) -> None:
     dummy_engine.delay_s = 0.02
     scheduler = make(max_batch=1)
-    for sources in ([jpeg] * 10, [b"no picture"] * 60):
+    for sources in ([jpeg] * 10, [b"no image"] * 60):
         one = job(dummy_localizer, sources)
         scheduler.submit(one)
         one.done.result(10)
@@ -341,15 +341,15 @@ def test_what_cannot_be_answered_in_time_is_not_accepted(
     scheduler.check(60)  # an idle service takes any job that has room
     waiting = job(dummy_localizer, [jpeg] * 6)
     scheduler.submit(waiting)
-    scheduler.check(2)  # 8 pictures take 4 s
+    scheduler.check(2)  # 8 images take 4 s
     with pytest.raises(Overloaded) as caught:
-        scheduler.check(7)  # 13 pictures take 6.5 s
+        scheduler.check(7)  # 13 images take 6.5 s
     assert caught.value.retry_after == 3
     gate.open.set()
     waiting.done.result(10)
 
 
-def test_pictures_refused_before_they_came_are_counted(
+def test_images_refused_before_they_came_are_counted(
     make, recorder: Recorder, dummy_localizer: Localizer, jpeg: bytes
 ) -> None:
     too_large = ImageError("file_too_large", "9 bytes, at most 8 are allowed")

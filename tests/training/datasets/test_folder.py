@@ -9,23 +9,23 @@ from training.datasets import open_dataset
 from training.errors import DatasetError
 
 
-def pictures(root: Path, *names: str) -> None:
+def images(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 6)).save(root / name)
 
 
 def test_plain_nested_folder(tmp_path: Path) -> None:
-    pictures(tmp_path, "b.jpg", "deep/er/a.PNG", "images/c.webp", ".hidden.jpg")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    images(tmp_path, "b.jpg", "deep/er/a.PNG", "images/c.webp", ".hidden.jpg")
+    (tmp_path / "notes.txt").write_text("not an image")
     found = open_dataset(tmp_path)
-    assert [one.name for one in found.pictures] == ["b.jpg", "deep/er/a.PNG", "images/c.webp"]
-    assert found.train == found.pictures
+    assert [one.name for one in found.images] == ["b.jpg", "deep/er/a.PNG", "images/c.webp"]
+    assert found.train == found.images
     assert found.labelled_test == ()
 
 
 def test_boxes_without_a_split_serve_both(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.jpg", "b.jpg")
+    images(tmp_path, "a.jpg", "b.jpg")
     (tmp_path / "boxes.csv").write_text("file,x0,y0,x1,y1\na.jpg,1,2,3.5,4\na.jpg,0,0,8,6\n")
     found = open_dataset(tmp_path)
     assert [one.name for one in found.train] == ["a.jpg", "b.jpg"]
@@ -33,13 +33,13 @@ def test_boxes_without_a_split_serve_both(tmp_path: Path) -> None:
 
 
 def test_boxes_and_split_beside_images(tmp_path: Path) -> None:
-    pictures(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg", "elsewhere.jpg")
+    images(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg", "elsewhere.jpg")
     (tmp_path / "boxes.csv").write_text("file,x0,y0,x1,y1\na.jpg,1,2,3,4\nb.jpg,1,2,3,4\n")
     (tmp_path / "split.csv").write_text("file,class,split\na.jpg,x,test\nb.jpg,y,trainval\n")
     found = open_dataset(tmp_path)
     assert [one.name for one in found.train] == ["b.jpg", "c.jpg"]
     assert [one.name for one in found.labelled_test] == ["a.jpg"]
-    assert [one.name for one in open_dataset(tmp_path, category="Y").pictures] == ["b.jpg"]
+    assert [one.name for one in open_dataset(tmp_path, category="Y").images] == ["b.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_boxes_and_split_beside_images(tmp_path: Path) -> None:
         (
             "boxes.csv",
             "file,x0,y0,x1,y1\nz.jpg,1,2,3,4\n",
-            "the name of a picture in the folder in line 2",
+            "the name of an image in the folder in line 2",
         ),
         ("boxes.csv", "file,x0,y0,x1,y1\na.jpg,1,2,3\n", "5 values in line 2"),
         ("boxes.csv", "file,x0,y0,x1,y1\na.jpg,1,2,x,4\n", "x0 < x1, y0 < y1 in line 2"),
@@ -59,7 +59,7 @@ def test_boxes_and_split_beside_images(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_tables(file: str, content: str, message: str, tmp_path: Path) -> None:
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     (tmp_path / file).write_text(content)
     with pytest.raises(DatasetError, match=r"is damaged") as caught:
         open_dataset(tmp_path)
@@ -67,10 +67,10 @@ def test_damaged_tables(file: str, content: str, message: str, tmp_path: Path) -
     assert file in caught.value.message
 
 
-def test_no_folder_and_no_picture(tmp_path: Path) -> None:
+def test_no_folder_and_no_image(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not a folder"):
         open_dataset(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="holds no picture; expected files ending in"):
+    with pytest.raises(DatasetError, match="holds no image; expected files ending in"):
         open_dataset(tmp_path)
 
 
@@ -79,5 +79,5 @@ def test_the_research_photographs(research_data: Path) -> None:
     birds = open_dataset(research_data / "cub_birds_10")
     assert (len(birds.train), len(birds.labelled_test)) == (300, 243)
     cats = open_dataset(research_data / "pets_cats")
-    assert len(cats.pictures) == 399
+    assert len(cats.images) == 399
     assert len(open_dataset(research_data / "background").train) == 150

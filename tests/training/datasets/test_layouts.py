@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from training.datasets import LAYOUTS, PictureSet, open_dataset
+from training.datasets import LAYOUTS, ImageSet, open_dataset
 from training.errors import DatasetError
 
 Replica = Callable[[Path], None]
 
 
-def picture(path: Path, size: tuple[int, int] = (40, 30)) -> None:
+def image(path: Path, size: tuple[int, int] = (40, 30)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (90, 120, 30)).save(path)
 
@@ -40,7 +40,7 @@ def annotation(path: Path, *objects: str) -> None:
 def cub(root: Path) -> None:
     names = ["001.Black_footed_Albatross/a.jpg", "001.Black_footed_Albatross/b.jpg", "002.Laysan_Albatross/c.jpg"]
     for name in names:
-        picture(root / "images" / name)
+        image(root / "images" / name)
     write(root / "images.txt", *(f"{index} {name}" for index, name in enumerate(names, 1)))
     write(root / "train_test_split.txt", "1 1", "2 0", "3 0")
     write(root / "bounding_boxes.txt", "1 10.0 5.0 20.0 15.0", "2 1.0 2.0 3.0 4.0", "3 0.0 0.0 40.0 30.0")
@@ -53,7 +53,7 @@ def cars_both(root: Path) -> None:
     records = np.zeros((1, 3), dtype=[("relative_im_path", object), *CAR, ("class", "i4"), ("test", "i4")])
     for index, (is_test, label) in enumerate([(0, 5), (0, 6), (1, 5)]):
         name = f"car_ims/00000{index + 1}.jpg"
-        picture(root / name)
+        image(root / name)
         records[0, index] = (name, 2, 3, 11 + index, 13, label, is_test)
     savemat(root / "cars_annos.mat", {"annotations": records, "class_names": np.array(["a", "b"], object)})
 
@@ -63,7 +63,7 @@ def cars_devkit(root: Path, *, labels: bool = True) -> None:
         with_class = [("class", "i4")] if labels or split == "train" else []
         records = np.zeros((1, count), dtype=[*CAR, *with_class, ("fname", object)])
         for index in range(count):
-            picture(root / f"cars_{split}" / f"0000{index + 1}.jpg")
+            image(root / f"cars_{split}" / f"0000{index + 1}.jpg")
             values = (2, 3, 11 + index, 13, *((5 + index,) if with_class else ()), f"0000{index + 1}.jpg")
             records[0, index] = values
         suffix = "_withlabels" if split == "test" and labels else ""
@@ -73,7 +73,7 @@ def cars_devkit(root: Path, *, labels: bool = True) -> None:
 
 def aircraft(root: Path) -> None:
     for name in ("0000001", "0000002", "0000003"):
-        picture(root / "data" / "images" / f"{name}.jpg", (60, 50))
+        image(root / "data" / "images" / f"{name}.jpg", (60, 50))
     write(root / "data" / "images_box.txt", "0000001 3 4 50 28", "0000002 1 1 60 30", "0000003 11 6 20 10")
     write(root / "data" / "images_variant_trainval.txt", "0000001 707-320", "0000002 Boeing 717")
     write(root / "data" / "images_variant_test.txt", "0000003 707-320")
@@ -83,7 +83,7 @@ def dogs(root: Path) -> None:
     lists = {"train": ["n1-Chihuahua/n1_1.jpg", "n2-Pug/n2_1.jpg"], "test": ["n1-Chihuahua/n1_2.jpg"]}
     for split, names in lists.items():
         for name in names:
-            picture(root / "Images" / name)
+            image(root / "Images" / name)
             annotation(root / "Annotation" / name.removesuffix(".jpg"), voc_object("dog", "5 6 20 25"))
         cells = np.array([[name] for name in names], dtype=object)
         savemat(root / f"{split}_list.mat", {"file_list": cells, "labels": np.ones((len(names), 1))})
@@ -99,7 +99,7 @@ def voc(root: Path) -> None:
         "000005": [voc_object("bus", "7 7 17 17", pose="Frontal")],
     }
     for name, found in objects.items():
-        picture(base / "JPEGImages" / f"{name}.jpg")
+        image(base / "JPEGImages" / f"{name}.jpg")
         annotation(base / "Annotations" / f"{name}.xml", *found)
     write(base / "ImageSets" / "Main" / "bus_trainval.txt", "000001  1", "000002  1", "000003  1", "000004 -1")
     write(base / "ImageSets" / "Main" / "bus_test.txt", "000005  1")
@@ -108,7 +108,7 @@ def voc(root: Path) -> None:
 def pets(root: Path) -> None:
     rows = {"Abyssinian_1": "1 1 1", "Abyssinian_2": "1 1 1", "yorkshire_terrier_1": "37 2 25"}
     for name in rows:
-        picture(root / "images" / f"{name}.jpg")
+        image(root / "images" / f"{name}.jpg")
         trimap = np.full((30, 40), 2, np.uint8)
         trimap[8:22, 9:31] = 3
         trimap[10:20, 10:30] = 1
@@ -121,8 +121,8 @@ def pets(root: Path) -> None:
     write(root / "annotations" / "test.txt", f"Abyssinian_2 {rows['Abyssinian_2']}")
 
 
-def summary(pictures: PictureSet) -> list[tuple[str, str, tuple[tuple[float, ...], ...]]]:
-    return [(one.name, one.split, one.boxes) for one in pictures.pictures]
+def summary(images: ImageSet) -> list[tuple[str, str, tuple[tuple[float, ...], ...]]]:
+    return [(one.name, one.split, one.boxes) for one in images.images]
 
 
 @pytest.mark.parametrize(
@@ -255,28 +255,28 @@ def test_roles() -> None:
 def test_6x2_is_trained_on_and_scored(tmp_path: Path) -> None:
     voc(tmp_path)
     found = open_dataset(tmp_path, "voc07_6x2", "bus_left")
-    assert found.train == found.labelled_test == found.pictures
+    assert found.train == found.labelled_test == found.images
 
 
 def test_voc_without_the_test_archive(tmp_path: Path) -> None:
     voc(tmp_path)
     (tmp_path / "VOC2007" / "ImageSets" / "Main" / "bus_test.txt").unlink()
-    assert {one.split for one in open_dataset(tmp_path, "voc07", "bus").pictures} == {"train"}
+    assert {one.split for one in open_dataset(tmp_path, "voc07", "bus").images} == {"train"}
 
 
 def test_the_aircraft_s_banner_is_cut(tmp_path: Path) -> None:
     aircraft(tmp_path)
-    image = open_dataset(tmp_path).pictures[0].load()
+    image = open_dataset(tmp_path).images[0].load()
     assert image.rgb.shape == (30, 60, 3)
     assert (image.width, image.height) == (60, 30)
 
 
-def test_the_banner_of_a_reduced_picture_is_cut_in_proportion(tmp_path: Path) -> None:
+def test_the_banner_of_a_reduced_image_is_cut_in_proportion(tmp_path: Path) -> None:
     aircraft(tmp_path)
-    picture(tmp_path / "data" / "images" / "0000001.jpg", (2048, 1000))
-    image = open_dataset(tmp_path).pictures[0].load()
-    assert image.rgb.shape == (490, 1024, 3)
-    assert (image.width, image.height) == (2048, 980)
+    image(tmp_path / "data" / "images" / "0000001.jpg", (2048, 1000))
+    loaded = open_dataset(tmp_path).images[0].load()
+    assert loaded.rgb.shape == (490, 1024, 3)
+    assert (loaded.width, loaded.height) == (2048, 980)
 
 
 MISSING = [
@@ -376,7 +376,7 @@ def test_what_must_be_named(layout: str, category: str, message: str, tmp_path: 
 
 def test_a_category_that_matches_nothing(tmp_path: Path) -> None:
     cub(tmp_path)
-    with pytest.raises(DatasetError, match="at least one picture"):
+    with pytest.raises(DatasetError, match="at least one image"):
         open_dataset(tmp_path, "cub", "ostrich")
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from training.datasets import Picture
+from training.datasets import Image
 from training.experiments.records import Record
 
 SQUARE = (16, 8, 40, 32)
 
 
 @pytest.fixture
-def squares(tmp_path: Path) -> Sequence[Picture]:
-    """Six pictures of 64 x 64 with a light square on dark, each at another place."""
-    pictures = []
+def squares(tmp_path: Path) -> Sequence[DatasetImage]:
+    """Six images of 64 x 64 with a light square on dark, each at another place."""
+    images = []
     for index in range(6):
         path = tmp_path / "squares" / f"{index}.png"
         path.parent.mkdir(exist_ok=True)
@@ -24,8 +24,8 @@ def squares(tmp_path: Path) -> Sequence[Picture]:
         x0, y0, x1, y1 = (value + 3 * index for value in SQUARE)
         ImageDraw.Draw(image).rectangle((x0, y0, x1 - 1, y1 - 1), fill=(250, 240, 230))
         image.save(path)
-        pictures.append(Picture(path.name, path, "both", ((float(x0), float(y0), float(x1), float(y1)),)))
-    return pictures
+        images.append(DatasetImage(path.name, path, "both", ((float(x0), float(y0), float(x1), float(y1)),)))
+    return images
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colocalization.localizer import Localizer
-from training.datasets import Picture
+from training.datasets import Image
 from training.experiments.background import area_under_curve, confidences, measure_background
 from training.experiments.observe import observe
 from training.experiments.sets import EvaluationSet
@@ -31,34 +31,34 @@ def test_area_under_curve(positive: list[float], negative: list[float], area: fl
 
 def test_confidence_is_localizers() -> None:
     localizer = Localizer.load(device="cpu", threads=1, effort="fast")
-    pictures = [Picture(path.name, path) for path in EXAMPLES]
+    images = [DatasetImage(path.name, path) for path in EXAMPLES]
     expected = [result.confidence for result in localizer.localize(EXAMPLES).images]
-    with observe(localizer, {}, None, pictures) as observed:
-        values, agreement = confidences([observed.of(index) for index in range(len(pictures))])
+    with observe(localizer, {}, None, images) as observed:
+        values, agreement = confidences([observed.of(index) for index in range(len(images))])
     assert values.tolist() == expected
     assert 0 <= agreement <= 1
 
 
-def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Picture], tmp_path: Path) -> None:
+def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[DatasetImage], tmp_path: Path) -> None:
     background = []
     for index in range(6):
         path = tmp_path / f"{index}.png"
         noise = np.random.default_rng(index).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
-        background.append(Picture(path.name, path))
+        background.append(DatasetImage(path.name, path))
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
     notes: list[str] = []
     results = measure_background(dummy_localizer, sets, background, notes.append)
     shares = results["sets"]["squares"]["shares"]
-    # 10 % of background beside 6 pictures is 1 of 7, at least; 50 % is 6 of 12.
-    assert [(one["pictures"], one["background"]) for one in shares.values()] == [(6, 1), (6, 3), (6, 6)]
+    # 10 % of background beside 6 images is 1 of 7, at least; 50 % is 6 of 12.
+    assert [(one["images"], one["background"]) for one in shares.values()] == [(6, 1), (6, 3), (6, 6)]
     assert results["mean"]["shares"]["0.5"]["auroc"] == shares["0.5"]["auroc"]
     assert list(results["background_alone"]) == ["5"]
     assert len(notes) == 2
 
 
-def test_large_sets_are_drawn_down_to_keep_the_share(dummy_localizer: Localizer, squares: Sequence[Picture]) -> None:
+def test_large_sets_are_drawn_down_to_keep_the_share(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
     results = measure_background(dummy_localizer, sets, squares[:1], lambda text: None)
     one = results["sets"]["squares"]["shares"]["0.5"]
-    assert (one["pictures"], one["background"]) == (1, 1)
+    assert (one["images"], one["background"]) == (1, 1)

@@ -62,15 +62,15 @@ def test_no_data(tmp_path: Path) -> None:
     assert "is not a folder" in output
 
 
-def test_a_table_and_its_report(picture_folder: Path, tmp_path: Path) -> None:
+def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
     options = [part for setting in (*TINY, "run.epochs=1") for part in ("--set", setting)]
     runs, records = ["--runs", str(tmp_path / "runs")], ["--records", str(tmp_path / "records")]
-    code, output = call("psynet", "--data", str(picture_folder), *runs, *records, *options)
+    code, output = call("psynet", "--data", str(image_folder), *runs, *records, *options)
     assert code == 0, output
     code, output = call("report", *records, "--out", str(tmp_path / "results.md"))
     assert code == 0, output
     text = (tmp_path / "results.md").read_text()
-    assert "PsyNet's training, on pictures" in text
+    assert "PsyNet's training, on images" in text
     assert "| PsyNet, point symmetry |" in text
 
 

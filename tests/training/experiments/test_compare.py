@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from colocalization.localizer import Localizer
-from training.datasets import Picture
+from training.datasets import Image
 from training.errors import TrainingError
 from training.experiments.compare import compare, merge, summaries
 from training.experiments.observe import observe, prepare
@@ -22,11 +22,11 @@ def silent(text: str) -> None:
 
 @pytest.mark.parametrize("method", OURS.values(), ids=list(OURS))
 def test_our_method_is_what_localizer_does(
-    dummy_localizer: Localizer, squares: Sequence[Picture], method: OwnMethod
+    dummy_localizer: Localizer, squares: Sequence[DatasetImage], method: OwnMethod
 ) -> None:
     own = Localizer(dummy_localizer.engine, effort=method.effort or "full")
     expected = own.localize(
-        [picture.path for picture in squares], mode="attention" if method.effort is None else "common"
+        [image.path for image in squares], mode="attention" if method.effort is None else "common"
     )
     with observe(dummy_localizer, {}, None, squares) as observed:
         finish = method.fit(dummy_localizer, observed)
@@ -35,7 +35,7 @@ def test_our_method_is_what_localizer_does(
     assert [result.confidence for result in results] == [result.confidence for result in expected.images]
 
 
-def test_a_picture_goes_through_the_network_once(dummy_localizer: Localizer, squares: Sequence[Picture]) -> None:
+def test_an_image_goes_through_the_network_once(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
     with observe(dummy_localizer, {}, None, squares) as observed:
         assert dummy_localizer.engine.batch_sizes == [1] * len(squares)  # type: ignore[attr-defined]
         (again,) = dummy_localizer.run([prepare(dummy_localizer, squares[2])])
@@ -44,13 +44,13 @@ def test_a_picture_goes_through_the_network_once(dummy_localizer: Localizer, squ
         assert observed.sizes[2] == (64, 64)
 
 
-def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Picture]) -> None:
+def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
     sets = [EvaluationSet("one/left", "one", tuple(squares[:4])), EvaluationSet("two", "two", tuple(squares[3:]))]
     results = compare(dummy_localizer, Path(), sets, silent, kinds=("trivial", "ours"))
     told = results["sets"]["one/left"]
-    assert (told["group"], told["pictures"]) == ("one", 4)
+    assert (told["group"], told["images"]) == ("one", 4)
     # The square is 24 x 24 of 64 x 64 pixels.
-    whole = [best_iou((0, 0, 64, 64), picture.boxes) for picture in squares[:4]]
+    whole = [best_iou((0, 0, 64, 64), image.boxes) for image in squares[:4]]
     assert whole == pytest.approx([(24 / 64) ** 2] * 4)
     assert told["methods"]["whole image"]["iou_thousandths"] == [140] * 4
     assert told["methods"]["whole image"]["max_box_acc_v2"] is None
@@ -64,8 +64,8 @@ def measured(kind: str, method: str, ious: list[int], commit: str) -> dict[str, 
     sets = {
         "a": {
             "group": "a",
-            "pictures": len(ious),
-            "methods": {method: {"iou_thousandths": ious, "max_box_acc_v2": 50.0, "cpu_seconds_per_picture": 0.1}},
+            "images": len(ious),
+            "methods": {method: {"iou_thousandths": ious, "max_box_acc_v2": 50.0, "cpu_seconds_per_image": 0.1}},
         }
     }
     return {"measured": {kind: {"commit": commit}}, "sets": sets, "summary": summaries(sets)}
@@ -81,6 +81,6 @@ def test_a_new_measurement_takes_the_place_of_the_old_one() -> None:
     assert new["measured"] == {"features": {"commit": "x"}, "ours": {"commit": "y"}}
 
 
-def test_records_of_other_pictures_do_not_merge() -> None:
-    with pytest.raises(TrainingError, match="other pictures"):
+def test_records_of_other_images_do_not_merge() -> None:
+    with pytest.raises(TrainingError, match="other images"):
         merge(measured("features", "DDT", [500, 700], "x"), measured("ours", "ours, common", [900], "y"))

@@ -44,7 +44,7 @@ def test_mean_over_the_thresholds() -> None:
 
 
 def test_one_cut_for_the_whole_set() -> None:
-    """One picture needs a cut below 0.3, the other one above: only one of them can be right."""
+    """One image needs a cut below 0.3, the other one above: only one of them can be right."""
     dim, bright = half(), half()
     dim[:, :112], dim[:, 112:], dim[0, 0] = 0.3, 0.0, 1.0
     bright[:, 112:] = 0.6
@@ -62,6 +62,6 @@ def test_a_constant_map_finds_nothing() -> None:
     assert accuracy.compute() == 0
 
 
-def test_no_picture() -> None:
-    with pytest.raises(ValueError, match="no picture"):
+def test_no_image() -> None:
+    with pytest.raises(ValueError, match="no image"):
         MaxBoxAcc().compute()

@@ -26,17 +26,17 @@ METHODS = {
 
 def peers_results() -> dict[str, Any]:
     methods = {
-        name: {"iou_thousandths": ious, "max_box_acc_v2": 50.0, "cpu_seconds_per_picture": 0.25}
+        name: {"iou_thousandths": ious, "max_box_acc_v2": 50.0, "cpu_seconds_per_image": 0.25}
         for name, ious in METHODS.items()
     }
-    sets = {"cats": {"group": "cats", "pictures": 4, "methods": methods}}
+    sets = {"cats": {"group": "cats", "images": 4, "methods": methods}}
     return {"measured": {"ours": {"commit": "fedcba9876543210"}}, "sets": sets, "summary": summaries(sets)}
 
 
 def background_results() -> dict[str, Any]:
     one = {"auroc": 0.987, "false_refusals": 1.5, "false_acceptances": 2.5, "agreement": 0.7}
     shares = {"0.1": one, "0.3": one, "0.5": one}
-    told = {"group": "cats", "pictures": 4, "pure": {"false_refusals": 0.5, "agreement": 0.8}, "shares": shares}
+    told = {"group": "cats", "images": 4, "pure": {"false_refusals": 0.5, "agreement": 0.8}, "shares": shares}
     return {
         "sets": {"cats": told},
         "mean": {"pure": {"false_refusals": 0.5}, "shares": shares},
@@ -55,12 +55,12 @@ def grid_results(seeds: int) -> dict[str, Any]:
     run = {
         "trained": {"otsu": scores, "psynet": scores},
         "untrained": {"otsu": {"0.5": 41.5}},
-        "training_pictures": {"0.5": 43.5},
+        "training_images": {"0.5": 43.5},
         "max_box_acc_v2": 61.5,
         "cost": {
             "epochs": 12,
             "seconds": 60.0,
-            "pictures_per_second": 12.5,
+            "images_per_second": 12.5,
             "peak_memory_mb": 3000,
             "load_share": 0.01,
             "forward_share": 0.75,
@@ -119,7 +119,7 @@ def test_background(records: Callable[..., Path]) -> None:
 
 def test_set_size_and_scale(records: Callable[..., Path]) -> None:
     records("set-size", {"effort": "full"}, size_results())
-    counts = {"100": {"wall_seconds": 30.4, "cpu_seconds_per_picture": 0.25, "peak_memory_mb": 400}}
+    counts = {"100": {"wall_seconds": 30.4, "cpu_seconds_per_image": 0.25, "peak_memory_mb": 400}}
     text = written(records("scale", {}, {"counts": counts}))
     assert "| 1 | 66.7 [0.0, 100.0] |" in text
     assert "-1.0 [-2.0, +0.0]" in text
@@ -129,12 +129,12 @@ def test_set_size_and_scale(records: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(("seeds", "score"), [(1, "66.7 [0.0, 100.0]"), (2, "66.7 ± 0.0")])
 def test_tables_beside_the_papers(records: Callable[..., Path], seeds: int, score: str) -> None:
     settings = {"grid": "table2", "data": "CUB", "preset": "small", "overrides": ["a.b=1"]}
-    settings["pictures"] = {"train": 10, "test": 3}  # type: ignore[assignment]
+    settings["images"] = {"train": 10, "test": 3}  # type: ignore[assignment]
     text = written(records("table2-CUB", settings, grid_results(seeds)))
     assert "## Table 2: channel-wise and pixel-wise, on CUB" in text
     assert f"| channel-wise | {score} |" in text
     assert "| 41.5 | 43.5 |" in text
-    assert "12.5 to 12.5 pictures/s" in text
+    assert "12.5 to 12.5 images/s" in text
     assert "forward 75%" in text
     assert "peak memory 3000 MB" in text
     assert "96.63 / 80.66 / 35.27 / 70.86 |" in text
@@ -154,7 +154,7 @@ def test_figure1_is_drawn(records: Callable[..., Path]) -> None:
         "data": "CUB",
         "preset": "small",
         "overrides": [],
-        "pictures": {"train": 1, "test": 3},
+        "images": {"train": 1, "test": 3},
     }
     folder = records("figure1-CUB", settings, {"cells": cells})
     assert "![CorLoc over k](figures/figure1-CUB.svg)" in written(folder)
@@ -187,5 +187,5 @@ def test_the_best_peer_is_none_of_ours() -> None:
 
 
 def test_a_limited_record_says_so(record: Callable[..., Record]) -> None:
-    assert "At most 5 pictures a set" in provenance(record("peers", {"limit": 5}, {}))
+    assert "At most 5 images a set" in provenance(record("peers", {"limit": 5}, {}))
     assert "At most" not in provenance(record("peers", {}, {}))

@@ -52,8 +52,8 @@ def test_what_makes_no_other_run(tiny_config: Callable[..., TrainingConfig]) -> 
     assert essence(tiny_config("pooling.k=0.3")) != one
 
 
-def test_a_grid_is_trained_once(picture_folder: Path, tmp_path: Path) -> None:
-    pictures = open_dataset(picture_folder)
+def test_a_grid_is_trained_once(image_folder: Path, tmp_path: Path) -> None:
+    images = open_dataset(image_folder)
     notes: list[str] = []
 
     class Notes(SilentProgress):
@@ -62,7 +62,7 @@ def test_a_grid_is_trained_once(picture_folder: Path, tmp_path: Path) -> None:
 
     def run(train: bool) -> dict[str, object]:
         return run_grid(
-            "table2", "small", OVERRIDES, [0], pictures, tmp_path / "runs", train=train, limit=None, progress=Notes()
+            "table2", "small", OVERRIDES, [0], images, tmp_path / "runs", train=train, limit=None, progress=Notes()
         )
 
     nothing = run(train=False)
@@ -79,18 +79,18 @@ def test_a_grid_is_trained_once(picture_folder: Path, tmp_path: Path) -> None:
 
 
 def test_scores_are_those_of_the_log(
-    picture_folder: Path, tmp_path: Path, tiny_config: Callable[..., TrainingConfig]
+    image_folder: Path, tmp_path: Path, tiny_config: Callable[..., TrainingConfig]
 ) -> None:
-    pictures = open_dataset(picture_folder)
-    run = train_run(tiny_config("run.evaluate=ends"), pictures, tmp_path / "run", SilentProgress())
+    images = open_dataset(image_folder)
+    run = train_run(tiny_config("run.evaluate=ends"), images, tmp_path / "run", SilentProgress())
     assert [found.folder for found in find_runs(tmp_path)] == [tmp_path / "run"]
-    score = score_run(run, pictures)
+    score = score_run(run, images)
     logged = {
         record["cut"]: record["mean"] for record in run.log if record["kind"] == "evaluation" and record["epoch"] > 0
     }
     for cut in ("otsu", "set_otsu"):
         assert score["trained"][cut]["corloc"]["mean"] == pytest.approx(logged[cut], abs=0.01)
-    assert bool(score["training_pictures"]) == bool(pictures.labelled_train)
+    assert bool(score["training_images"]) == bool(images.labelled_train)
     assert set(score["untrained"]) == {"otsu", "set_otsu", "psynet"}
     assert set(score["untrained"]["otsu"]) == {"0.3", "0.5", "0.7", "mean"}
 

@@ -1,10 +1,10 @@
-"""`colocalize score` on repeated pictures, in a process of its own."""
+"""`colocalize score` on repeated images, in a process of its own."""
 
 from pathlib import Path
 
 import pytest
 
-from training.datasets import Picture
+from training.datasets import Image
 from training.errors import TrainingError
 from training.experiments.scale import measure_scale
 from training.experiments.sets import EvaluationSet
@@ -12,14 +12,14 @@ from training.experiments.sets import EvaluationSet
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples" / "images").glob("*.jpg"))[:2]
 
 
-def test_pictures_are_repeated_under_new_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_repeated_under_new_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[3])
-    sets = [EvaluationSet("examples", "examples", tuple(Picture(path.name, path) for path in EXAMPLES))]
+    sets = [EvaluationSet("examples", "examples", tuple(DatasetImage(path.name, path) for path in EXAMPLES))]
     notes: list[str] = []
     told = measure_scale(sets, [3], notes.append)["counts"]["3"]
     assert told["wall_seconds"] > 0
-    assert told["cpu_seconds_per_picture"] == pytest.approx(told["cpu_seconds"] / 3, abs=0.05)
-    # At least the interpreter with its libraries and the model; at most what three pictures may take.
+    assert told["cpu_seconds_per_image"] == pytest.approx(told["cpu_seconds"] / 3, abs=0.05)
+    # At least the interpreter with its libraries and the model; at most what three images may take.
     assert 80 < told["peak_memory_mb"] < 1500
     assert len(notes) == 1
 
@@ -27,7 +27,7 @@ def test_pictures_are_repeated_under_new_names(monkeypatch: pytest.MonkeyPatch) 
 def test_a_command_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[3])
     broken = tmp_path / "a.jpg"
-    broken.write_text("no picture")
-    sets = [EvaluationSet("broken", "broken", (Picture("a.jpg", broken),))]
+    broken.write_text("no image")
+    sets = [EvaluationSet("broken", "broken", (DatasetImage("a.jpg", broken),))]
     with pytest.raises(TrainingError, match="colocalize score failed"):
         measure_scale(sets, [2], lambda text: None)

@@ -56,7 +56,7 @@ def test_no_doubt_has_no_interval() -> None:
 
 
 def test_interval_is_the_binomials() -> None:
-    """100 pictures at 50 %: a standard error of 5 points."""
+    """100 images at 50 %: a standard error of 5 points."""
     _, overall = summarise({"a": [0.9, 0.1] * 50}, ONE)
     low, high = overall.intervals["0.5"]
     assert (low, high) == pytest.approx((50 - 1.96 * 5, 50 + 1.96 * 5), abs=1)
@@ -75,9 +75,9 @@ def test_difference_to_itself_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "said"), [({"b": [0.5]}, "the same sets"), ({"a": [0.5, 0.5]}, "1 pictures against 2")]
+    ("theirs", "said"), [({"b": [0.5]}, "the same sets"), ({"a": [0.5, 0.5]}, "1 images against 2")]
 )
-def test_other_pictures_cannot_be_compared(theirs: dict[str, list[float]], said: str) -> None:
+def test_other_images_cannot_be_compared(theirs: dict[str, list[float]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         difference({"a": [0.5]}, theirs, {"a": "a", "b": "b"})
 

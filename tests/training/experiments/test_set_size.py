@@ -1,4 +1,4 @@
-"""Every picture of the pool once, at every size."""
+"""Every image of the pool once, at every size."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from colocalization.localizer import Localizer
-from training.datasets import Picture
+from training.datasets import Image
 from training.experiments.scores import best_iou, pack_ious
 from training.experiments.set_size import SIZES, divide, measure_set_size
 from training.experiments.sets import EvaluationSet
@@ -24,17 +24,17 @@ def test_the_pool_is_scored_once(count: int, size: int | None) -> None:
         assert len(members) == len(set(members)) == (count if size is None else min(size, count))
 
 
-def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Picture]) -> None:
+def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
     results = measure_set_size(dummy_localizer, sets, lambda text: None)
     assert list(results["sizes"]) == ["1", "2", "5", "20", "100", "all"]
     for one in results["sizes"].values():
         assert len(one["iou_thousandths"]["squares"]) == 6
         assert one["mean"]["images"] == 6
-    # Sets larger than there are pictures are the whole set.
+    # Sets larger than there are images are the whole set.
     assert results["sizes"]["20"]["iou_thousandths"] == results["sizes"]["all"]["iou_thousandths"]
     assert results["sizes"]["all"]["over_all"]["mean"] == [0, 0, 0]
-    # One picture alone is localized by its own attention map.
+    # One image alone is localized by its own attention map.
     alone = dummy_localizer.localize([squares[3].path]).images[0].boxes[0]
     expected = results["sizes"]["1"]["iou_thousandths"]["squares"][3]
     assert pack_ious([best_iou(alone.as_tuple(), squares[3].boxes)]) == [expected]

@@ -29,7 +29,7 @@ def collection(tmp_path: Path) -> Path:
 
 
 def test_every_set_of_a_collection(collection: Path) -> None:
-    sets = {one.name: (one.group, [picture.name for picture in one.pictures]) for one in open_sets(collection)}
+    sets = {one.name: (one.group, [image.name for image in one.images]) for one in open_sets(collection)}
     assert sets == {
         "bus/left": ("bus", ["1.png", "3.png"]),
         "bus/right": ("bus", ["2.png"]),
@@ -39,21 +39,21 @@ def test_every_set_of_a_collection(collection: Path) -> None:
 
 def test_one_set(collection: Path) -> None:
     (one,) = open_sets(collection / "cats")
-    assert (one.name, len(one.pictures)) == ("cats", 2)
+    assert (one.name, len(one.images)) == ("cats", 2)
 
 
 def test_limit(collection: Path) -> None:
-    assert [len(one.pictures) for one in open_sets(collection, limit=1)] == [1, 1, 1]
+    assert [len(one.images) for one in open_sets(collection, limit=1)] == [1, 1, 1]
 
 
 def test_test_split_alone(collection: Path) -> None:
     (collection / "cats" / "split.csv").write_text("file,split\na.png,train\nc.png,test\n")
-    (one,) = open_sets(collection / "cats", pictures="test")
-    assert [picture.name for picture in one.pictures] == ["c.png"]
+    (one,) = open_sets(collection / "cats", images="test")
+    assert [image.name for image in one.images] == ["c.png"]
 
 
 def test_background(collection: Path) -> None:
-    assert [picture.name for picture in open_background(collection)] == ["x.png"]
+    assert [image.name for image in open_background(collection)] == ["x.png"]
 
 
 def test_missing(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_missing(tmp_path: Path) -> None:
 
 def test_no_box(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(DatasetError, match="no picture to score has a box"):
+    with pytest.raises(DatasetError, match="no image to score has a box"):
         open_sets(tmp_path)
 
 
@@ -74,4 +74,4 @@ def test_the_research_photographs(research_data: Path) -> None:
     sets = open_sets(research_data)
     assert len({one.group for one in sets}) == 6
     assert len(sets) == 9
-    assert sum(len(one.pictures) for one in sets if one.group == "cub_birds_10") == 543
+    assert sum(len(one.images) for one in sets if one.group == "cub_birds_10") == 543

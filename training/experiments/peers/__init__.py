@@ -1,4 +1,4 @@
-"""The methods to compare with: each on the same pictures and the same network's features as ours."""
+"""The methods to compare with: each on the same images and the same network's features as ours."""
 
 from training.experiments.peers.base import Finder, Found, Observation, Peer
 from training.experiments.peers.ddt import DescriptorTransform

@@ -1,4 +1,4 @@
-"""What a peer sees of a picture, and what it gives."""
+"""What a peer sees of an image, and what it gives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ __all__ = ["Finder", "Found", "Observation", "Peer", "cut_box"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A picture as a peer sees it.
+    """An image as a peer sees it.
 
     Attributes:
-        width: Width of the picture, in pixels.
-        height: Height of the picture, in pixels.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
         features: (C, h, w) float32, the last block's linear output, which `Localizer` uses too.
         head: (h, w) float32, mean over the channels of the feature map that the classifier would see, after its ReLU.
     """
@@ -33,11 +33,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a peer found in a picture.
+    """What a peer found in an image.
 
     Attributes:
-        box: Half-open `x0, y0, x1, y1` in pixels of the picture, or None.
-        heatmap: (h, w) map over the whole picture, of any range, or None where the method has none.
+        box: Half-open `x0, y0, x1, y1` in pixels of the image, or None.
+        heatmap: (h, w) map over the whole image, of any range, or None where the method has none.
     """
 
     box: BoxTuple | None
@@ -48,13 +48,13 @@ Finder = Callable[[Observation], Found]
 
 
 class Peer(Protocol):
-    """A method: looks at a set once, then at each picture."""
+    """A method: looks at a set once, then at each image."""
 
     def fit(self, observations: Sequence[Observation]) -> Finder:
         """Look at the whole set; no box is shown.
 
         Args:
-            observations: The set, at least one picture; may read each anew from the disk.
+            observations: The set, at least one image; may read each anew from the disk.
         """
 
 
@@ -62,13 +62,13 @@ def cut_box(heatmap: NDArray[np.float32], threshold: float, width: int, height: 
     """Box of the largest 8-connected component above a threshold.
 
     Args:
-        heatmap: (h, w) float32 map of any range; upsampled to the picture bilinearly.
+        heatmap: (h, w) float32 map of any range; upsampled to the image bilinearly.
         threshold: In units of the map.
-        width: Width of the picture, in pixels.
-        height: Height of the picture, in pixels.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
 
     Returns:
-        Half-open box in pixels of the picture, or None where nothing is above the threshold.
+        Half-open box in pixels of the image, or None where nothing is above the threshold.
     """
     boxes = connected_components(upsample(heatmap, width, height) > threshold).boxes
     if not len(boxes):

@@ -1,6 +1,6 @@
 """Deep descriptor transforming (Wei, Zhang, Li, Xie, Wu, Shen, Zhou, Pattern Recognition 2019; arXiv 2017).
 
-Descriptors of all pictures of the set, mean removed, first principal component p; map P = <f - mean, p>, object where
+Descriptors of all images of the set, mean removed, first principal component p; map P = <f - mean, p>, object where
 P > 0, largest component. The paper leaves the component's sign open; here the object has the longer descriptors.
 """
 
@@ -30,10 +30,10 @@ class DescriptorTransform:
 
 
 def principal_direction(observations: Sequence[Observation]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and first principal component of all descriptors, accumulated picture by picture.
+    """Mean and first principal component of all descriptors, accumulated image by image.
 
     Args:
-        observations: The set, at least one picture.
+        observations: The set, at least one image.
 
     Returns:
         (C,) float64 mean, and (C,) float64 component of length 1 along which descriptors grow longer.

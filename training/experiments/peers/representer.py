@@ -1,7 +1,7 @@
 """Representer point selection (Song et al., ICCV 2023).
 
 Over the set: v the mean feature, u the mean unit-length feature, w = v - u |v| / |u|. Map relu(<f / |f|, w>), cut by
-Otsu's threshold of the picture, largest component. The direction is the core's, where it starts our own step.
+Otsu's threshold of the image, largest component. The direction is the core's, where it starts our own step.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Selective convolutional descriptor aggregation (Wei, Luo, Wu, Zhou, TIP 2017), its localization.
 
-The activations summed over the channels, cut at their mean over the picture; the largest component. The mean stands for
+The activations summed over the channels, cut at their mean over the image; the largest component. The mean stands for
 the sum, which is the same cut.
 """
 

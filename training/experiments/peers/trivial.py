@@ -1,4 +1,4 @@
-"""Boxes that do not look at the picture: what a score is worth."""
+"""Boxes that do not look at the image: what a score is worth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class CentredBox:
     """A box in the middle.
 
     Attributes:
-        share: Its sides as a share of the picture's, in (0, 1].
+        share: Its sides as a share of the image's, in (0, 1].
     """
 
     share: float
@@ -29,7 +29,7 @@ class CentredBox:
 
 
 class WholeImage(CentredBox):
-    """The whole picture."""
+    """The whole image."""
 
     def __init__(self) -> None:
         super().__init__(1.0)

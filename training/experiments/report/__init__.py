@@ -28,11 +28,11 @@ _INTRODUCTION = """\
 
 Written by `python -m training.experiments report` from the records in `docs/records/`; do not edit.
 
-**Protocol.** One superclass a set, no label. A picture is a hit at IoU t when its best predicted box has IoU >= t with
-any ground-truth box; a picture without a predicted box is a miss. CorLoc is the share of hits in percent, at t = 0.3,
-0.5, 0.7, and their mean. No method is shown a box: cuts and epochs are chosen without. Pictures of PASCAL07-6x2 are
+**Protocol.** One superclass a set, no label. An image is a hit at IoU t when its best predicted box has IoU >= t with
+any ground-truth box; an image without a predicted box is a miss. CorLoc is the share of hits in percent, at t = 0.3,
+0.5, 0.7, and their mean. No method is shown a box: cuts and epochs are chosen without. Images of PASCAL07-6x2 are
 localized in each view (left, right) alone and the two averaged; means over sets weigh each set alike. Brackets are 95 %
-bootstrap intervals over pictures. *Legacy* is how PsyNet counts: pictures without a contour are left out. MaxBoxAccV2
+bootstrap intervals over images. *Legacy* is how PsyNet counts: images without a contour are left out. MaxBoxAccV2
 (Choe et al. 2020) takes the best cut for each set of maps on the boxes, so it judges maps, not boxes. Numbers of the
 paper are marked as the paper's: another network, and the full data sets.
 """

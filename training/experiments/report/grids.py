@@ -29,14 +29,14 @@ _AT = ("0.3", "0.5", "0.7", "mean")
 def grid_section(record: Record, figures: Path) -> Iterator[str]:
     """Every cell of a grid, with the paper's numbers where there are any."""
     settings, cells = record["settings"], record["results"]["cells"]
-    grid, pictures = settings["grid"], settings["pictures"]
+    grid, images = settings["grid"], settings["images"]
     yield f"## {_TITLES[grid]}, on {settings['data']}"
     yield ""
     yield (
         f"Preset `{settings['preset']}`{''.join(f', `{one}`' for one in settings['overrides'])}; "
-        f"{pictures['train']} pictures trained on, {pictures['test']} scored, attention maps alone. The epoch is "
+        f"{images['train']} images trained on, {images['test']} scored, attention maps alone. The epoch is "
         "chosen without boxes. First each map cut at its Otsu threshold; then, at 0.5, PsyNet's cut and legacy count. "
-        "The training pictures' boxes are seen by no run; settings may be compared on them."
+        "The training images' boxes are seen by no run; settings may be compared on them."
     )
     yield ""
     rows = [_row(grid, name, cell) for name, cell in cells.items() if cell["runs"]]
@@ -47,7 +47,7 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
         "legacy",
         "MaxBoxAccV2",
         "before training, 0.5",
-        "training pictures, 0.5",
+        "training images, 0.5",
         "seeds",
     ]
     if grid in PAPER:
@@ -73,11 +73,11 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
 def _cost(costs: list[dict[str, Any]]) -> str:
     if not costs:
         return ""
-    rates = [cost["pictures_per_second"] for cost in costs]
+    rates = [cost["images_per_second"] for cost in costs]
     memory = [cost["peak_memory_mb"] for cost in costs if cost["peak_memory_mb"] is not None]
     shares = ", ".join(f"{name} {median(cost[f'{name}_share'] for cost in costs):.0%}" for name in _SHARES)
     return (
-        f"Training: {min(rates):.1f} to {max(rates):.1f} pictures/s on a machine with other work ({shares} of the "
+        f"Training: {min(rates):.1f} to {max(rates):.1f} images/s on a machine with other work ({shares} of the "
         f"time, median), peak memory {max(memory, default=0)} MB."
     )
 
@@ -88,7 +88,7 @@ def _row(grid: str, name: str, cell: dict[str, Any]) -> list[object]:
     row.append(f"{fmean(run['trained']['psynet']['legacy']['0.5'] for run in runs):.1f}")
     row.append(f"{fmean(run['max_box_acc_v2'] for run in runs):.1f}")
     before = [run["untrained"]["otsu"]["0.5"] for run in runs if "otsu" in run["untrained"]]
-    train = [run["training_pictures"]["0.5"] for run in runs if run["training_pictures"]]
+    train = [run["training_images"]["0.5"] for run in runs if run["training_images"]]
     row += [f"{fmean(before):.1f}" if before else "", f"{fmean(train):.1f}" if train else "", len(runs)]
     if grid in PAPER:
         paper = PAPER[grid].get(name)
@@ -99,7 +99,7 @@ def _row(grid: str, name: str, cell: dict[str, Any]) -> list[object]:
 
 
 def _score(runs: list[dict[str, Any]], cut: str, at: str) -> str:
-    """One seed: its score with the interval over pictures; several: their mean and standard deviation."""
+    """One seed: its score with the interval over images; several: their mean and standard deviation."""
     values = [run["trained"][cut]["corloc"][at] for run in runs]
     if len(values) > 1:
         return f"{fmean(values):.1f} ± {stdev(values):.1f}"

@@ -1,4 +1,4 @@
-"""Section: every method on the same pictures."""
+"""Section: every method on the same images."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,8 +29,8 @@ def peers_section(record: Record, figures: Path) -> Iterator[str]:
     yield (
         f"One network, untrained here: {record['settings'].get('model', 'the shipped model')}; `@` is the input size "
         f"in pixels, ours runs at {size}. Channel mean and SCDA look at the head's channels after their ReLU, the "
-        "other peers, like ours, at the last block's linear output. CPU time is one thread's for a picture, without "
-        "the forward pass over the whole picture, which all but the first two and u2netp need."
+        "other peers, like ours, at the last block's linear output. CPU time is one thread's for an image, without "
+        "the forward pass over the whole image, which all but the first two and u2netp need."
     )
     yield ""
     yield from table(
@@ -72,7 +72,7 @@ def _against_best(record: Record, groups: list[str]) -> Iterator[str]:
     yield f"### `{_DEFAULT}` against the best peer"
     yield ""
     yield (
-        "Differences in points; the overall ones with a paired interval, on the same resampled pictures. Peers that, "
+        "Differences in points; the overall ones with a paired interval, on the same resampled images. Peers that, "
         "like ours, saw no mask and no box in their lives:"
     )
     yield ""
@@ -123,8 +123,8 @@ def _row(name: str, mean: dict[str, Any], seconds: float) -> list[object]:
 
 
 def _seconds(sets: dict[str, Any], name: str) -> float:
-    """CPU seconds a picture, over all pictures."""
-    told = [(one["pictures"], one["methods"][name]["cpu_seconds_per_picture"]) for one in sets.values()]
+    """CPU seconds an image, over all images."""
+    told = [(one["images"], one["methods"][name]["cpu_seconds_per_image"]) for one in sets.values()]
     return float(sum(count * seconds for count, seconds in told) / sum(count for count, _ in told))
 
 

@@ -53,7 +53,7 @@ def set_size_plot(sizes: dict[str, Any], path: Path) -> None:
         errors = _errors(values, ends)
         axis.errorbar(places, values, yerr=errors, fmt="o-", color=colour, label=f"IoU {threshold}", capsize=2)
     axis.set_xticks(places, list(sizes))
-    axis.set(xlabel="pictures in the set", ylabel="CorLoc", ylim=(0, 100))
+    axis.set(xlabel="images in the set", ylabel="CorLoc", ylim=(0, 100))
     axis.legend(frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
     _save(figure, path)

@@ -1,4 +1,4 @@
-"""Section: pictures without the common object."""
+"""Section: images without the common object."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: AR
     yield "## Saying no: background mixed into each set"
     yield ""
     yield (
-        "AUROC of `confidence` between pictures of the set and background; *refused*: pictures of the set that the "
+        "AUROC of `confidence` between images of the set and background; *refused*: images of the set that the "
         "default cut takes for background, *accepted*: the reverse, in percent. Means over draws."
     )
     yield ""
@@ -36,7 +36,7 @@ def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: AR
     yield "Sets of background alone, in which nothing should be accepted:"
     yield ""
     yield from table(
-        ["pictures", "accepted, %", "agreement of the set"],
+        ["images", "accepted, %", "agreement of the set"],
         [
             [size, f"{one['accepted']:.1f}", f"{one['agreement']:.2f}"]
             for size, one in results["background_alone"].items()

@@ -11,14 +11,14 @@ __all__ = ["scale_section", "set_size_section"]
 
 
 def set_size_section(record: Record, figures: Path) -> Iterator[str]:
-    """CorLoc of the same pictures in sets of several sizes."""
+    """CorLoc of the same images in sets of several sizes."""
     results = record["results"]
     yield "## Size of the set"
     yield ""
     yield (
-        f"The same pictures, at most {results['pool']} of each set, localized in sets of several sizes; a single "
-        f"picture falls back to mode `attention`. Effort `{record['settings']['effort']}`. Differences are to all "
-        "pictures, with paired intervals."
+        f"The same images, at most {results['pool']} of each set, localized in sets of several sizes; a single "
+        f"image falls back to mode `attention`. Effort `{record['settings']['effort']}`. Differences are to all "
+        "images, with paired intervals."
     )
     yield ""
     rows = []
@@ -26,7 +26,7 @@ def set_size_section(record: Record, figures: Path) -> Iterator[str]:
         mean, apart = one["mean"], one["over_all"]
         scores = [interval(mean["corloc"][at], mean["interval"][at]) for at in ("0.3", "0.5", "0.7")]
         rows.append([size, *scores, *(signed(apart[at][0], apart[at][1:]) for at in ("0.5", "0.7"))])
-    yield from table(["pictures a set", "0.3", "0.5", "0.7", "difference, 0.5", "difference, 0.7"], rows)
+    yield from table(["images a set", "0.3", "0.5", "0.7", "difference, 0.5", "difference, 0.7"], rows)
     yield ""
     set_size_plot(results["sizes"], figures / "set-size.svg")
     yield "![CorLoc by size of the set](figures/set-size.svg)"
@@ -36,12 +36,12 @@ def scale_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: ARG0
     """Time and memory of `colocalize score`."""
     yield "## Time and memory of `colocalize score`"
     yield ""
-    yield "Pictures of the sets repeated from the disk, default settings, a process of its own."
+    yield "Images of the sets repeated from the disk, default settings, a process of its own."
     yield ""
     yield from table(
-        ["pictures", "wall time, s", "CPU time a picture, s", "peak memory, MB"],
+        ["images", "wall time, s", "CPU time an image, s", "peak memory, MB"],
         [
-            [count, f"{one['wall_seconds']:.0f}", f"{one['cpu_seconds_per_picture']:.3f}", one["peak_memory_mb"]]
+            [count, f"{one['wall_seconds']:.0f}", f"{one['cpu_seconds_per_image']:.3f}", one["peak_memory_mb"]]
             for count, one in record["results"]["counts"].items()
         ],
     )

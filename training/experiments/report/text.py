@@ -59,7 +59,7 @@ def provenance(record: Record) -> str:
     if results.get("peak_memory_mb"):
         parts.append(f"peak memory {results['peak_memory_mb']} MB")
     text = "Measured: " + ", ".join(parts) + "."
-    return text if limit is None else f"{text} **At most {limit} pictures a set.**"
+    return text if limit is None else f"{text} **At most {limit} images a set.**"
 
 
 def _measured(measured: dict[str, Any], commit: str) -> list[str]:

@@ -31,7 +31,7 @@ def observation(seed: int, place: tuple[int, int] = (2, 3)) -> Observation:
 
 SET = [observation(0), observation(1, (0, 0)), observation(2, (5, 4)), observation(3, (1, 2))]
 OBJECT = (60.0, 20.0, 140.0, 50.0)
-"""The object of the first picture: 20 x 10 pixels a cell."""
+"""The object of the first image: 20 x 10 pixels a cell."""
 
 
 @pytest.mark.parametrize("name", list(FEATURE_PEERS))
@@ -88,7 +88,7 @@ def test_representer_by_its_equation() -> None:
 
 
 def test_norm_and_representer_are_cut_once_for_the_set() -> None:
-    """A picture without the object has no cell above the cut that the others set."""
+    """An image without the object has no cell above the cut that the others set."""
     random = np.random.default_rng(9)
     flat = random.normal(0, 0.01, (CHANNELS, CELLS, CELLS)).astype(np.float32)
     flat[2] += 1  # as long everywhere, and another way
@@ -143,7 +143,7 @@ def test_psynet_finds_no_contour_in_a_constant_map() -> None:
     assert psynet_box(np.ones((14, 14), np.float32), 224) is None
 
 
-def test_psynets_box_is_in_pixels_of_the_picture() -> None:
+def test_psynets_box_is_in_pixels_of_the_image() -> None:
     box = ChannelMean().fit(SET)(SET[0]).box
     assert box is not None
     assert 0 <= box[0] < box[2] <= 160
