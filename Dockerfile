@@ -34,7 +34,7 @@ RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/colocalize
 COPY --from=wheel /wheel /wheel
 ARG PIP_OPTIONS=""
 RUN --mount=type=secret,id=pip_conf --mount=type=secret,id=ca_bundle \
-    /opt/build/bin/pip --python /opt/colocalize/bin/python install ${PIP_OPTIONS} "$(echo /wheel/*.whl)[cpu]"
+    /opt/build/bin/pip --python /opt/colocalize/bin/python install ${PIP_OPTIONS} "$(echo /wheel/*.whl)[cpu,serve]"
 
 FROM ${CUDA_IMAGE} AS python-gpu
 RUN apt-get update \
@@ -47,7 +47,7 @@ RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/colocalize
 COPY --from=wheel /wheel /wheel
 ARG PIP_OPTIONS=""
 RUN --mount=type=secret,id=pip_conf --mount=type=secret,id=ca_bundle \
-    /opt/build/bin/pip --python /opt/colocalize/bin/python install ${PIP_OPTIONS} "$(echo /wheel/*.whl)[gpu]"
+    /opt/build/bin/pip --python /opt/colocalize/bin/python install ${PIP_OPTIONS} "$(echo /wheel/*.whl)[gpu,serve]"
 
 FROM python-gpu AS gpu
 COPY --from=install-gpu /opt/colocalize /opt/colocalize

@@ -25,7 +25,7 @@ lint: $(DEV)/.installed
 
 $(SERVE)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(SERVE)
-	$(SERVE)/bin/pip install --quiet --editable '.[cpu]'
+	$(SERVE)/bin/pip install --quiet --editable '.[cpu,serve]'
 	touch $@
 
 $(DEV)/.installed: pyproject.toml

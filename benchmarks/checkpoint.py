@@ -10,8 +10,8 @@ import torch
 
 from colocalization.boxes import box_iou
 from colocalization.localizer import ImageFeatures, Localizer
-from service.scoring.evaluation import evaluate
-from service.scoring.predictions import read_predictions
+from scoring.evaluation import evaluate
+from scoring.predictions import read_predictions
 from training.build import load_network
 
 __all__ = ["measure_checkpoint"]
@@ -63,5 +63,5 @@ def measure_checkpoint(checkpoint: Path, images: list[Path], boxes: Path, folder
 
 
 def _command(*arguments: object) -> str:
-    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "colocalization.commands.main", *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

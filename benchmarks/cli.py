@@ -16,13 +16,13 @@ from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
 from benchmarks.precision import measure_precision
 from benchmarks.report import RECORDS, write_report
 from benchmarks.sessions import measure_sessions
+from colocalization.commands.options import one_of
+from colocalization.cores import usable_cores
 from colocalization.errors import ProviderError
-from service.machine import usable_cores
-from service.options import one_of
+from experiments.records import describe_run, write_record
+from experiments.sets import open_sets
 from training.checkpoint import Provenance
 from training.datasets import open_dataset
-from training.experiments.records import describe_run, write_record
-from training.experiments.sets import open_sets
 
 __all__ = ["app"]
 

@@ -19,10 +19,10 @@ from PIL import Image
 
 from benchmarks.devices import default_engine
 from benchmarks.parts import Part
+from colocalization.cores import score_lanes
 from colocalization.engine import OnnxEngine
 from colocalization.localizer import DEFAULT_MODEL
-from service.machine import score_lanes
-from training.experiments.scale import link, score_folder
+from experiments.scale import link, score_folder
 
 __all__ = ["MODES", "measure_folder", "measure_limits"]
 
@@ -55,13 +55,13 @@ def measure_folder(
     Yields:
         For each `mode` and `count` what `score_folder` tells, `images_per_second`, the `lanes` that `score` runs and
         their `threads`, and for `one session` and `side by side` in `bare_per_second` the mean of before and after and
-        in `share` the share of it; in mode `common` of half of it, since there each original takes two runs.
+        in `share` the share of it; in mode `common` of half of it, since there each image takes two runs.
     """
     with tempfile.TemporaryDirectory() as place:
         originals = Path(place) / "originals"
         originals.mkdir()
-        for index, image in enumerate(images[:_DIFFERENT]):
-            with Image.open(image) as image:
+        for index, path in enumerate(images[:_DIFFERENT]):
+            with Image.open(path) as image:
                 image.convert("RGB").resize(_SIZE).save(originals / f"{index:04d}.jpg", quality=90)
         sources = sorted(originals.iterdir())
         for mode, count in itertools.product(modes, counts):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.experiments.records import write_json
+from experiments.records import write_json
 
 __all__ = ["Part", "keep_part", "read_parts"]
 

@@ -58,7 +58,7 @@ def measure_pooling(
         ProviderError: A device cannot be used.
     """
     for case in (one for one in CASES if not only or any(part in one.name for part in only)):
-        images = network_inputs(images[: max(BATCHES)], case.size)
+        inputs = network_inputs(images[: max(BATCHES)], case.size)
         contents, features = pooling_models(case, inputs)
         with tempfile.TemporaryDirectory() as folder:
             models = {name: Path(folder) / f"{name}.onnx" for name in contents}

@@ -12,8 +12,8 @@ from benchmarks.devices import Device
 from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
 from colocalization.localizer import Localizer
-from training.experiments.scores import best_iou, summarise
-from training.experiments.sets import EvaluationSet
+from experiments.scores import best_iou, summarise
+from experiments.sets import EvaluationSet
 
 __all__ = ["measure_precision"]
 
@@ -49,7 +49,15 @@ def measure_precision(
     """
     precision = _PRECISIONS[device]
     model = folder / f"{precision}.onnx"
-    command = [sys.executable, "-m", "service.cli", "export", "imagenet:tf_efficientnet_lite0", "--out", str(model)]
+    command = [
+        sys.executable,
+        "-m",
+        "colocalization.commands.main",
+        "export",
+        "imagenet:tf_efficientnet_lite0",
+        "--out",
+        str(model),
+    ]
     subprocess.run([*command, "--parity-images", "examples/images", "--precision", precision], check=True)
     models = {"fp32": None, precision: model}
     timed = {name: _load(path, device, threads) for name, path in models.items()}

@@ -11,7 +11,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from benchmarks.parts import Part, read_parts
-from service.machine import MOST_LANES
+from colocalization.cores import MOST_LANES
 
 __all__ = ["RECORDS", "write_report"]
 

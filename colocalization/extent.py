@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from colocalization.boxes import Box, box_iou, connected_components, non_maximum_suppression
 from colocalization.maps import min_max, otsu_threshold, upsample
-from colocalization.refinement import refine
+from colocalization.outline import refine
 from colocalization.transform import Region
 
 __all__ = ["Extent", "Look", "attention_extent", "common_extent", "outline_shares"]

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.common import (
+from colocalization.common_object import (
     LEAST_OUTLINED,
     WHOLE,
     CommonObject,
@@ -87,7 +87,7 @@ class Localizer:
 
     Attributes:
         set_sample_size: Most images that the common object is estimated from. Of larger sets take so many, spread
-            evenly (`colocalization.common.sample_indices`), so that memory does not grow with the set: an image's
+            evenly (`sample_indices`), so that memory does not grow with the set: an image's
             features are about 1 MB, its pixels up to 3 MB.
         engine: Runs the network.
         limits: What one image may cost.

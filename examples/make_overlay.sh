@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from service.contact_sheet import Tile, contact_sheet
+from scoring.contact_sheet import Tile, contact_sheet
 
 results = Path(sys.argv[1])
 records = {one["path"]: one for one in map(json.loads, (results / "predictions.jsonl").read_text().splitlines())}

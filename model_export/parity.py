@@ -102,9 +102,7 @@ def check_parity(
         results = [localizer.finish(prepared, one, None) for one in (ours, ImageFeatures(theirs[0], theirs[1]))]
         corners = [np.array([box.as_tuple() for box in result.boxes]).reshape(-1, 4) for result in results]
         if corners[0].shape != corners[1].shape:
-            raise ParityError(
-                f"{image.name}: {len(corners[0])} boxes from ONNX Runtime, {len(corners[1])} from torch"
-            )
+            raise ParityError(f"{image.name}: {len(corners[0])} boxes from ONNX Runtime, {len(corners[1])} from torch")
         boxes = max(boxes, float(np.abs(corners[0] - corners[1]).max(initial=0.0)))
         overlap += float(box_iou(corners[0], corners[1]).diagonal().mean()) if len(corners[0]) else 1.0
     report = ParityReport(len(images), attention, features, boxes, overlap / len(images))

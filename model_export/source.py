@@ -65,7 +65,5 @@ def from_checkpoint(path: Path, licence: str) -> NetworkSource:
         CheckpointError: The checkpoint is missing or damaged.
     """
     network, checkpoint = load_network(path)
-    trained_on = (
-        f"{len(checkpoint.images)} images without labels, from {checkpoint.config.backbone.weights} weights"
-    )
+    trained_on = f"{len(checkpoint.images)} images without labels, from {checkpoint.config.backbone.weights} weights"
     return NetworkSource(network, path.stem, licence, trained_on)

@@ -1,1 +1,5 @@
-"""Colocalize as a service and a command: HTTP over FastAPI, the folder scorer and the command line."""
+"""Colocalize over HTTP, on three floors that each import only what lies below.
+
+`process` (server, workers, signals, logs), `http` (routes, upload, problems, schemas, middleware, page) and `inference`
+(model, scheduling).
+"""

@@ -8,10 +8,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from colocalization.cores import MOST_LANES, usable_cores
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
 from colocalization.results import Effort
-from service.machine import MOST_LANES, usable_cores
 
 __all__ = ["CPU_PROVIDER", "LogFormat", "Settings"]
 

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from colocalization.errors import ColocalizeError
+from colocalization.memory import keep_freed_memory
 from training.config import TrainingConfig, load_config, presets
 from training.console import ConsoleProgress, SilentProgress, duration
 from training.datasets import LAYOUTS, open_dataset
 from training.distributed import Processes, process_group
 from training.errors import TrainingError
 from training.loop import Trainer
-from training.machine import keep_freed_memory
 
 __all__ = ["app"]
 
@@ -77,9 +77,7 @@ def _train(
     if not resume and (out / "last.pt").exists():
         raise TrainingError(f"{out} holds a run already; --resume goes on with it, or choose another --out")
     images = open_dataset(folder, settings.data.layout, settings.data.category)
-    trainer = Trainer(
-        settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume
-    )
+    trainer = Trainer(settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume)
     seconds = trainer.seconds_per_step()
     if not processes.main:
         if not dry_run:

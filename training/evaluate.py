@@ -11,7 +11,7 @@ from colocalization.boxes import connected_components
 from colocalization.corloc import CorLoc, CorLocScores
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.transform import InputTransform
-from training.datasets import BoxTuple, Image
+from training.datasets import BoxTuple, DatasetImage
 from training.network import ColocalizationNet
 
 __all__ = ["PSYNET_CUT", "Cut", "attention_maps", "evaluate", "map_box"]

@@ -18,10 +18,11 @@ from torch.nn.parallel import DistributedDataParallel
 from training.build import build_network, choose_device
 from training.checkpoint import Checkpoint, Provenance, random_states, read_checkpoint, restore_random_states
 from training.config import TrainingConfig
-from training.datasets import Image
+from training.datasets import DatasetImage
 from training.distributed import Processes
 from training.errors import CheckpointError, TrainingError
 from training.evaluate import evaluate
+from training.image_cache import SquashedImages, batches, epoch_order, hold_out
 from training.network import ColocalizationNet
 from training.objective import Forward, Losses, Objective
 from training.optimization import (
@@ -31,7 +32,6 @@ from training.optimization import (
     learning_rate_factor,
     set_learning_rate,
 )
-from training.images import SquashedImages, batches, epoch_order, hold_out
 from training.preview import preview
 from training.runlog import RunLog, peak_memory_mb, read_log
 from training.validation import Signals, validate

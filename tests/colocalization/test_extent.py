@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from colocalization.boxes import Box
-from colocalization.common import WHOLE
+from colocalization.common_object import WHOLE
 from colocalization.extent import _corrected, attention_extent, common_extent, outline_shares
 from colocalization.transform import Region
-from tests.colocalization.images import blank, square
+from tests.colocalization.sample_images import blank, square
 
 
 def bounded(scores: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from colocalization.boxes import Box
 from colocalization.heatmaps import BOX_COLOURS, colorize, encode_png, overlay
-from tests.colocalization.images import blank
+from tests.colocalization.sample_images import blank
 
 WHITE, BLACK = BOX_COLOURS
 

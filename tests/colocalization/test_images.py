@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from colocalization.errors import ImageError
 from colocalization.images import MAX_PNG_TEXT_BYTES, DecodedImage, ImageLimits, decode, harden_pillow
 from colocalization.localizer import Localizer
-from tests.colocalization.images import (
+from tests.colocalization.sample_images import (
     BLUE,
     GREEN,
     RED,
@@ -388,9 +388,7 @@ class TestHardened:
 
     def test_large_colour_profile_and_comments_are_no_matter(self) -> None:
         image = Image.fromarray(corners())
-        content = encoded(
-            image, "JPEG", icc_profile=bytes(3_000_000), comment=b"a" * 60_000, exif=with_orientation(1)
-        )
+        content = encoded(image, "JPEG", icc_profile=bytes(3_000_000), comment=b"a" * 60_000, exif=with_orientation(1))
         assert corner_colours(decode(content).rgb) == [RED, GREEN, BLUE, WHITE]
 
 

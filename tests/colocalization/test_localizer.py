@@ -16,7 +16,7 @@ from colocalization.errors import ImageError, ModelError
 from colocalization.images import ImageLimits
 from colocalization.localizer import DEFAULT_MODEL, ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, ImageResult, Mode, SetResult
-from tests.colocalization.images import blank, corners, png, png_header, square
+from tests.colocalization.sample_images import blank, corners, png, png_header, square
 from tests.dummy_engine import DummyEngine
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

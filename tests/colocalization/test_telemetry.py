@@ -34,7 +34,7 @@ def test_localizing_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["colocalization.engine", "model_export.precision", "training.experiments.network", "benchmarks"]
+    "package", ["colocalization.engine", "model_export.precision", "experiments.network", "benchmarks"]
 )
 def test_every_package_turns_the_reports_off_before_onnx_runtime_is_imported(tmp_path: Path, package: str) -> None:
     if package != "colocalization.engine":

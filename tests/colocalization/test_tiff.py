@@ -10,7 +10,7 @@ from PIL import Image
 from colocalization.errors import ImageError
 from colocalization.images import ImageLimits, decode
 from colocalization.tiff import MAX_VALUES, check_directories
-from tests.colocalization.images import corners, encoded, tiff
+from tests.colocalization.sample_images import corners, encoded, tiff
 
 LONG, RATIONAL, UNDEFINED = 4, 5, 7
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colocalization.transform import InputTransform, Region
-from tests.colocalization.images import blank, corners
+from tests.colocalization.sample_images import blank, corners
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 IMAGENET = InputTransform(8, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

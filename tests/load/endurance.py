@@ -50,9 +50,7 @@ def footprint(options: argparse.Namespace) -> None:
     results: dict[str, object] = {"seconds_to_ready": ready, "seconds_to_first_answer": first}
     images = photographs(width=2000, height=1500, quality=90)
     cases = {
-        "most_images": encode_request(
-            "/colocalize", [images[i % len(images)] for i in range(64)], heatmap="array"
-        ),
+        "most_images": encode_request("/colocalize", [images[i % len(images)] for i in range(64)], heatmap="array"),
         "largest_pngs": encode_request("/colocalize", _large_pngs(4, 7990), heatmap="none"),
     }
     for name, request in cases.items():

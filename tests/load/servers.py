@@ -73,7 +73,7 @@ Start = tuple[list[str], dict[str, str], str]
 
 def colocalize_server(**settings: object) -> Start:
     """Command, variables and probe of this project's service."""
-    code = "from service.server import run; from service.settings import Settings; run(Settings())"
+    code = "from service.process.server import run; from service.settings import Settings; run(Settings())"
     variables = {f"COLOCALIZE_{name.upper()}": str(value) for name, value in settings.items()}
     return [sys.executable, "-c", code], {"COLOCALIZE_LOG_LEVEL": "warning", **variables}, "/readyz"
 

@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from colocalization.localizer import Localizer
-from service.app import create_app
+from service.http.app import create_app
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
 

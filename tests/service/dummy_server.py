@@ -14,8 +14,8 @@ from pathlib import Path
 
 from colocalization.errors import ModelError
 from colocalization.localizer import Localizer
-from service import supervisor
-from service.server import run
+from service.process import supervisor
+from service.process.server import run
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
 

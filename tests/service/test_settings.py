@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.machine import usable_cores
+from colocalization.cores import usable_cores
 from service.settings import CPU_PROVIDER, Settings
 
 

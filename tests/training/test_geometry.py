@@ -142,6 +142,4 @@ def test_fills_differ_only_outside_the_view() -> None:
         torch.testing.assert_close(by_fill[fill][:, valid], by_fill["mean"][:, valid])
     # The view lies in the middle of the image: `crop` shows what is really there.
     whole = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5 / 0.7, 0.0)
-    torch.testing.assert_close(
-        by_fill["crop"], sample_views(images, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(by_fill["crop"], sample_views(images, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0)

@@ -8,7 +8,7 @@ from training.datasets import aircraft, cars, cub, dogs, folder, pets, voc
 from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Split
 from training.errors import DatasetError
 
-__all__ = ["LAYOUTS", "BoxTuple", "Image", "ImageSet", "Split", "open_dataset"]
+__all__ = ["LAYOUTS", "BoxTuple", "DatasetImage", "ImageSet", "Split", "open_dataset"]
 
 
 class _Layout(NamedTuple):

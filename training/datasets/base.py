@@ -10,7 +10,7 @@ from typing import Literal
 from colocalization.images import DecodedImage, ImageLimits, decode
 from training.errors import DatasetError
 
-__all__ = ["BoxTuple", "Image", "ImageSet", "Source", "Split", "VocObject", "read_table", "read_voc_xml"]
+__all__ = ["BoxTuple", "DatasetImage", "ImageSet", "Source", "Split", "VocObject", "read_table", "read_voc_xml"]
 
 Split = Literal["train", "test", "both"]
 """`both`: trained on and scored, as co-localization benchmarks without a split do."""

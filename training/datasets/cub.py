@@ -51,6 +51,8 @@ def read(root: Path, category: str = "") -> ImageSet:
         folder = path.partition("/")[0]
         if category.lower() in folder.lower():
             images.append(
-                DatasetImage(path, root / "images" / path, "train" if in_training[key] else "test", (boxes[key],), folder)
+                DatasetImage(
+                    path, root / "images" / path, "train" if in_training[key] else "test", (boxes[key],), folder
+                )
             )
     return SOURCE.finish("cub", images, images_txt)

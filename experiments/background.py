@@ -1,0 +1,197 @@
+"""Experiment `background`: does the confidence tell images without the common object?
+
+Background images are mixed into each set, a share of 10, 30 or 50 %. Where there are too few of them for a set, the
+set's images are drawn down to keep the share. Measured on the first look, which alone makes the confidence; a test
+holds it to what `Localizer.localize` gives.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.common_object import FirstLook, fit_first_look, sample_indices
+from colocalization.localizer import ImageFeatures, Localizer
+from experiments.observe import ObservedSet, observe
+from experiments.sets import EvaluationSet
+from training.datasets import DatasetImage
+
+__all__ = ["SHARES", "area_under_curve", "confidences", "measure_background"]
+
+SHARES = (0.1, 0.3, 0.5)
+"""Shares of background in the mixture."""
+
+_DRAWS = 3
+_ALONE = (5, 20, 50, 150)
+"""Sizes of sets of background alone."""
+
+_CUT = 0.5
+"""Confidence from which on an image is taken to show the common object."""
+
+Note = Callable[[str], None]
+
+
+def measure_background(
+    localizer: Localizer, sets: Sequence[EvaluationSet], background: Sequence[DatasetImage], note: Note
+) -> dict[str, Any]:
+    """Mix background into every set.
+
+    Args:
+        localizer: The model; its own settings say how large a sample the common object is estimated from.
+        sets: The sets.
+        background: Images without the common object.
+        note: Is told how it goes.
+
+    Returns:
+        For each set and share the means over the draws: `auroc`, `false_refusals` and `false_acceptances` (shares in
+        percent at the default cut), `agreement`; the refusals without any background; and background alone.
+
+    Raises:
+        ImageError: An image cannot be read.
+    """
+    results: dict[str, Any] = {}
+    with observe(localizer, {}, None, background) as clutter:
+        for one in sets:
+            with observe(localizer, {}, None, one.images) as shown:
+                results[one.name] = {"group": one.group, "images": len(one.images), "pure": _pure(localizer, shown)}
+                results[one.name]["shares"] = {
+                    f"{share:g}": _mixed(localizer, shown, clutter, share) for share in SHARES
+                }
+            note(f"{one.name}: {_told(results[one.name])}")
+        alone = {str(size): _alone(localizer, clutter, size) for size in _ALONE if size <= len(background)}
+    note("background alone: " + ", ".join(f"of {n} accepted {one['accepted']:.1f} %" for n, one in alone.items()))
+    return {"sets": results, "mean": _means(results), "background_alone": alone}
+
+
+def area_under_curve(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+    """Area under the ROC curve: chance that a positive scores above a negative, ties counting half.
+
+    Args:
+        positive: (N,) scores, N >= 1.
+        negative: (M,) scores, M >= 1.
+
+    Example:
+        >>> area_under_curve(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
+        0.875
+    """
+    above = (positive[:, None] > negative).mean()
+    equal = (positive[:, None] == negative).mean()
+    return float(above + equal / 2)
+
+
+def confidences(
+    features: Sequence[ImageFeatures], limit: int = Localizer.set_sample_size
+) -> tuple[NDArray[np.float64], float]:
+    """Confidence of each image of a set, as `Localizer` computes it.
+
+    Args:
+        features: The set, at least two images; may be read anew from the disk.
+        limit: Most images that the common object is estimated from.
+
+    Returns:
+        (N,) float64 in [0, 1], and the agreement of the set; zeros where the images have no foreground.
+    """
+    sample = [features[int(index)] for index in sample_indices(len(features), limit)]
+    first: FirstLook | None = fit_first_look([one.attention for one in sample], [one.features for one in sample])
+    if first is None:
+        return np.zeros(len(features)), 0.0
+    values = [
+        first.prototype.confidence(first.prototype.similarity(one.features, first.object))
+        for one in (features[index] for index in range(len(features)))
+    ]
+    return np.asarray(values), first.prototype.agreement
+
+
+class _Mixture(Sequence[ImageFeatures]):
+    """Images of several observed sets as one set."""
+
+    def __init__(self, members: Sequence[tuple[ObservedSet, int]]) -> None:
+        self._members = members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageFeatures: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ImageFeatures]: ...
+    def __getitem__(self, index: int | slice) -> ImageFeatures | list[ImageFeatures]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        observed, own = self._members[index]
+        return observed.of(own)
+
+
+def _told(one: dict[str, Any]) -> str:
+    shares = [
+        f"{100 * float(share):.0f} %: AUROC {told['auroc']:.3f}, refused {told['false_refusals']:.1f} %, "
+        f"accepted {told['false_acceptances']:.1f} %"
+        for share, told in one["shares"].items()
+    ]
+    return "; ".join([f"refused without background {one['pure']['false_refusals']:.1f} %", *shares])
+
+
+def _pure(localizer: Localizer, shown: ObservedSet) -> dict[str, float]:
+    values, agreement = confidences(
+        _Mixture([(shown, index) for index in range(len(shown.images))]), localizer.set_sample_size
+    )
+    return {"false_refusals": _percent(values < _CUT), "agreement": round(agreement, 3)}
+
+
+def _mixed(localizer: Localizer, shown: ObservedSet, clutter: ObservedSet, share: float) -> dict[str, float]:
+    draws = []
+    for draw in range(_DRAWS):
+        random = np.random.default_rng([draw, round(100 * share)])
+        wanted = max(1, round(share / (1 - share) * len(shown.images)))
+        others = min(wanted, len(clutter.images))
+        good = min(len(shown.images), max(1, round(others * (1 - share) / share)))
+        members = [(shown, int(index)) for index in random.choice(len(shown.images), good, replace=False)]
+        members += [(clutter, int(index)) for index in random.choice(len(clutter.images), others, replace=False)]
+        order = random.permutation(len(members))
+        values, agreement = confidences(_Mixture([members[index] for index in order]), localizer.set_sample_size)
+        positive = order < good
+        draws.append(
+            {
+                "auroc": area_under_curve(values[positive], values[~positive]),
+                "false_refusals": _percent(values[positive] < _CUT),
+                "false_acceptances": _percent(values[~positive] >= _CUT),
+                "agreement": agreement,
+                "images": good,
+                "background": others,
+            }
+        )
+    return {name: round(float(np.mean([draw[name] for draw in draws])), 4) for name in draws[0]}
+
+
+def _alone(localizer: Localizer, clutter: ObservedSet, size: int) -> dict[str, float]:
+    draws = []
+    for draw in range(1 if size == len(clutter.images) else _DRAWS):
+        random = np.random.default_rng([draw, size])
+        chosen = random.choice(len(clutter.images), size, replace=False)
+        values, agreement = confidences(
+            _Mixture([(clutter, int(index)) for index in chosen]), localizer.set_sample_size
+        )
+        draws.append({"accepted": _percent(values >= _CUT), "agreement": agreement})
+    return {name: round(float(np.mean([draw[name] for draw in draws])), 4) for name in draws[0]}
+
+
+def _percent(values: NDArray[np.bool_]) -> float:
+    return round(100 * float(values.mean()), 2)
+
+
+def _means(results: dict[str, Any]) -> dict[str, Any]:
+    """Mean over the groups, each the mean of its sets."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for one in results.values():
+        groups.setdefault(one["group"], []).append(one)
+
+    def mean(value: Callable[[dict[str, Any]], float]) -> float:
+        return round(float(np.mean([np.mean([value(one) for one in members]) for members in groups.values()])), 4)
+
+    names = ("auroc", "false_refusals", "false_acceptances", "agreement")
+    shares = {
+        share: {name: mean(lambda one: one["shares"][share][name]) for name in names}  # noqa: B023
+        for share in next(iter(results.values()))["shares"]
+    }
+    return {"pure": {"false_refusals": mean(lambda one: one["pure"]["false_refusals"])}, "shares": shares}

@@ -1,0 +1,200 @@
+"""The command `python -m experiments`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image
+
+from colocalization.memory import keep_freed_memory
+from colocalization.results import Effort
+from experiments.background import measure_background
+from experiments.compare import KINDS, Kind, compare, merge
+from experiments.figure2 import contact_sheet
+from experiments.options import (
+    Category,
+    Data,
+    Layout,
+    Limit,
+    Records,
+    Which,
+    default_model,
+    load_localizer,
+    note,
+    read_sets,
+    session,
+)
+from experiments.records import read_record
+from experiments.report import write_report
+from experiments.saliency import Saliency, fetch_u2netp
+from experiments.scale import COUNTS, measure_scale
+from experiments.set_size import measure_set_size
+from experiments.sets import open_background
+from experiments.tables import run_grid
+from training.config import load_config
+from training.console import ConsoleProgress
+from training.datasets import open_dataset
+from training.errors import TrainingError
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
+
+_DATA = Path("../shared/data")
+_CACHE = Path.home() / ".cache" / "colocalize"
+
+
+@app.command()
+def peers(
+    data: Data = _DATA,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+    records: Records = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Measure these alone, repeatable, keep the rest of the record: {', '.join(KINDS)}."),
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
+) -> None:
+    """Every method on the same images, with the same network's features."""
+    with session("peers", data, limit, records) as one, default_model() as model:
+        kinds = _kinds(only)
+        sets = read_sets(one, data, which, layout, category)
+        localizer = load_localizer(one)
+        merges = bool(only) and one.path.is_file()
+        if merges and read_record(one.path)["settings"].get("model_sha256") != localizer.engine.sha256:
+            raise TrainingError(f"{one.path} was measured with another model; measure all kinds anew, without --only")
+        saliency = None
+        if "saliency" in kinds:
+            try:
+                saliency = Saliency(fetch_u2netp(cache))
+            except TrainingError as error:
+                one.settings["left_out"] = {Saliency.name: error.message}
+                note(f"left out: {error.message}")
+        results = compare(localizer, model, sets, note, kinds=kinds, saliency=saliency)
+        # Read after measuring, which takes long: another kind may have been measured meanwhile.
+        one.results.update(merge(read_record(one.path)["results"], results) if merges else results)
+
+
+def _kinds(names: list[str] | None) -> tuple[Kind, ...]:
+    if unknown := [name for name in names or () if name not in KINDS]:
+        raise TrainingError(f"there is no kind of method {unknown[0]!r}; allowed: {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if not names or kind in names)
+
+
+@app.command()
+def background(
+    data: Data = _DATA,
+    limit: Limit = None,
+    which: Which = "all",
+    records: Records = None,
+) -> None:
+    """Does the confidence tell images without the common object?"""
+    with session("background", data, limit, records) as one:
+        sets = read_sets(one, data, which, "auto", "")
+        one.results.update(measure_background(load_localizer(one, "fast"), sets, open_background(data), note))
+
+
+@app.command()
+def set_size(
+    data: Data = _DATA,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+    records: Records = None,
+    effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
+) -> None:
+    """How does quality grow with the set?"""
+    with session("set-size", data, limit, records, effort=effort) as one:
+        sets = read_sets(one, data, which, layout, category)
+        one.results.update(measure_set_size(load_localizer(one, effort), sets, note))
+
+
+@app.command()
+def scale(
+    data: Data = _DATA,
+    records: Records = None,
+    count: Annotated[list[int] | None, typer.Option(min=2, help="Images; repeatable.")] = None,
+) -> None:
+    """Time and memory of `colocalize score` on folders of 100, 1,000 and 10,000 images."""
+    with session("scale", data, None, records) as one:
+        sets = read_sets(one, data, "all", "auto", "")
+        one.results.update(measure_scale(sets, count or COUNTS, note))
+
+
+@app.command()
+def figure2(
+    out: Annotated[Path, typer.Option(help="PNG or JPEG to draw.")],
+    data: Data = Path("examples"),
+    count: Annotated[int, typer.Option(min=1, help="Images to draw.")] = 10,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+) -> None:
+    """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the images."""
+    with session("figure2", data, limit, None) as one:
+        sets = read_sets(one, data, which, layout, category)
+        sheet = contact_sheet(load_localizer(one), sets[0].images, count=count)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet).save(out, quality=88)
+
+
+def _add_grid(name: str, title: str) -> None:
+    """Add the command of an experiment that trains."""
+
+    @app.command(name, help=title)
+    def run(
+        data: Annotated[Path, typer.Option(help="One data set with boxes for its test images.")],
+        runs: Annotated[Path, typer.Option(help="Where runs are looked for and trained.")] = Path("runs/experiments"),
+        preset: Annotated[str, typer.Option(help="Preset, or a TOML file of settings.")] = "small",
+        override: Annotated[list[str] | None, typer.Option("--set", help="One setting, section.name=value.")] = None,
+        seed: Annotated[list[int] | None, typer.Option(help="Seeds, repeatable.")] = None,
+        train: Annotated[bool, typer.Option(help="Train what is missing, or score finished runs alone.")] = True,
+        limit: Limit = None,
+        layout: Layout = "auto",
+        category: Category = "",
+        records: Records = None,
+        label: Annotated[str, typer.Option(help="Added to the record's name, to keep it beside another one.")] = "",
+    ) -> None:
+        keep_freed_memory()
+        record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
+        settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
+        with session(record, data, limit, records, grid=name, **settings) as one:
+            images = open_dataset(data, layout, category)
+            one.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
+            folder = runs / data.resolve().name
+            with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
+                one.results.update(
+                    run_grid(
+                        name, preset, override or [], seed or [0], images, folder,
+                        train=train, limit=limit, progress=progress,
+                    )
+                )  # fmt: skip
+
+
+for _name, _title in (
+    ("figure1", "k sweep: baseline + PTAP and full method."),
+    ("table1", "PTAP at train and at test."),
+    ("table2", "Channel-wise and pixel-wise."),
+    ("table3", "R+S and S+T, baseline and ours; once for each data set."),
+    ("ablation", "With and without PTAP and loss, for R, R+S and S+T."),
+    ("baselines", "The baseline on the head's features, for R, R+S and S+T."),
+    ("forms", "The forms of the contrastive loss."),
+    ("psynet", "PsyNet's training: rotation, and point symmetry."),
+):
+    _add_grid(_name, _title)
+
+
+@app.command()
+def report(
+    records: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("docs/records"),
+    out: Annotated[Path, typer.Option(help="Text to write; its plots go into `figures` beside it.")] = Path(
+        "docs/results.md"
+    ),
+) -> None:
+    """Write docs/results.md and its plots from the records."""
+    write_report(records, out)

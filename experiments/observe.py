@@ -1,0 +1,142 @@
+"""A set through the network, once a size, for all methods."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.images import DecodedImage
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from experiments.network import Head, ResizedNetwork
+from experiments.peers.base import Observation
+from experiments.store import ArrayStore
+from training.datasets import DatasetImage
+
+__all__ = ["Observations", "ObservedSet", "observe", "prepare"]
+
+
+def prepare(localizer: Localizer, image: DatasetImage) -> PreparedImage:
+    """Decode an image of a data set as `Localizer.prepare` does, less its banner.
+
+    Raises:
+        ImageError: The image cannot be read.
+    """
+    decoded = image.load(localizer.limits)
+    return PreparedImage(decoded, localizer.engine.metadata.transform()(decoded.rgb))
+
+
+class Observations(Sequence[Observation]):
+    """A set at one input size, read from the disk image by image."""
+
+    def __init__(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        features: Sequence[NDArray[np.float32]],
+        head: Sequence[NDArray[np.float32]],
+    ) -> None:
+        self._sizes, self._features, self._head = sizes, features, head
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+        """Read one image's outputs, or several images'."""
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        width, height = self._sizes[index]
+        return Observation(width, height, self._features[index], self._head[index])
+
+
+class ObservedSet:
+    """The network's outputs of a set, on the disk until the context is left.
+
+    Attributes:
+        images: The images.
+        sizes: Width and height of each, in pixels.
+    """
+
+    def __init__(self, images: Sequence[DatasetImage], own_size: int) -> None:
+        self.images = tuple(images)
+        self.sizes: list[tuple[int, int]] = []
+        self._own_size = own_size
+        self._stack = ExitStack()
+        self._attention = self._stack.enter_context(ArrayStore())
+        self._features: dict[int, ArrayStore] = {}
+        self._head: dict[int, ArrayStore] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def at(self, size: int) -> Observations:
+        """The set at an input size, as peers see it."""
+        return Observations(self.sizes, self._features[size], self._head[size])
+
+    def of(self, index: int) -> ImageFeatures:
+        """One image as `Localizer.run` gave it."""
+        return ImageFeatures(self._attention[index], self._features[self._own_size][index])
+
+    def add(
+        self,
+        image: DecodedImage,
+        attention: NDArray[np.float32],
+        features: Mapping[int, NDArray[np.float32]],
+        head: Head | None,
+    ) -> None:
+        """Add the next image's outputs.
+
+        Args:
+            image: The image.
+            attention: (h, w) float32 at the model's own size.
+            features: (C, h, w) float32 by input size.
+            head: The head that the model leaves out; None where no peer needs it.
+        """
+        self.sizes.append((image.width, image.height))
+        self._attention.append(attention)
+        for size, one in features.items():
+            self._store(self._features, size).append(one)
+            if head is not None:
+                self._store(self._head, size).append(head.mean(one))
+
+    def _store(self, stores: dict[int, ArrayStore], size: int) -> ArrayStore:
+        if size not in stores:
+            stores[size] = self._stack.enter_context(ArrayStore())
+        return stores[size]
+
+
+def observe(
+    localizer: Localizer, resized: Mapping[int, ResizedNetwork], head: Head | None, images: Sequence[DatasetImage]
+) -> ObservedSet:
+    """Take a set through the network, each image once a size.
+
+    Args:
+        localizer: Runs the model at its own size.
+        resized: The same network at further sizes.
+        head: The head that the model leaves out; None where no peer needs it.
+        images: The images.
+
+    Returns:
+        The outputs; to be used as a context, at whose end they are deleted.
+
+    Raises:
+        ImageError: An image cannot be read.
+    """
+    own_size = localizer.engine.metadata.input_size
+    observed = ObservedSet(images, own_size)
+    with ExitStack() as undo:
+        undo.push(observed)
+        for image in images:
+            prepared = prepare(localizer, image)
+            (own,) = localizer.run([prepared])
+            features = {size: network(prepared.image.rgb) for size, network in resized.items()}
+            observed.add(prepared.image, own.attention, {own_size: own.features, **features}, head)
+        undo.pop_all()
+    return observed

@@ -1,0 +1,127 @@
+"""What the commands of the experiments have in common."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from colocalization.errors import ColocalizeError
+from colocalization.localizer import DEFAULT_MODEL, Localizer
+from colocalization.results import Effort
+from experiments.records import record_path, write_record
+from experiments.sets import EvaluationSet, Images, open_sets
+from training.checkpoint import Provenance
+from training.runlog import peak_memory_mb
+
+__all__ = [
+    "Category",
+    "Data",
+    "Layout",
+    "Limit",
+    "Records",
+    "Session",
+    "Which",
+    "default_model",
+    "load_localizer",
+    "note",
+    "read_sets",
+    "session",
+]
+
+Data = Annotated[Path, typer.Option(help="Folder of data sets, or one data set.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Most images a set, spread evenly; for a quick look.")]
+Which = Annotated[Images, typer.Option("--images", help="Images scored: all with boxes, or the test split.")]
+Layout = Annotated[str, typer.Option(help="Layout of a single data set, see docs/training.md.")]
+Category = Annotated[str, typer.Option(help="Class of a single data set.")]
+Records = Annotated[
+    Path | None, typer.Option(help="Folder of the records: docs/records, and runs/experiments where --limit is given.")
+]
+
+
+@dataclass
+class Session:
+    """One experiment: what it is measured on, and where its record goes.
+
+    Attributes:
+        name: Name of the record.
+        path: Its file.
+        settings: What it is measured with.
+        results: What came out; written at the end if there is anything.
+    """
+
+    name: str
+    path: Path
+    settings: dict[str, Any]
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def session(name: str, data: Path, limit: int | None, records: Path | None, **settings: Any) -> Iterator[Session]:
+    """Run an experiment and write its record; an error a user can act on ends the command with its message.
+
+    Args:
+        name: Name of the record.
+        data: Folder of the images; the record tells its name, not its place.
+        limit: Most images a set.
+        records: Folder of the records.
+        **settings: Further settings for the record.
+    """
+    torch.set_num_threads(1)  # torch and ONNX Runtime alike, so that CPU times mean something
+    folder = records or Path("docs/records" if limit is None else "runs/experiments")
+    started, provenance = time.perf_counter(), Provenance.here()
+    one = Session(name, record_path(folder, name), {"data": data.resolve().name, "limit": limit, **settings})
+    try:
+        yield one
+        if one.results:
+            one.results["wall_seconds"] = round(time.perf_counter() - started, 1)
+            memory = peak_memory_mb()
+            one.results["peak_memory_mb"] = None if memory is None else round(memory)
+            write_record(one.path, name, provenance, one.settings, one.results)
+            note(f"{one.path} written, {one.results['wall_seconds']:.0f} s")
+    except ColocalizeError as error:
+        typer.echo(f"error: {error.message}", err=True)
+        raise typer.Exit(2) from error
+
+
+def load_localizer(one: Session, effort: Effort = "full") -> Localizer:
+    """The shipped model on one thread of the CPU; its name and hash go into the settings."""
+    with default_model() as model:
+        localizer = Localizer.load(model, device="cpu", threads=1, effort=effort)
+    metadata = localizer.engine.metadata
+    one.settings.update(
+        model=metadata.name,
+        model_sha256=localizer.engine.sha256,
+        input_size=metadata.input_size,
+        threads=1,
+        set_sample_size=localizer.set_sample_size,
+    )
+    return localizer
+
+
+@contextmanager
+def default_model() -> Iterator[Path]:
+    """The file of the shipped model."""
+    with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as model:
+        yield model
+
+
+def read_sets(one: Session, data: Path, which: Images, layout: str, category: str) -> list[EvaluationSet]:
+    """Open the sets, and tell the record how many images there are.
+
+    Raises:
+        DatasetError: There is none.
+    """
+    sets = open_sets(data, layout=layout, category=category, images=which, limit=one.settings["limit"])
+    one.settings.update(images=which, sets={member.name: len(member.images) for member in sets})
+    return sets
+
+
+def note(text: str) -> None:
+    """A line on standard error."""
+    typer.echo(text, err=True)

@@ -1,0 +1,64 @@
+"""Our own method in the comparison: `Localizer`, exactly as users call it, on features that were computed once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colocalization.common_object import CommonObject, sample_indices
+from colocalization.localizer import Localizer
+from colocalization.results import Effort, ImageResult
+from experiments.observe import ObservedSet, prepare
+from experiments.peers.base import Found
+from training.datasets import BoxTuple
+
+__all__ = ["OURS", "OwnMethod", "found"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMethod:
+    """A mode of `Localizer`.
+
+    Attributes:
+        effort: Effort of mode `common`; None for mode `attention`.
+    """
+
+    effort: Effort | None
+
+    def fit(self, localizer: Localizer, observed: ObservedSet) -> Callable[[int], ImageResult]:
+        """Look at the set as `Localizer.localize` does.
+
+        Args:
+            localizer: Where engine and limits come from; its effort does not matter.
+            observed: The set.
+
+        Returns:
+            The localizer's result for the image of an index.
+        """
+        own = Localizer(localizer.engine, localizer.limits, effort=self.effort or "full")
+        common: CommonObject | None = None
+        if self.effort is not None and len(observed.images) > 1:
+            sample = [int(index) for index in sample_indices(len(observed.images), own.set_sample_size)]
+            images = [prepare(own, observed.images[index]).image for index in sample]
+            common = own.fit(images, [observed.of(index) for index in sample])
+
+        def finish(index: int) -> ImageResult:
+            return own.finish(prepare(own, observed.images[index]), observed.of(index), common)
+
+        return finish
+
+
+OURS: dict[str, OwnMethod] = {
+    "ours, attention": OwnMethod(None),
+    "ours, common, fast": OwnMethod("fast"),
+    "ours, common": OwnMethod("full"),
+}
+"""Our modes, by name; the last is the default of `colocalize score`."""
+
+
+def found(result: ImageResult) -> Found:
+    """A localizer's result as that of a peer."""
+    box: BoxTuple | None = result.boxes[0].as_tuple() if result.boxes else None
+    heatmap: NDArray[np.float32] | None = result.heatmap
+    return Found(box, heatmap)

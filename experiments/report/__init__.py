@@ -1,0 +1,76 @@
+"""From records to docs/results.md and its plots."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from experiments.records import Record, read_record, record_path
+from experiments.report.grids import grid_section
+from experiments.report.peers import peers_section
+from experiments.report.refusal import refusal_section
+from experiments.report.sizes import scale_section, set_size_section
+from experiments.report.text import provenance
+from experiments.tables import GRIDS
+
+__all__ = ["write_report"]
+
+Section = Callable[[Record, Path], Iterator[str]]
+"""Lines of a section from its record; plots go into the folder."""
+
+_SECTIONS: dict[str, Section] = {
+    "peers": peers_section,
+    "background": refusal_section,
+    "set-size": set_size_section,
+    "scale": scale_section,
+}
+
+_INTRODUCTION = """\
+# Results
+
+Written by `python -m experiments report` from the records in `docs/records/`; do not edit.
+
+**Protocol.** One superclass a set, no label. An image is a hit at IoU t when its best predicted box has IoU >= t with
+any ground-truth box; an image without a predicted box is a miss. CorLoc is the share of hits in percent, at t = 0.3,
+0.5, 0.7, and their mean. No method is shown a box: cuts and epochs are chosen without. Images of PASCAL07-6x2 are
+localized in each view (left, right) alone and the two averaged; means over sets weigh each set alike. Brackets are 95 %
+bootstrap intervals over images. *Legacy* is how PsyNet counts: images without a contour are left out. MaxBoxAccV2
+(Choe et al. 2020) takes the best cut for each set of maps on the boxes, so it judges maps, not boxes. Numbers of the
+paper are marked as the paper's: another network, and the full data sets.
+"""
+
+
+def write_report(records: Path, out: Path) -> None:
+    """Write the text and its plots.
+
+    Args:
+        records: Folder of the records; sections without one are left out.
+        out: The text; its plots go into the folder `figures` beside it.
+
+    Raises:
+        TrainingError: A record is damaged.
+    """
+    parts = [_INTRODUCTION]
+    figures = out.parent / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for name, section in _SECTIONS.items():
+        path = record_path(records, name)
+        if path.is_file():
+            record = read_record(path)
+            parts += ["\n".join([*section(record, figures), "", provenance(record), ""])]
+    for grid in GRIDS:
+        for path in sorted(records.glob(record_path(records, f"{grid}-*").name)):
+            record = read_record(path)
+            parts += ["\n".join([*grid_section(record, figures), "", provenance(record), ""])]
+    if (figures / "figure2.jpg").is_file():
+        parts.append(_FIGURE2)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join(parts), "utf-8")
+
+
+_FIGURE2 = """\
+## Figure 2
+
+Heat maps of the example photographs, ground truth in red, prediction in green, mode `common`. Drawn by `python -m
+experiments figure2 --out docs/figures/figure2.jpg`.
+
+![Heat maps with boxes](figures/figure2.jpg)
+"""

@@ -1,0 +1,106 @@
+"""Sections: the paper's tables and Figure 1."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+from experiments.records import Record
+from experiments.report.paper import PAPER, PAPER_TABLE3
+from experiments.report.plots import figure1_plot
+from experiments.report.text import interval, table
+
+__all__ = ["grid_section"]
+
+_TITLES = {
+    "figure1": "Figure 1: how many channels PTAP averages",
+    "table1": "Table 1: PTAP at train and at test",
+    "table2": "Table 2: channel-wise and pixel-wise",
+    "table3": "Table 3: combined pretext tasks",
+    "ablation": "The parts of the method",
+    "baselines": "The baseline on the head's features",
+    "forms": "The forms of the contrastive loss",
+    "psynet": "PsyNet's training",
+}
+_SHARES = ("load", "forward", "backward")
+_AT = ("0.3", "0.5", "0.7", "mean")
+
+
+def grid_section(record: Record, figures: Path) -> Iterator[str]:
+    """Every cell of a grid, with the paper's numbers where there are any."""
+    settings, cells = record["settings"], record["results"]["cells"]
+    grid, images = settings["grid"], settings["images"]
+    yield f"## {_TITLES[grid]}, on {settings['data']}"
+    yield ""
+    yield (
+        f"Preset `{settings['preset']}`{''.join(f', `{one}`' for one in settings['overrides'])}; "
+        f"{images['train']} images trained on, {images['test']} scored, attention maps alone. The epoch is "
+        "chosen without boxes. First each map cut at its Otsu threshold; then, at 0.5, PsyNet's cut and legacy count. "
+        "The training images' boxes are seen by no run; settings may be compared on them."
+    )
+    yield ""
+    rows = [_row(grid, name, cell) for name, cell in cells.items() if cell["runs"]]
+    head = [
+        "",
+        *_AT,
+        "PsyNet's cut",
+        "legacy",
+        "MaxBoxAccV2",
+        "before training, 0.5",
+        "training images, 0.5",
+        "seeds",
+    ]
+    if grid in PAPER:
+        head.append("the paper's, 0.3 / 0.5 / 0.7 / mean")
+    if grid == "table3":
+        head.append("the paper's at 0.5, CUB / Cars / Aircraft / Dogs")
+    yield from table(head, rows)
+    yield ""
+    yield _cost([run["cost"] for cell in cells.values() for run in cell["runs"] if run["cost"]])
+    missing = [cell["label"] for cell in cells.values() if not cell["runs"]]
+    if missing:
+        yield ""
+        yield f"Not trained yet: {', '.join(missing)}."
+    if grid == "figure1" and rows:
+        name = f"figure1-{settings['data']}.svg"
+        figure1_plot(cells, figures / name)
+        yield ""
+        yield f"![CorLoc over k](figures/{name})"
+        yield ""
+        yield "The paper's Figure 1 is best at k = 0.7."
+
+
+def _cost(costs: list[dict[str, Any]]) -> str:
+    if not costs:
+        return ""
+    rates = [cost["images_per_second"] for cost in costs]
+    memory = [cost["peak_memory_mb"] for cost in costs if cost["peak_memory_mb"] is not None]
+    shares = ", ".join(f"{name} {median(cost[f'{name}_share'] for cost in costs):.0%}" for name in _SHARES)
+    return (
+        f"Training: {min(rates):.1f} to {max(rates):.1f} images/s on a machine with other work ({shares} of the "
+        f"time, median), peak memory {max(memory, default=0)} MB."
+    )
+
+
+def _row(grid: str, name: str, cell: dict[str, Any]) -> list[object]:
+    runs = cell["runs"]
+    row: list[object] = [cell["label"], *(_score(runs, "otsu", at) for at in _AT), _score(runs, "psynet", "0.5")]
+    row.append(f"{fmean(run['trained']['psynet']['legacy']['0.5'] for run in runs):.1f}")
+    row.append(f"{fmean(run['max_box_acc_v2'] for run in runs):.1f}")
+    before = [run["untrained"]["otsu"]["0.5"] for run in runs if "otsu" in run["untrained"]]
+    train = [run["training_images"]["0.5"] for run in runs if run["training_images"]]
+    row += [f"{fmean(before):.1f}" if before else "", f"{fmean(train):.1f}" if train else "", len(runs)]
+    if grid in PAPER:
+        paper = PAPER[grid].get(name)
+        row.append("" if paper is None else " / ".join(f"{paper[at]:.2f}" for at in _AT))
+    if grid == "table3":
+        row.append(" / ".join(f"{value:.2f}" for value in PAPER_TABLE3[name].values()))
+    return row
+
+
+def _score(runs: list[dict[str, Any]], cut: str, at: str) -> str:
+    """One seed: its score with the interval over images; several: their mean and standard deviation."""
+    values = [run["trained"][cut]["corloc"][at] for run in runs]
+    if len(values) > 1:
+        return f"{fmean(values):.1f} ± {stdev(values):.1f}"
+    return interval(values[0], runs[0]["trained"][cut]["interval"][at])

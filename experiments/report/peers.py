@@ -1,0 +1,132 @@
+"""Section: every method on the same images."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.ours import OURS
+from experiments.records import Record
+from experiments.report.plots import peers_plot
+from experiments.report.text import interval, signed, table
+from experiments.saliency import Saliency
+from experiments.scores import difference
+
+__all__ = ["best_peer", "peers_section"]
+
+_DEFAULT = list(OURS)[-1]
+_THRESHOLDS = ("0.5", "0.7")
+
+
+def peers_section(record: Record, figures: Path) -> Iterator[str]:
+    """All methods over all sets, ours against the best peer, and each set by itself."""
+    summary, sets = record["results"]["summary"], record["results"]["sets"]
+    groups = list(next(iter(summary.values()))["groups"])
+    size = record["settings"].get("input_size", "the model's own")
+    yield f"## Every method, mean over {len(groups)} sets"
+    yield ""
+    yield (
+        f"One network, untrained here: {record['settings'].get('model', 'the shipped model')}; `@` is the input size "
+        f"in pixels, ours runs at {size}. Channel mean and SCDA look at the head's channels after their ReLU, the "
+        "other peers, like ours, at the last block's linear output. CPU time is one thread's for an image, without "
+        "the forward pass over the whole image, which all but the first two and u2netp need."
+    )
+    yield ""
+    yield from table(
+        ["method", "0.3", "0.5", "0.7", "mean", "MaxBoxAccV2", "no box", "legacy 0.5", "CPU, s"],
+        [_row(name, one["mean"], _seconds(sets, name)) for name, one in summary.items()],
+    )
+    yield ""
+    for name, reason in record["settings"].get("left_out", {}).items():
+        yield f"{name} left out: {reason}"
+        yield ""
+    peers_plot(summary, figures / "peers.svg")
+    yield "![CorLoc of every method with intervals](figures/peers.svg)"
+    yield ""
+    if _DEFAULT in summary and len(summary) > len(OURS):
+        yield from _against_best(record, groups)
+        yield ""
+    for threshold in _THRESHOLDS:
+        yield f"### Each set, CorLoc at {threshold}"
+        yield ""
+        yield from table(
+            ["method", *groups],
+            [[name, *(_cell(one["groups"][group], threshold) for group in groups)] for name, one in summary.items()],
+        )
+        yield ""
+
+
+def best_peer(summary: dict[str, Any], threshold: str, group: str | None = None) -> str:
+    """The peer of the highest score, over all sets or in one of them."""
+
+    def score(name: str) -> float:
+        told = summary[name]["mean"] if group is None else summary[name]["groups"][group]
+        return float(told["corloc"][threshold])
+
+    return max((name for name in summary if name not in OURS), key=score)
+
+
+def _against_best(record: Record, groups: list[str]) -> Iterator[str]:
+    summary = record["results"]["summary"]
+    yield f"### `{_DEFAULT}` against the best peer"
+    yield ""
+    yield (
+        "Differences in points; the overall ones with a paired interval, on the same resampled images. Peers that, "
+        "like ours, saw no mask and no box in their lives:"
+    )
+    yield ""
+    peers = {name: told for name, told in summary.items() if name != Saliency.name}
+    yield from _comparison(record, groups, lambda threshold, group: best_peer(peers, threshold, group))
+    if Saliency.name in summary:
+        yield ""
+        yield "And the network that was trained with thousands of masks of salient objects:"
+        yield ""
+        yield from _comparison(record, groups, lambda _threshold, _group: Saliency.name)
+
+
+def _comparison(record: Record, groups: list[str], choose: Callable[[str, str | None], str]) -> Iterator[str]:
+    summary, sets = record["results"]["summary"], record["results"]["sets"]
+    rows: list[list[object]] = []
+    by_set = {name: one["group"] for name, one in sets.items()}
+    for threshold in _THRESHOLDS:
+        peer = choose(threshold, None)
+        ours, theirs = (
+            {name: np.asarray(one["methods"][method]["iou_thousandths"]) / 1000 for name, one in sets.items()}
+            for method in (_DEFAULT, peer)
+        )
+        value, low, high = difference(ours, theirs, by_set)[threshold]
+        rows.append(
+            [f"mean over sets, {threshold}", peer, *_pair(summary, peer, threshold), signed(value, (low, high))]
+        )
+    for group in groups:
+        for threshold in _THRESHOLDS:
+            peer = choose(threshold, group)
+            pair = _pair(summary, peer, threshold, group)
+            rows.append([f"{group}, {threshold}", peer, *pair, f"{float(pair[1]) - float(pair[0]):+.1f}"])
+    yield from table(["where", "peer", "its score", "ours", "difference"], rows)
+
+
+def _pair(summary: dict[str, Any], peer: str, threshold: str, group: str | None = None) -> tuple[str, str]:
+    told = [summary[name]["mean"] if group is None else summary[name]["groups"][group] for name in (peer, _DEFAULT)]
+    return f"{told[0]['corloc'][threshold]:.1f}", f"{told[1]['corloc'][threshold]:.1f}"
+
+
+def _row(name: str, mean: dict[str, Any], seconds: float) -> list[object]:
+    values, ends = mean["corloc"], mean["interval"]
+    scores = [interval(values[at], ends[at]) for at in ("0.3", "0.5", "0.7", "mean")]
+    maps = mean["max_box_acc_v2"]
+    return [
+        f"**{name}**" if name in OURS else name, *scores, "" if maps is None else f"{maps:.1f}", mean["missing"],
+        f"{mean['legacy']['0.5']:.1f}", f"{seconds:.3f}",
+    ]  # fmt: skip
+
+
+def _seconds(sets: dict[str, Any], name: str) -> float:
+    """CPU seconds an image, over all images."""
+    told = [(one["images"], one["methods"][name]["cpu_seconds_per_image"]) for one in sets.values()]
+    return float(sum(count * seconds for count, seconds in told) / sum(count for count, _ in told))
+
+
+def _cell(told: dict[str, Any], threshold: str) -> str:
+    return interval(told["corloc"][threshold], told["interval"][threshold])

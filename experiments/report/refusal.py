@@ -1,0 +1,44 @@
+"""Section: images without the common object."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments.records import Record
+from experiments.report.text import table
+
+__all__ = ["refusal_section"]
+
+
+def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: ARG001  (no plot)
+    """AUROC of the confidence, and the errors of the default cut."""
+    results = record["results"]
+    shares = list(results["mean"]["shares"])
+    yield "## Saying no: background mixed into each set"
+    yield ""
+    yield (
+        "AUROC of `confidence` between images of the set and background; *refused*: images of the set that the "
+        "default cut takes for background, *accepted*: the reverse, in percent. Means over draws."
+    )
+    yield ""
+    head = ["set", "refused, no background"]
+    for share in shares:
+        percent = f"{100 * float(share):.0f} %"
+        head += [f"AUROC, {percent}", f"refused, {percent}", f"accepted, {percent}"]
+    rows: list[list[object]] = []
+    for name, one in {**results["sets"], "**mean over sets**": results["mean"]}.items():
+        row: list[object] = [name, f"{one['pure']['false_refusals']:.1f}"]
+        for share in shares:
+            told = one["shares"][share]
+            row += [f"{told['auroc']:.3f}", f"{told['false_refusals']:.1f}", f"{told['false_acceptances']:.1f}"]
+        rows.append(row)
+    yield from table(head, rows)
+    yield ""
+    yield "Sets of background alone, in which nothing should be accepted:"
+    yield ""
+    yield from table(
+        ["images", "accepted, %", "agreement of the set"],
+        [
+            [size, f"{one['accepted']:.1f}", f"{one['agreement']:.2f}"]
+            for size, one in results["background_alone"].items()
+        ],
+    )

@@ -1,0 +1,120 @@
+"""CorLoc of a file of predictions against a file of boxes."""
+
+import csv
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from colocalization.corloc import CorLoc, CorLocScores
+from scoring.inputs import InputError, read_names, reading
+from scoring.predictions import DamagedFileError, read_predictions
+
+__all__ = ["Evaluation", "evaluate", "read_boxes"]
+
+_COLUMNS = ("file", "x0", "y0", "x1", "y1")
+
+Corners = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores, and what they were taken from.
+
+    Attributes:
+        scores: CorLoc over every file that has boxes.
+        unpredicted: Files that have boxes and no prediction, in order; each counts as a miss.
+        unboxed: Number of predictions of files that have no boxes; they do not count.
+        unknown: Names asked for that have no boxes; they do not count.
+    """
+
+    scores: CorLocScores
+    unpredicted: tuple[str, ...]
+    unboxed: int
+    unknown: tuple[str, ...]
+
+
+def evaluate(predictions: Path, boxes: Path, names: Path | None = None) -> Evaluation:
+    """Score the first box of each prediction against the boxes of the same name.
+
+    Args:
+        predictions: A `predictions.jsonl`.
+        boxes: CSV with the header `file,x0,y0,x1,y1`, half-open pixels; several rows a file allowed.
+        names: Score only the files named in this file, one a line.
+
+    Returns:
+        The scores. Every file with boxes counts; one without a prediction, or without a predicted box, is a miss.
+
+    Raises:
+        DamagedFileError: A line of a file is not what it has to be.
+        InputError: A file cannot be read, no file is left to score, or none of the files was predicted.
+    """
+    with reading(boxes):
+        truth = read_boxes(boxes)
+    unknown: tuple[str, ...] = ()
+    if names is not None:
+        with reading(names), names.open("rb") as stream:
+            wanted = list(dict.fromkeys(read_names(stream)))
+        unknown = tuple(name for name in wanted if name not in truth)
+        truth = {name: truth[name] for name in wanted if name in truth}
+    if not truth:
+        raise InputError(f"{boxes} has no boxes" + (f" of the files named in {names}" if names else ""))
+    first: dict[str, list[Corners]] = {}
+    unboxed: list[str] = []
+    with reading(predictions):
+        for one in read_predictions(predictions):
+            if one["path"] in truth:
+                first[one["path"]] = [(box["x0"], box["y0"], box["x1"], box["y1"]) for box in one["boxes"][:1]]
+            else:
+                unboxed.append(one["path"])
+    if not first:
+        raise InputError(_no_match(predictions, unboxed, boxes, truth))
+    corloc = CorLoc()
+    for name, corners in truth.items():
+        corloc.add(first.get(name, []), corners)
+    unpredicted = tuple(name for name in truth if name not in first)
+    return Evaluation(corloc.compute(), unpredicted, len(unboxed), unknown)
+
+
+def _no_match(predictions: Path, predicted: list[str], boxes: Path, truth: Collection[str]) -> str:
+    if not predicted:
+        return f"{predictions} holds no prediction"
+    return (
+        f"no path of {predictions} (such as {predicted[0]!r}) is a file of {boxes} (such as {next(iter(truth))!r}); "
+        "score the folder that the names of the boxes are relative to"
+    )
+
+
+def read_boxes(path: Path) -> dict[str, list[Corners]]:
+    """Read a CSV of boxes.
+
+    Returns:
+        The boxes of each file, in the order of the rows.
+
+    Raises:
+        DamagedFileError: The header is another, or a row is no box.
+        OSError: The file cannot be read.
+    """
+    boxes: dict[str, list[Corners]] = {}
+    # utf-8-sig: spreadsheets begin the file with a byte order mark.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        rows = csv.DictReader(stream)
+        if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+            raise DamagedFileError(path, 1, f"the header lacks {', '.join(missing)}; expected {','.join(_COLUMNS)}")
+        try:
+            for row in rows:
+                boxes.setdefault(row["file"], []).append(_corners(row))
+        except (ValueError, csv.Error) as error:
+            raise DamagedFileError(path, rows.line_num, str(error)) from error
+    return boxes
+
+
+def _corners(row: dict[str, str | None]) -> Corners:
+    values = [row[key] for key in _COLUMNS[1:]]
+    try:
+        x0, y0, x1, y1 = (float(value or "") for value in values)
+    except ValueError as error:
+        raise ValueError(f"expected numbers x0,y0,x1,y1, got {values}") from error
+    if not all(map(math.isfinite, (x0, y0, x1, y1))) or x1 <= x0 or y1 <= y0:
+        raise ValueError(f"expected a box with x0 < x1 and y0 < y1, got {values}")
+    return x0, y0, x1, y1

@@ -1,0 +1,91 @@
+"""What came of a run: counted as it is written, shown as a table."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from colocalization.results import Mode
+from scoring.outputs import Cleared
+from scoring.predictions import Prediction
+
+__all__ = ["ScoreSummary", "summary_table"]
+
+_FAILURES_NAMED = 5
+
+
+@dataclass(slots=True)
+class ScoreSummary:
+    """What came of it.
+
+    Attributes:
+        mode: The mode that was used; `attention` where `common` had fewer than two readable images to go by, or they
+            share nothing that stands out.
+        images: Number of images, those that failed included.
+        reused: How many were taken over from an earlier run.
+        with_boxes: How many have at least one box.
+        boxes: Number of boxes.
+        with_common_object: How many are taken to show the common object.
+        errors: Number of failed images by error code.
+        failures: The first of the failed images, each with the reason.
+        seconds: Wall time.
+        written: Files and folders that were written, in order.
+        cleared: What became of the files of earlier runs that no longer hold.
+    """
+
+    mode: Mode
+    images: int = 0
+    reused: int = 0
+    with_boxes: int = 0
+    boxes: int = 0
+    with_common_object: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    written: list[Path] = field(default_factory=list)
+    cleared: Cleared = field(default_factory=Cleared)
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one image."""
+        self.images += 1
+        self.boxes += len(prediction["boxes"])
+        self.with_boxes += bool(prediction["boxes"])
+        self.with_common_object += prediction["contains_common_object"]
+        if prediction["error"] is not None:
+            self.errors[prediction["error"]["code"]] += 1
+            if len(self.failures) < _FAILURES_NAMED:
+                self.failures.append(f"{prediction['path']!r}: {prediction['error']['message']}")
+
+
+def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Table:
+    """The closing table.
+
+    Args:
+        summary: What came of the run.
+        skipped: Number of files that were left out because they are no images.
+        provider: ONNX Runtime's name of the execution provider that ran the network.
+    """
+    table = Table(show_header=False, title="Scored", title_justify="left")
+    table.add_column()
+    table.add_column(justify="right", overflow="fold")
+    rows: list[tuple[str, object]] = [
+        ("mode", summary.mode),
+        ("ran on", provider.removesuffix("ExecutionProvider")),
+        ("images", summary.images),
+        ("  with a box", summary.with_boxes),
+        ("  with the common object", summary.with_common_object),
+        ("  that failed", summary.errors.total()),
+        *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.errors.items())),
+        ("boxes", summary.boxes),
+        ("files that are no images", skipped),
+        ("taken over from an earlier run", summary.reused),
+        ("time", f"{summary.seconds:.1f} s"),
+        ("images a second", f"{(summary.images - summary.reused) / max(summary.seconds, 1e-9):.1f}"),
+        *([("outdated files removed", summary.cleared.removed)] if summary.cleared.removed else []),
+        *(("written" if index == 0 else "", path) for index, path in enumerate(summary.written)),
+    ]
+    for name, value in rows:
+        table.add_row(name, Text(str(value)))
+    return table

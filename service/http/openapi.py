@@ -1,0 +1,217 @@
+"""The OpenAPI document: every status with an example."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from service.http.parameters import Parameters
+from service.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, ProblemCode
+from service.http.schemas import ColocalizeResponse, ProblemBody
+from service.http.upload import IMAGES_FIELD
+from service.settings import Settings
+
+__all__ = ["COLOCALIZE_REQUEST", "install_openapi", "problem_responses"]
+
+_REF = "#/components/schemas/{model}"
+
+_DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
+    "malformed_body": ("The body ended before its closing boundary.", {}),
+    "unauthorized": ("Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.", {}),
+    "upload_timeout": (
+        "1048576 bytes arrived within 60 seconds, but not the whole body.",
+        {"limit": {"name": "upload_timeout", "value": 60.0}},
+    ),
+    "request_too_large": (
+        "The body has 200000000 bytes; at most 134217728 are allowed.",
+        {"limit": {"name": "max_request_bytes", "value": 134217728}},
+    ),
+    "image_too_large": (
+        "Every image is too large; the first has 40000000 bytes, at most 33554432 are allowed.",
+        {
+            "errors": [
+                {
+                    "name": "bird.jpg",
+                    "code": "file_too_large",
+                    "message": "40000000 bytes, at most 33554432 are allowed",
+                }
+            ]
+        },
+    ),
+    "too_many_images": (
+        "The request has more than the 64 images allowed.",
+        {"limit": {"name": "max_images", "value": 64}},
+    ),
+    "unsupported_media_type": ("Expected multipart/form-data, got 'application/json'.", {}),
+    "invalid_parameter": (
+        "mode: Input should be 'attention' or 'common', got 'both'.",
+        {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common', got 'both'"}]},
+    ),
+    "no_images": ("Send at least one image in the form field `images`.", {}),
+    "no_readable_image": (
+        "None of the 1 images could be read; the first: the file has 0 bytes.",
+        {"errors": [{"name": "bird.jpg", "code": "empty_file", "message": "the file has 0 bytes"}]},
+    ),
+    "overloaded": (
+        "128 images are waiting for an answer; at most 128 may, and none for too long.",
+        {"limit": {"name": "max_pending_images", "value": 128}},
+    ),
+    "internal_error": ("The service failed; its log has more under this request's id.", {}),
+    "inference_failed": ("The network failed on these images.", {}),
+    "not_ready": ("The model has not run yet.", {}),
+    "deadline_exceeded": (
+        "The answer was not ready within 60 seconds.",
+        {"limit": {"name": "request_timeout", "value": 60.0}},
+    ),
+}
+
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}}
+
+EXAMPLE_ANSWER: Mapping[str, Any] = {
+    "model": {
+        "name": "efficientnet_lite0_ptap",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "backbone": "tf_efficientnet_lite0",
+        "input_size": [320, 320],
+    },
+    "mode": "common",
+    "images": [
+        {
+            "name": "a.jpg",
+            "width": 640,
+            "height": 480,
+            "boxes": [{"x0": 12.0, "y0": 30.5, "x1": 400.0, "y1": 410.2, "score": 0.91}],
+            "confidence": 0.93,
+            "contains_common_object": True,
+            "heatmap": None,
+            "error": None,
+        },
+        {
+            "name": "b.jpg",
+            "width": 0,
+            "height": 0,
+            "boxes": [],
+            "confidence": 0.0,
+            "contains_common_object": False,
+            "heatmap": None,
+            "error": {"code": "empty_file", "message": "the file has 0 bytes"},
+        },
+    ],
+    "timing_ms": {"queue": 0.4, "decode": 9.1, "inference": 41.0, "postprocess": 12.3, "total": 58.7},
+}
+
+
+def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
+    """The documentation of an endpoint's errors, by status.
+
+    Args:
+        codes: Codes that the endpoint may answer with.
+    """
+    responses: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        kind = PROBLEM_TYPES[code]
+        detail, extra = _DETAILS[code]
+        example = {
+            "type": f"urn:colocalize:problem:{code}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": detail,
+            "code": code,
+            **extra,
+            "request_id": "0d9c2c5f6a4e4f0f9a3d1b7e8c5a4b21",
+        }
+        response = responses.setdefault(
+            kind.status,
+            {
+                "description": kind.title + ".",
+                "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="ProblemBody")}, "examples": {}}},
+            },
+        )
+        response["content"][PROBLEM_MEDIA_TYPE]["examples"][code] = {"summary": kind.title, "value": example}
+        if kind.status in (429, 503):
+            response["headers"] = _RETRY_AFTER
+    return responses
+
+
+def _parameter_schemas() -> dict[str, dict[str, Any]]:
+    properties: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
+    return properties
+
+
+COLOCALIZE_REQUEST: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [IMAGES_FIELD],
+                    "additionalProperties": False,
+                    "properties": {
+                        IMAGES_FIELD: {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "The images: JPEG, PNG, WebP, GIF, BMP or TIFF.",
+                        },
+                        **_parameter_schemas(),
+                    },
+                }
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {key: value for key, value in schema.items() if key != "description"},
+            "description": f"{schema['description']} The form field of the same name wins.",
+        }
+        for name, schema in _parameter_schemas().items()
+    ],
+}
+"""What the body and the query of `POST /colocalize` hold; FastAPI does not see it, since the body is streamed."""
+
+
+def install_openapi(app: FastAPI, settings: Settings, *, guarded_paths: Collection[str]) -> None:
+    """Make the app give an OpenAPI document that is complete.
+
+    Args:
+        app: The app, with all its routes.
+        settings: The limits that go into the document.
+        guarded_paths: Paths for which clients must show an API key.
+    """
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, settings, guarded_paths)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, settings: Settings, guarded_paths: Collection[str]) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    models = [(ProblemBody, "serialization"), (ColocalizeResponse, "serialization")]
+    _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+    components = document.setdefault("components", {})
+    components["schemas"] = {**components.get("schemas", {}), **definitions["$defs"]}
+    operation = document["paths"]["/colocalize"]["post"]
+    fields = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    fields[IMAGES_FIELD]["maxItems"] = settings.max_images
+    fields["max_boxes"]["maximum"] = settings.max_boxes
+    for parameter in operation["parameters"]:
+        if parameter["name"] == "max_boxes":
+            parameter["schema"]["maximum"] = settings.max_boxes
+    if guarded_paths:
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        for path in guarded_paths:
+            for described in document["paths"][path].values():
+                described["security"] = [{"bearer": []}, {"key": []}]
+    return document

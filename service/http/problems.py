@@ -1,0 +1,135 @@
+"""Errors over HTTP: problem details (RFC 9457) with a stable `code`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.http.responses import LingeringResponse
+
+__all__ = ["PROBLEM_MEDIA_TYPE", "PROBLEM_TYPES", "Problem", "ProblemCode", "ProblemType", "problem_response"]
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+ProblemCode = Literal[
+    "bad_request",
+    "malformed_body",
+    "unauthorized",
+    "not_found",
+    "method_not_allowed",
+    "upload_timeout",
+    "request_too_large",
+    "image_too_large",
+    "too_many_images",
+    "unsupported_media_type",
+    "invalid_parameter",
+    "no_images",
+    "no_readable_image",
+    "overloaded",
+    "header_too_large",
+    "internal_error",
+    "inference_failed",
+    "not_ready",
+    "deadline_exceeded",
+]
+"""Stable names of the errors, part of the interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """What all problems of one code share."""
+
+    status: int
+    title: str
+
+
+PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = {
+    "bad_request": ProblemType(400, "The request is not valid HTTP for this service"),
+    "malformed_body": ProblemType(400, "The body is not well-formed multipart/form-data"),
+    "unauthorized": ProblemType(401, "A valid API key is needed"),
+    "not_found": ProblemType(404, "There is nothing at this address"),
+    "method_not_allowed": ProblemType(405, "This address does not take this method"),
+    "upload_timeout": ProblemType(408, "The body did not arrive in time"),
+    "request_too_large": ProblemType(413, "The body has too many bytes"),
+    "image_too_large": ProblemType(413, "Every image has too many bytes"),
+    "too_many_images": ProblemType(413, "The request has too many images"),
+    "unsupported_media_type": ProblemType(415, "The body is not multipart/form-data"),
+    "invalid_parameter": ProblemType(422, "A parameter is not allowed"),
+    "no_images": ProblemType(422, "The request has no images"),
+    "no_readable_image": ProblemType(422, "None of the images could be read"),
+    "overloaded": ProblemType(429, "The service has as much work as it can take"),
+    "header_too_large": ProblemType(431, "The request's header has too many bytes"),
+    "internal_error": ProblemType(500, "The service failed"),
+    "inference_failed": ProblemType(500, "The network failed on these images"),
+    "not_ready": ProblemType(503, "The service is not ready"),
+    "deadline_exceeded": ProblemType(504, "The answer was not ready in time"),
+}
+
+_CODE_OF_STATUS: Mapping[int, ProblemCode] = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed"}
+
+
+@dataclass
+class Problem(Exception):  # noqa: N818 -- RFC 9457's word
+    """An error to be answered as problem details.
+
+    Attributes:
+        code: Stable name; it determines status and title.
+        detail: One or two sentences that name the offending value and what is allowed.
+        extra: More members of the answer, such as the limit that was hit.
+        retry_after: Seconds after which to try again, or None.
+        close: Whether the body may still be arriving; the connection is closed after the answer.
+    """
+
+    code: ProblemCode
+    detail: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: int | None = None
+    close: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__(self.detail)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return PROBLEM_TYPES[self.code].status
+
+    @classmethod
+    def from_http_exception(cls, error: HTTPException) -> "Problem":
+        """The problem for what the router raises (404, 405)."""
+        code: ProblemCode = _CODE_OF_STATUS.get(
+            error.status_code, "bad_request" if error.status_code < 500 else "internal_error"
+        )
+        return cls(code, PROBLEM_TYPES[code].title + ".")
+
+    def body(self, request_id: str | None) -> dict[str, Any]:
+        """The members of the answer's JSON object."""
+        kind = PROBLEM_TYPES[self.code]
+        members: dict[str, Any] = {
+            "type": f"urn:colocalize:problem:{self.code}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.extra,
+        }
+        if request_id is not None:
+            members["request_id"] = request_id
+        return members
+
+
+def problem_response(problem: Problem, request: Request) -> Response:
+    """The HTTP answer for a problem."""
+    headers = {"cache-control": "no-store"}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
+    if problem.code == "unauthorized":
+        headers["www-authenticate"] = 'Bearer realm="colocalize"'
+    request.state.problem_code = problem.code
+    content = json.dumps(problem.body(getattr(request.state, "request_id", None)), ensure_ascii=False)
+    kind = LingeringResponse if problem.close else Response
+    return kind(content, problem.status, headers, PROBLEM_MEDIA_TYPE)

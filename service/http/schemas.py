@@ -1,0 +1,149 @@
+"""The JSON that the service speaks, as pydantic models."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from colocalization.errors import ImageErrorCode
+from colocalization.metadata import Pooling
+from colocalization.results import Mode
+from service.http.problems import ProblemCode
+
+__all__ = [
+    "BoxBody",
+    "ColocalizeResponse",
+    "HealthBody",
+    "HeatmapBody",
+    "HeatmapKind",
+    "ImageBody",
+    "ImageErrorBody",
+    "ModelBody",
+    "ModelDetails",
+    "ProblemBody",
+    "Timing",
+]
+
+HeatmapKind = Literal["none", "png", "overlay", "array"]
+"""`png`: the heat map coloured; `overlay`: over the image, with the boxes; `array`: its float values."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Written as an array of two, since many generators of clients do not know tuples.
+_Size = Annotated[
+    tuple[int, ...],
+    Field(min_length=2, max_length=2, description="Width and height of the network's input, in pixels."),
+]
+
+
+class BoxBody(_Body):
+    """A box in pixels of the original image as displayed: half-open, x to the right, y down."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: Annotated[float, Field(description="Mean heat inside, in [0, 1].")]
+
+
+class ImageErrorBody(_Body):
+    """Why one image could not be read."""
+
+    code: ImageErrorCode
+    message: str
+
+
+class HeatmapBody(_Body):
+    """A heat map: a PNG, or an array in NumPy's `.npy` form."""
+
+    media_type: Literal["image/png", "application/x-npy"]
+    width: Annotated[int, Field(description="Width in pixels of the map: the image's working size, not its original.")]
+    height: int
+    data: Annotated[str, Field(description="Base64. `.npy`: (height, width) float16 in [0, 1], rows from the top.")]
+
+
+class ImageBody(_Body):
+    """What was found in one image."""
+
+    name: Annotated[str, Field(description="File name as the client gave it.")]
+    width: Annotated[int, Field(description="Width of the original as displayed, in pixels; 0 with an error.")]
+    height: Annotated[int, Field(description="Height of the original as displayed, in pixels; 0 with an error.")]
+    boxes: Annotated[tuple[BoxBody, ...], Field(description="Best first; empty where nothing was found.")]
+    confidence: Annotated[float, Field(ge=0, le=1, description="How sure it is that the common object is shown.")]
+    contains_common_object: bool
+    heatmap: HeatmapBody | None
+    error: ImageErrorBody | None
+
+
+class ModelBody(_Body):
+    """The model that answered."""
+
+    name: str
+    sha256: str
+    backbone: str
+    input_size: _Size
+
+
+class Timing(_Body):
+    """Milliseconds spent on a request.
+
+    Images of a request are worked on side by side, so the stages may add up to more than `total`.
+    """
+
+    queue: Annotated[float, Field(description="While none of the request's images was being worked on.")]
+    decode: Annotated[float, Field(description="Decoding and resizing, summed over its images.")]
+    inference: Annotated[float, Field(description="Runs of the network that its images took part in.")]
+    postprocess: Annotated[float, Field(description="Step over the set, boxes and heat maps, summed over its images.")]
+    total: Annotated[float, Field(description="From the end of the upload to the answer.")]
+
+
+class ColocalizeResponse(_Body):
+    """The answer of `POST /colocalize`."""
+
+    model: ModelBody
+    mode: Annotated[
+        Mode, Field(description="`attention` where `common` was asked for and nothing in common was found.")
+    ]
+    images: Annotated[tuple[ImageBody, ...], Field(description="One for each image, in the order sent.")]
+    timing_ms: Timing
+
+
+class ModelDetails(_Body):
+    """The answer of `GET /model`."""
+
+    name: str
+    version: str
+    sha256: str
+    backbone: str
+    feature_map: str
+    pooling: Pooling
+    k: float
+    gate: bool
+    input_size: _Size
+    precision: Literal["fp32", "fp16", "int8"]
+    licence: str
+    training_data: str
+    provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
+    provider_warning: Annotated[str | None, Field(description="Why it is not the one hoped for, or null.")]
+    limits: Annotated[dict[str, int | float], Field(description="What a request may cost.")]
+
+
+class HealthBody(_Body):
+    """The answer of `GET /livez` and `GET /readyz`."""
+
+    status: Literal["ok"]
+
+
+class ProblemBody(BaseModel):
+    """An error (RFC 9457). `code` is stable; some codes come with more members, such as `limit`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: ProblemCode
+    request_id: str | None = None

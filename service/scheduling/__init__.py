@@ -1,1 +1,0 @@
-"""Batching across requests: who is served when, and on which thread."""

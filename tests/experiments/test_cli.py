@@ -1,0 +1,86 @@
+"""`python -m experiments` from the outside."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments import cli
+from experiments.cli import app
+from tests.training.conftest import TINY
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_peers_on_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.saliency.shutil.which", lambda name: None)
+    options = ["--data", str(EXAMPLES), "--limit", "2", "--records", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    code, output = call("peers", *options)
+    assert code == 0, output
+    assert "left out: npm is not installed" in output
+    path = tmp_path / "experiment-peers.json"
+    record = json.loads(path.read_text())
+    methods = record["results"]["summary"]
+    assert {"DDT @ 448", "DDT @ 320", "ours, common", "whole image"} <= set(methods)
+    assert record["settings"]["sets"] == {"examples": 2}
+    before = record["results"]["sets"]["examples"]["methods"]
+    code, output = call("peers", *options, "--only", "trivial")
+    assert code == 0, output
+    record = json.loads(path.read_text())
+    after = record["results"]["sets"]["examples"]["methods"]
+    assert {name: one for name, one in after.items() if "box" not in name and "whole" not in name} == {
+        name: one for name, one in before.items() if "box" not in name and "whole" not in name
+    }
+    assert set(record["results"]["summary"]) == set(methods)
+
+
+def test_records_of_another_model_do_not_merge(tmp_path: Path) -> None:
+    settings = {"model_sha256": "another"}
+    record = {"experiment": "peers", "settings": settings, "results": {"sets": {}}, "commit": ""}
+    (tmp_path / "experiment-peers.json").write_text(json.dumps(record))
+    options = ["--data", str(EXAMPLES), "--limit", "2", "--records", str(tmp_path), "--only", "trivial"]
+    code, output = call("peers", *options)
+    assert code == 2
+    assert "was measured with another model" in output
+
+
+def test_an_unknown_kind(tmp_path: Path) -> None:
+    code, output = call("peers", "--data", str(EXAMPLES), "--records", str(tmp_path), "--only", "best")
+    assert code == 2
+    assert "there is no kind of method 'best'; allowed: trivial, features, saliency, ours" in output
+
+
+def test_no_data(tmp_path: Path) -> None:
+    code, output = call("background", "--data", str(tmp_path / "none"), "--records", str(tmp_path))
+    assert code == 2
+    assert "is not a folder" in output
+
+
+def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
+    options = [part for setting in (*TINY, "run.epochs=1") for part in ("--set", setting)]
+    runs, records = ["--runs", str(tmp_path / "runs")], ["--records", str(tmp_path / "records")]
+    code, output = call("psynet", "--data", str(image_folder), *runs, *records, *options)
+    assert code == 0, output
+    code, output = call("report", *records, "--out", str(tmp_path / "results.md"))
+    assert code == 0, output
+    text = (tmp_path / "results.md").read_text()
+    assert "PsyNet's training, on images" in text
+    assert "| PsyNet, point symmetry |" in text
+
+
+def test_figure2(tmp_path: Path) -> None:
+    out = tmp_path / "figure2.jpg"
+    code, output = call("figure2", "--data", str(EXAMPLES), "--out", str(out), "--limit", "3")
+    assert code == 0, output
+    assert out.stat().st_size < 200_000
+
+
+def test_every_experiment_of_the_paper_is_a_command() -> None:
+    names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
+    assert {"figure1", "table1", "table2", "table3", "figure2", "peers", "background"} <= names

@@ -1,0 +1,100 @@
+"""Grids of training runs on a tiny network: trained once, found again by their settings, scored as the log says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.runs import essence, find_runs, score_run, train_run
+from experiments.tables import GRIDS, cell_config, run_grid
+from tests.training.conftest import TINY
+from training.config import TrainingConfig
+from training.console import SilentProgress
+from training.datasets import open_dataset
+
+OVERRIDES = (*TINY, "run.epochs=1", "run.evaluate=ends")
+
+
+@pytest.mark.parametrize("grid", list(GRIDS))
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_every_cell_is_a_configuration_of_its_own(grid: str, preset: str) -> None:
+    configs = [essence(cell_config(cell, preset, (), 0)) for cell in GRIDS[grid]]
+    assert all(one not in configs[:index] for index, one in enumerate(configs))
+
+
+def test_cells_are_what_the_paper_varies() -> None:
+    sweep = [cell_config(cell, "small", (), 0).pooling for cell in GRIDS["figure1"]]
+    assert [(one.kind, one.k) for one in sweep[:11]] == [
+        ("max", 0.7),
+        *(("ptap", tenth / 10) for tenth in range(1, 10)),
+        ("avg", 0.7),
+    ]
+    on = [(config.pooling.at_train, config.pooling.at_test) for config in configs_of("table1")]
+    assert on == [(False, False), (True, False), (True, True)]
+    assert [config.pooling.kind for config in configs_of("table2")] == ["channel", "ptap"]
+    assert [config.loss.active for config in configs_of("table3")] == [False, True, False, True]
+    weights = [(one.loss.feature_weight, one.loss.map_weight, one.loss.map_others) for one in configs_of("forms")[1:]]
+    assert weights == [(1, 0, 1), (0, 1, 1), (0, 1, 0)]
+    assert [config.pretext.tasks for config in configs_of("psynet")] == [("rotation",), ("point_symmetry",)]
+
+
+def configs_of(grid: str) -> list[TrainingConfig]:
+    return [cell_config(cell, "small", (), 0) for cell in GRIDS[grid]]
+
+
+def test_what_makes_no_other_run(tiny_config: Callable[..., TrainingConfig]) -> None:
+    one = essence(tiny_config())
+    assert essence(tiny_config("run.seed=5", "run.device=auto", "data.workers=2")) == one
+    assert essence(tiny_config("optimizer.lr=0.5")) != one
+    off = ("pooling.at_train=false", "pooling.at_test=false")
+    assert essence(tiny_config(*off, "pooling.k=0.3")) == essence(tiny_config(*off))
+    assert essence(tiny_config("pooling.kind=max", "pooling.k=0.3")) == essence(tiny_config("pooling.kind=max"))
+    assert essence(tiny_config("pooling.k=0.3")) != one
+
+
+def test_a_grid_is_trained_once(image_folder: Path, tmp_path: Path) -> None:
+    images = open_dataset(image_folder)
+    notes: list[str] = []
+
+    class Notes(SilentProgress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    def run(train: bool) -> dict[str, object]:
+        return run_grid(
+            "table2", "small", OVERRIDES, [0], images, tmp_path / "runs", train=train, limit=None, progress=Notes()
+        )
+
+    nothing = run(train=False)
+    assert [cell["runs"] for cell in nothing["cells"].values()] == [[], []]  # type: ignore[attr-defined]
+    assert sum("left out" in text for text in notes) == 2
+    first = run(train=True)
+    notes.clear()
+    again = run(train=True)
+    assert not [text for text in notes if "training" in text]
+    assert first == again
+    (score,) = first["cells"]["pixel"]["runs"]  # type: ignore[index]
+    assert len(score["trained"]["otsu"]["iou_thousandths"]) == 4
+    assert score["cost"]["epochs"] == 1
+
+
+def test_scores_are_those_of_the_log(
+    image_folder: Path, tmp_path: Path, tiny_config: Callable[..., TrainingConfig]
+) -> None:
+    images = open_dataset(image_folder)
+    run = train_run(tiny_config("run.evaluate=ends"), images, tmp_path / "run", SilentProgress())
+    assert [found.folder for found in find_runs(tmp_path)] == [tmp_path / "run"]
+    score = score_run(run, images)
+    logged = {
+        record["cut"]: record["mean"] for record in run.log if record["kind"] == "evaluation" and record["epoch"] > 0
+    }
+    for cut in ("otsu", "set_otsu"):
+        assert score["trained"][cut]["corloc"]["mean"] == pytest.approx(logged[cut], abs=0.01)
+    assert bool(score["training_images"]) == bool(images.labelled_train)
+    assert set(score["untrained"]) == {"otsu", "set_otsu", "psynet"}
+    assert set(score["untrained"]["otsu"]) == {"0.3", "0.5", "0.7", "mean"}
+
+
+def test_a_run_that_did_not_end_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"kind": "start", "step": 0, "config": {}}\n')
+    assert list(find_runs(tmp_path)) == []

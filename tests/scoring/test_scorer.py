@@ -1,0 +1,483 @@
+import json
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from colocalization.engine import NetworkOutput
+from colocalization.images import DecodedImage
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.results import Effort, Mode
+from scoring.formats import FormatError
+from scoring.inputs import InputFile, discover
+from scoring.outputs import Cleared
+from scoring.pipeline import PipelineSizes
+from scoring.scorer import ScoreOptions, Scorer
+from scoring.summary import ScoreSummary
+from tests.dummy_engine import DummyEngine
+from tests.scoring.score_images import Silent, write_square, write_squares
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "images"
+
+
+class StopError(Exception):
+    """Ends a run from within."""
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Seven images."""
+    write_squares(tmp_path / "set", 7)
+    return tmp_path / "set"
+
+
+def score(engine: DummyEngine, folder: Path, out: Path, *, effort: Effort = "full", **options: object) -> ScoreSummary:
+    options.setdefault("sizes", PipelineSizes(workers=2))
+    files = discover([str(folder)], exclude=out).files
+    return Scorer(Localizer(engine, effort=effort), out, ScoreOptions(**options), Silent()).score(files)  # type: ignore[arg-type]
+
+
+def lines(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_every_image_has_a_line_in_order(dummy_engine: DummyEngine, images: Path, mode: Mode) -> None:
+    summary = score(dummy_engine, images, images / "out", mode=mode)
+    found = lines(images / "out")
+    assert [line["path"] for line in found] == [f"p{number}.png" for number in range(7)]
+    assert all((line["width"], line["height"], line["error"]) == (64, 64, None) for line in found)
+    assert (summary.mode, summary.images, summary.reused, summary.errors.total()) == (mode, 7, 0, 0)
+
+
+def test_the_box_is_at_the_square(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="attention")
+    # The square of p1 is at x 8 ... 24, y 16 ... 32; a cell of the map has 8 pixels.
+    (box,) = lines(images / "out")[1]["boxes"]  # type: ignore[misc]
+    corners = [box[key] for key in ("x0", "y0", "x1", "y1")]
+    assert corners == pytest.approx([8, 16, 24, 32], abs=4)
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_results_are_the_same_bytes_whatever_the_sizes(tmp_path: Path, images: Path, mode: Mode) -> None:
+    contents = set()
+    for number, sizes in enumerate([PipelineSizes(1, 1, 1), PipelineSizes(2, 1, 3), PipelineSizes(16, 2, 4)]):
+        out = tmp_path / f"out{number}"
+        score(DummyEngine(), images, out, mode=mode, sizes=sizes)
+        contents.add((out / "predictions.jsonl").read_bytes())
+    assert len(contents) == 1
+
+
+def test_no_image_gets_a_look_twice(dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score(dummy_engine, images, images / "out", mode="common")
+    assert sum(dummy_engine.batch_sizes) == 7 + 7  # second looks, which are fitted on, are used for the boxes
+    # The same when the sample is smaller than the set.
+    monkeypatch.setattr(Localizer, "set_sample_size", 3)
+    dummy_engine.batch_sizes.clear()
+    score(dummy_engine, images, images / "out", mode="common", resume=False)
+    assert sum(dummy_engine.batch_sizes) == 7 + 3 + 4
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_first_and_second_looks_together_keep_to_the_lanes(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 8)  # so that both the fit and the workers look again
+    write_squares(tmp_path / "set", 24)
+    running, most, lock = 0, 0, threading.Lock()
+    run = DummyEngine.run
+
+    def gauged(self: DummyEngine, images: NDArray[np.float32]) -> NetworkOutput:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.005)
+        try:
+            return run(self, images)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(DummyEngine, "run", gauged)
+    sizes = PipelineSizes(lanes=lanes, workers=8)
+    score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common", sizes=sizes)
+    assert (most, sum(dummy_engine.batch_sizes)) == (lanes, 2 * 24)
+
+
+def test_every_run_of_the_network_has_a_whole_batch(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="attention", sizes=PipelineSizes(batch=3))
+    assert dummy_engine.batch_sizes == [3, 3, 3]  # seven images, the last run filled up
+
+
+def test_the_common_object_is_estimated_from_the_sample(
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    fit = Localizer.fit
+
+    def spy(self: Localizer, decoded: list[DecodedImage], features: list[ImageFeatures], **more: object) -> object:
+        fitted.append(len(features))
+        return fit(self, decoded, features, **more)
+
+    monkeypatch.setattr(Localizer, "fit", spy)
+    monkeypatch.setattr(Localizer, "set_sample_size", 3)
+    score(dummy_engine, images, images / "out", mode="common")
+    assert fitted == [3]
+
+
+def test_a_single_readable_image_falls_back_to_attention(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a.png", 8, 8)
+    (tmp_path / "set/b.png").write_bytes(b"")
+    summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
+    assert (summary.mode, summary.errors, summary.with_boxes) == ("attention", {"empty_file": 1}, 1)
+
+
+def test_a_set_without_a_common_object_is_the_same_when_taken_over(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    for number in range(3):
+        write_square(tmp_path / f"set/{number}.png", 0, 0, 0)  # black
+    first = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
+    content = (tmp_path / "out/predictions.jsonl").read_bytes()
+    second = score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common")
+    assert (first.mode, first.reused) == ("attention", 0)
+    assert (second.mode, second.reused) == ("attention", 3)
+    assert (tmp_path / "out/predictions.jsonl").read_bytes() == content
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_what_is_not_finite_is_the_error_of_its_image_and_tried_again(
+    dummy_engine: DummyEngine, images: Path, mode: Mode
+) -> None:
+    write_square(images / "p7.png", 8, 8, level=128)
+    dummy_engine.spoils = lambda one: float(one.max()) < 0.9
+    summary = score(dummy_engine, images, images / "out", mode=mode, overlays=True)
+    assert (summary.mode, summary.errors, summary.with_boxes) == (mode, {"not_finite": 1}, 7)
+    assert "not finite" in lines(images / "out")[7]["error"]["message"]  # type: ignore[index]
+    dummy_engine.spoils = None
+    assert score(dummy_engine, images, images / "out", mode=mode, overlays=True).errors == {}
+
+
+def test_a_set_without_any_readable_image_is_all_errors(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/b.png").write_bytes(b"")
+    (tmp_path / "set/c.jpg").write_text("text")
+    summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", contact_sheet=True)
+    assert [line["error"]["code"] for line in lines(tmp_path / "out")] == ["empty_file", "unsupported_format"]  # type: ignore[index]
+    assert len(summary.failures) == 2
+    assert dummy_engine.batch_sizes == []
+
+
+def test_a_second_run_takes_everything_over(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    first = (images / "out/predictions.jsonl").read_bytes()
+    dummy_engine.batch_sizes.clear()
+    summary = score(dummy_engine, images, images / "out")
+    assert (summary.reused, summary.images, summary.mode) == (7, 7, "common")
+    assert dummy_engine.batch_sizes == []
+    assert (images / "out/predictions.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize("change", [{"resume": False}, {"mode": "attention"}, {"max_boxes": 2}])
+def test_other_options_begin_anew(dummy_engine: DummyEngine, images: Path, change: dict[str, object]) -> None:
+    score(dummy_engine, images, images / "out")
+    assert score(dummy_engine, images, images / "out", **change).reused == 0
+
+
+def test_another_effort_begins_anew(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="common", effort="fast")
+    assert score(dummy_engine, images, images / "out", mode="common", effort="fast").reused == 7
+    assert score(dummy_engine, images, images / "out", mode="common").reused == 0
+
+
+def test_little_effort_spares_second_looks_beyond_the_sample(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 8)
+    write_squares(tmp_path / "set", 12)
+    score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="common", effort="fast")
+    assert sum(dummy_engine.batch_sizes) == 12 + 8
+
+
+def test_another_model_begins_anew(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    assert score(DummyEngine(sha256="1" * 64), images, images / "out").reused == 0
+
+
+def test_other_sizes_do_not(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    assert score(dummy_engine, images, images / "out", sizes=PipelineSizes(2, 2, 2)).reused == 7
+
+
+@pytest.mark.parametrize(("mode", "reused"), [("attention", 6), ("common", 0)])
+def test_a_changed_image_is_scored_again_and_with_common_the_set_with_it(
+    dummy_engine: DummyEngine, images: Path, mode: Mode, reused: int
+) -> None:
+    score(dummy_engine, images, images / "out", mode=mode)
+    write_square(images / "p3.png", 0, 0, 40)
+    assert score(dummy_engine, images, images / "out", mode=mode).reused == reused
+    fresh = images.parent / "fresh"
+    score(DummyEngine(), images, fresh, mode=mode)
+    assert (images / "out/predictions.jsonl").read_bytes() == (fresh / "predictions.jsonl").read_bytes()
+
+
+def test_images_of_one_base_name_in_two_folders_are_two_images(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a/x.png", 0, 0)
+    score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="attention")
+    write_square(tmp_path / "set/b/x.png", 32, 32)
+    assert score(dummy_engine, tmp_path / "set", tmp_path / "out", mode="attention").reused == 1
+    first, second = lines(tmp_path / "out")
+    assert first["boxes"] != second["boxes"]
+
+
+def test_a_failed_image_is_tried_again_and_counts_for_the_common_object(
+    dummy_engine: DummyEngine, images: Path
+) -> None:
+    (images / "p9.png").write_bytes(b"")
+    assert score(dummy_engine, images, images / "out").errors == {"empty_file": 1}
+    again = score(dummy_engine, images, images / "out")
+    assert (again.errors, again.reused) == ({"empty_file": 1}, 7)
+    write_square(images / "p9.png", 0, 40)
+    assert score(dummy_engine, images, images / "out").reused == 0  # the common object is another one now
+
+
+def test_a_removed_image_changes_the_common_object(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    (images / "p0.png").unlink()
+    assert score(dummy_engine, images, images / "out").reused == 0
+
+
+def interrupting(error: type[BaseException], at: int) -> Callable[..., object]:
+    finish = Localizer.finish
+    finished = 0
+
+    def interrupted(self: Localizer, prepared: PreparedImage, *args: object, **options: object) -> object:
+        nonlocal finished
+        finished += 1
+        if finished == at:
+            raise error
+        return finish(self, prepared, *args, **options)  # type: ignore[arg-type]
+
+    return interrupted
+
+
+@pytest.mark.parametrize("error", [StopError, KeyboardInterrupt])
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_an_interrupted_run_goes_on_where_it_stopped_and_ends_the_same(
+    tmp_path: Path, mode: Mode, error: type[BaseException]
+) -> None:
+    write_squares(tmp_path / "set", 40)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    score(DummyEngine(), tmp_path / "set", whole, mode=mode, overlays=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Localizer, "finish", interrupting(error, 21))
+        with pytest.raises(error):
+            score(DummyEngine(), tmp_path / "set", parts, mode=mode, overlays=True)
+    assert not (parts / "predictions.jsonl").exists()
+    summary = score(DummyEngine(), tmp_path / "set", parts, mode=mode, overlays=True)
+    assert 1 <= summary.reused <= 21
+    for name in ("predictions.jsonl", *(f"overlays/p{number}.png.jpg" for number in range(40))):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_old_results_stay_until_the_new_ones_are_whole(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out", mode="attention")
+    before = (images / "out/predictions.jsonl").read_bytes()
+    dummy_engine.before_run = lambda _: (_ for _ in ()).throw(StopError)
+    with pytest.raises(StopError):
+        score(dummy_engine, images, images / "out", mode="common")
+    assert (images / "out/predictions.jsonl").read_bytes() == before
+
+
+def test_heat_maps_and_overlays_keep_the_sub_folders(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a/b/x.jpg", 8, 8, size=(64, 48))
+    write_square(tmp_path / "set/y.png", 8, 8)
+    out = tmp_path / "out"
+    summary = score(dummy_engine, tmp_path / "set", out, heatmaps=True, overlays=True)
+    for name in ("heatmaps/a/b/x.jpg.png", "overlays/a/b/x.jpg"):
+        with Image.open(out / name) as image:
+            assert (image.size, image.mode) == ((64, 48), "RGB")
+    assert (out / "heatmaps/y.png.png").is_file()
+    assert (out / "overlays/y.png.jpg").is_file()
+    assert summary.written == [out / "predictions.jsonl", out / "heatmaps", out / "overlays"]
+
+
+def test_a_missing_overlay_is_drawn_again(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    score(dummy_engine, images, out, mode="attention")
+    assert score(dummy_engine, images, out, mode="attention", overlays=True).reused == 0
+    (out / "overlays/p2.png.jpg").unlink()
+    assert score(dummy_engine, images, out, mode="attention", overlays=True).reused == 6
+    assert (out / "overlays/p2.png.jpg").is_file()
+
+
+def test_an_overlay_of_other_results_is_drawn_again(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    score(dummy_engine, images, out, mode="attention", overlays=True)
+    score(dummy_engine, images, out, mode="attention", max_boxes=2)
+    assert score(dummy_engine, images, out, mode="attention", max_boxes=2, overlays=True).reused == 0
+
+
+def written(out: Path) -> set[str]:
+    files = (path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    return {name for name in files if not name.startswith(".colocalize/")}
+
+
+def test_nothing_stays_of_images_that_are_gone_or_fail_now(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    images, out = tmp_path / "set", tmp_path / "out"
+    write_square(images / "sub/gone.png", 8, 8)
+    write_squares(images, 3)
+    wanted = {"formats": ("yolo", "csv"), "heatmaps": True, "overlays": True, "contact_sheet": True}
+    score(dummy_engine, images, out, mode="attention", **wanted)
+    assert {"yolo/labels/sub/gone.txt", "heatmaps/sub/gone.png.png", "overlays/p0.png.jpg"} < written(out)
+    (out / "overlays/mine.jpg").write_text("my own")
+    (images / "sub/gone.png").unlink()
+    (images / "p0.png").write_bytes(b"")  # fails
+    summary = score(dummy_engine, images, out, mode="attention", **wanted)
+    assert summary.cleared == Cleared(removed=8)  # of two images: labels, heat map, overlay and tile
+    assert written(out) == {
+        *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "yolo/classes.txt", "overlays/mine.jpg"),
+        *(f"yolo/labels/p{number}.txt" for number in (1, 2)),
+        *(f"heatmaps/p{number}.png.png" for number in (1, 2)),
+        *(f"overlays/p{number}.png.jpg" for number in (1, 2)),
+    }
+    assert not (out / "heatmaps/sub").exists()
+
+
+def test_files_that_were_not_asked_for_again_stay_only_while_they_hold(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    score(dummy_engine, images, out, formats=("csv",), contact_sheet=True)
+    assert score(dummy_engine, images, out, formats=("coco",)).cleared == Cleared()
+    assert written(out) == {"predictions.jsonl", "predictions.csv", "coco.json", "contact-sheet.jpg"}
+    write_square(images / "p3.png", 0, 0, 40)
+    assert score(dummy_engine, images, out, formats=("coco",)).cleared.removed == 2 + 7  # and the tiles
+    assert written(out) == {"predictions.jsonl", "coco.json"}
+
+
+def test_drawings_of_an_interrupted_run_are_known(images: Path) -> None:
+    out = images / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Localizer, "finish", interrupting(StopError, 5))
+        with pytest.raises(StopError):
+            score(DummyEngine(), images, out, mode="attention", overlays=True)
+    assert "overlays/p0.png.jpg" in written(out)
+    (images / "p0.png").unlink()
+    score(DummyEngine(), images, out, mode="attention", overlays=True)
+    assert written(out) == {"predictions.jsonl", *(f"overlays/p{number}.png.jpg" for number in range(1, 7))}
+
+
+def test_the_contact_sheet_shows_a_bounded_number(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 60)
+    out = tmp_path / "out"
+    summary = score(dummy_engine, tmp_path / "set", out, contact_sheet=True)
+    assert len(list((out / ".colocalize/tiles").iterdir())) == 48
+    with Image.open(out / "contact-sheet.jpg") as sheet:
+        assert sheet.width == 7 * 248 + 8
+    assert summary.written[-1] == out / "contact-sheet.jpg"
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("a.jpg", "a.png"), {"formats": ("yolo",)}, "both 'a.txt'"),
+        (("a.png", "a.png.jpg"), {"overlays": True}, "the overlays of 'a.png' and 'a.png.jpg'"),
+    ],
+)
+def test_names_that_cannot_be_told_apart_are_refused_before_any_work(
+    dummy_engine: DummyEngine, tmp_path: Path, names: tuple[str, ...], options: dict[str, object], message: str
+) -> None:
+    for name in names:
+        write_square(tmp_path / "set" / name, 0, 0)
+    with pytest.raises(FormatError, match=message):
+        score(dummy_engine, tmp_path / "set", tmp_path / "out", **options)
+    assert dummy_engine.batch_sizes == []
+
+
+def test_a_pipe_among_the_names_is_an_error_line_and_never_opened(dummy_engine: DummyEngine, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    files = [InputFile("pipe.jpg", str(tmp_path / "pipe.jpg"), 0, 0)]
+    Scorer(Localizer(dummy_engine), tmp_path / "out", ScoreOptions(), Silent()).score(files)
+    assert lines(tmp_path / "out")[0]["error"] == {
+        "code": "not_readable",
+        "message": "'pipe.jpg' is not a regular file",
+    }
+
+
+def test_progress_covers_every_image(dummy_engine: DummyEngine, images: Path) -> None:
+    files = discover([str(images)]).files
+    progress = Silent()
+    Scorer(Localizer(dummy_engine), images / "out", ScoreOptions(), progress).score(files)
+    assert progress.phases == [["Finding the common object", 7, 7], ["Scoring", 7, 7]]
+
+
+def test_memory_does_not_grow_with_the_set(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most prepared images alive at once, for sets of 20 and of 200."""
+
+    class Held(PreparedImage):
+        __slots__ = ("__weakref__",)
+        __hash__ = object.__hash__  # arrays have none
+
+    alive: weakref.WeakSet[Held] = weakref.WeakSet()
+    most = 0
+    prepare = Localizer.prepare
+
+    def counting(self: Localizer, source: Path) -> PreparedImage:
+        nonlocal most
+        prepared = prepare(self, source)
+        held = Held(prepared.image, prepared.input)
+        alive.add(held)
+        most = max(most, len(alive))
+        return held
+
+    monkeypatch.setattr(Localizer, "prepare", counting)
+    monkeypatch.setattr(Localizer, "set_sample_size", 8)
+    sizes = PipelineSizes(2, 2, 2)
+    peaks = []
+    for count in (20, 200):
+        most = 0
+        write_squares(tmp_path / f"set{count}", count)
+        score(dummy_engine, tmp_path / f"set{count}", tmp_path / f"out{count}", sizes=sizes)
+        peaks.append(most)
+    assert max(peaks) <= sizes.in_flight + sizes.workers
+    assert peaks[1] <= peaks[0] + sizes.batch
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
+        ScoreOptions(max_boxes=0)
+
+
+@pytest.fixture(scope="module")
+def real_localizer() -> Localizer:
+    """The model in the box."""
+    return Localizer.load(device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_the_shipped_model_gives_the_same_bytes_twice(real_localizer: Localizer, tmp_path: Path, mode: Mode) -> None:
+    files = discover([str(EXAMPLES)]).files[:6]
+    contents = set()
+    for number, sizes in enumerate([PipelineSizes(1, 1, 1), PipelineSizes(1, 3, 2)]):
+        out = tmp_path / str(number)
+        Scorer(real_localizer, out, ScoreOptions(mode=mode, sizes=sizes), Silent()).score(files)
+        contents.add((out / "predictions.jsonl").read_bytes())
+    assert len(contents) == 1
+
+
+def test_the_shipped_model_gives_an_image_alone_the_box_that_it_has_among_others(
+    real_localizer: Localizer, tmp_path: Path
+) -> None:
+    files = discover([str(EXAMPLES)]).files[:3]
+    options = ScoreOptions(mode="attention")
+    Scorer(real_localizer, tmp_path / "all", options, Silent()).score(files)
+    for file, among_others in zip(files, lines(tmp_path / "all"), strict=True):
+        Scorer(real_localizer, tmp_path / "one", options, Silent()).score([file])
+        assert lines(tmp_path / "one") == [among_others]

@@ -1,0 +1,48 @@
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from colocalization.boxes import Box
+from colocalization.errors import ImageError
+from colocalization.results import ImageResult
+from scoring.outputs import Cleared
+from scoring.predictions import to_prediction
+from scoring.summary import ScoreSummary, summary_table
+
+
+def test_images_are_counted() -> None:
+    summary = ScoreSummary("common")
+    box = Box(0, 0, 1, 1, 0.5)
+    summary.add(to_prediction("a", ImageResult(4, 4, (box, box), 0.9, True, None)))
+    summary.add(to_prediction("b", ImageResult(4, 4, (), 0.1, False, None)))
+    for number in range(6):
+        summary.add(to_prediction(f"c{number}", ImageResult.failed(ImageError("truncated", "cut off"))))
+    assert (summary.images, summary.boxes, summary.with_boxes, summary.with_common_object) == (8, 2, 1, 1)
+    assert summary.errors == {"truncated": 6}
+    assert summary.failures == [f"'c{number}': cut off" for number in range(5)]  # the first of them
+
+
+def test_the_table_shows_rate_errors_and_where_to_look() -> None:
+    summary = ScoreSummary("common", images=20, reused=10, seconds=4.0, written=[Path("out/[x]/predictions.jsonl")])
+    summary.errors["truncated"] = 2
+    screen = io.StringIO()
+    Console(file=screen, width=100).print(summary_table(summary, skipped=3, provider="CUDAExecutionProvider"))
+    cells = [[cell.strip() for cell in line.split("│")[1:3]] for line in screen.getvalue().splitlines() if "│" in line]
+    for row in (
+        *(["ran on", "CUDA"], ["images", "20"], ["that failed", "2"], ["truncated", "2"]),
+        *(["files that are no images", "3"], ["taken over from an earlier run", "10"]),
+        *(["time", "4.0 s"], ["images a second", "2.5"], ["written", "out/[x]/predictions.jsonl"]),
+    ):
+        assert row in cells
+
+
+def test_the_table_says_how_much_was_removed() -> None:
+    def shown(removed: int) -> str:
+        screen = io.StringIO()
+        summary = ScoreSummary("common", cleared=Cleared(removed))
+        Console(file=screen, width=100).print(summary_table(summary, skipped=0, provider="CPU"))
+        return screen.getvalue()
+
+    assert "outdated files removed" not in shown(0)
+    assert "│ outdated files removed         │      3 │" in shown(3)
