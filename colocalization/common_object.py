@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from colocalization.boxes import connected_components
 from colocalization.discriminant import Discriminant, fit_discriminant, fit_to_shares, starting_maps
 from colocalization.maps import cropped, upsample
-from colocalization.prototype import Prototype, fit_prototype
+from colocalization.prototype import SHOWN, Prototype, fit_prototype
 from colocalization.transform import Region
 
 __all__ = [
@@ -65,6 +65,18 @@ class FirstLook:
 
     object: Discriminant
     prototype: Prototype
+
+    def confidence(self, features: NDArray[np.floating]) -> float:
+        """How sure it is that an image shows the common object, in [0, 1].
+
+        Args:
+            features: (C, h, w) feature map of the whole image.
+        """
+        return self.prototype.confidence(self.prototype.similarity(features, self.object))
+
+    def shows(self, features: NDArray[np.floating]) -> bool:
+        """Whether an image of this (C, h, w) feature map is taken to show the common object."""
+        return self.confidence(features) >= SHOWN
 
     def regions(self, features: NDArray[np.floating], limit: int = 1) -> list[Region]:
         """Where to look again: the largest parts of the image above the middle between the classes.

@@ -1,13 +1,13 @@
 """The public API: images in, boxes and heat maps out.
 
 A set is localized in four steps, which servers and batch jobs call one by one and `Localizer.localize` in a row:
-`prepare` decodes an image, `run` takes it through the network, `fit` estimates the common object over the set, and
-`finish` goes from one image's features to its boxes.
+`prepare` decodes an image, `run` takes it through the network, `fit_features` estimates the common object over the set,
+and `finish` goes from one image's features to its boxes.
 """
 
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
@@ -21,7 +21,6 @@ from colocalization.common_object import (
     LEAST_OUTLINED,
     WHOLE,
     CommonObject,
-    FirstLook,
     fit_first_look,
     fit_outlined,
     fit_second_look,
@@ -31,10 +30,12 @@ from colocalization.engine import Device, Engine, OnnxEngine
 from colocalization.errors import ImageError
 from colocalization.extent import Extent, Look, attention_extent, common_extent, outline_shares
 from colocalization.images import DecodedImage, ImageLimits, decode
+from colocalization.maps import min_max, otsu_separability
+from colocalization.prototype import SHOWN
 from colocalization.results import Effort, ImageResult, Mode, SetResult
 from colocalization.transform import Region
 
-__all__ = ["DEFAULT_MODEL", "ImageFeatures", "Localizer", "PreparedImage"]
+__all__ = ["DEFAULT_MODEL", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
 
 Result = TypeVar("Result")
 
@@ -68,18 +69,37 @@ class ImageFeatures:
         attention: (h, w) float32.
         features: (C, h, w) float32.
         is_finite: Whether all of both is finite. Half precision can overflow on single images.
-        looked_again: What the network has given for regions of the image while the common object was estimated from
-            it, so that it need not run over them a second time.
     """
 
     attention: NDArray[np.float32]
     features: NDArray[np.float32]
     is_finite: bool = field(init=False)
-    looked_again: dict[Region, "ImageFeatures"] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         finite = bool(np.isfinite(self.attention).all() and np.isfinite(self.features).all())
         object.__setattr__(self, "is_finite", finite)
+
+
+SecondLooks = Mapping[Region, ImageFeatures]
+"""What the network gave for regions of an image, so that it need not run over them a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSet:
+    """The common object of a set, and what was seen while it was estimated.
+
+    Attributes:
+        common: The common object; None where the images have none.
+        looks: Second looks, by the index of the image; images that were not looked at again are left out.
+    """
+
+    common: CommonObject | None
+    looks: Mapping[int, SecondLooks] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> Mode:
+        """What the set's images are localized by: a set without a common object falls back to `attention`."""
+        return "attention" if self.common is None else "common"
 
 
 class Localizer:
@@ -148,69 +168,69 @@ class Localizer:
     def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
         """Take images through the network, all in one batch.
 
-        What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit`, and `finish` refuses it.
+        What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit_features`, and `finish` refuses it.
         """
         # A batch of one needs no copy.
         return self._run(prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared]))
 
-    def fit(
+    def fit_features(
         self,
         images: Sequence[DecodedImage],
         features: Sequence[ImageFeatures],
         *,
         pool: Executor | None = None,
         check: Callable[[], None] = lambda: None,
-    ) -> CommonObject | None:
-        """Estimate the common object of a set.
+    ) -> FittedSet:
+        """Estimate the common object of a set from the features of its images.
 
         Args:
-            images: At least two images of the set; at most `set_sample_size` are meant to be given.
-            features: Their features, as `run` gave them; they keep what second looks give. With effort `fast` nothing
-                is looked at again of a set in which too few images show the object to learn from outlines.
+            images: The images of the set; of more than `set_sample_size` a sample is taken, spread evenly.
+            features: Their features, as `run` gave them. With effort `fast` nothing is looked at again of a set in
+                which too few images show the object to learn from outlines.
             pool: Threads to look at several images at once; the result is the same.
             check: Called before each step of an image; what it raises ends the estimate.
 
         Returns:
-            The common object; None where the images have no foreground at all, for example because all are blank,
-            or where the network's output is finite for fewer than two of them.
+            The common object, None where the images have none: fewer than two of which the network's output is finite,
+            or no foreground at all, for example because all are blank.
 
         Raises:
-            ValueError: There are fewer than two images, or not as many images as features.
+            ValueError: There are not as many images as features.
         """
-        if len(images) < 2 or len(images) != len(features):
-            raise ValueError(f"expected two or more images and their features, got {len(images)} and {len(features)}")
-        finite = [index for index, one in enumerate(features) if one.is_finite]
+        if len(images) != len(features):
+            raise ValueError(f"expected as many images as features, got {len(images)} and {len(features)}")
+        sample = [int(index) for index in sample_indices(len(images), self.set_sample_size)]
+        finite = [index for index in sample if features[index].is_finite]
         if len(finite) < 2:
-            return None
+            return FittedSet(None)
         first = fit_first_look(
             [features[index].attention for index in finite], [features[index].features for index in finite]
         )
         if first is None:
-            return None
+            return FittedSet(None)
         # Images without the common object would teach the second look other things.
-        shown = [index for index in finite if self._shows(first, features[index])]
+        shown = [index for index in finite if first.shows(features[index].features)]
         shown = shown if len(shown) > 1 else finite
         if self.effort == "fast" and len(shown) < LEAST_OUTLINED:
-            return CommonObject(first, None, None)  # no outlines are learnt from, which are all that second looks serve
+            # No outlines are learnt from, which are all that second looks serve.
+            return FittedSet(CommonObject(first, None, None))
 
         def look_again(index: int) -> tuple[Region, ImageFeatures]:
             check()
             region = first.regions(features[index].features)[0]
-            found = self._look_again(images[index], region)
-            features[index].looked_again[region] = found
-            return region, found
+            return region, self._look_again(images[index], region)
 
         again = dict(zip(shown, _each(look_again, shown, pool), strict=True))
+        looks = {index: {region: found} for index, (region, found) in again.items()}
         shown = [index for index in shown if again[index][1].is_finite]
         if not shown:
-            return None
-        again = {index: again[index] for index in shown}
-        regions = [found.features for _, found in again.values()]
-        second = fit_second_look([found.attention for _, found in again.values()], regions)
+            return FittedSet(None, looks)
+        regions = [again[index][1].features for index in shown]
+        second = fit_second_look([again[index][1].attention for index in shown], regions)
         if second is None:
-            return None
+            return FittedSet(None, looks)
         if len(shown) < LEAST_OUTLINED:
-            return CommonObject(first, second, None)
+            return FittedSet(CommonObject(first, second, None), looks)
 
         def outline(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             check()
@@ -224,7 +244,7 @@ class Localizer:
             _each(outline, shown, pool),
             otherwise=(first.object, second.wide),
         )
-        return CommonObject(first, second, outlined)
+        return FittedSet(CommonObject(first, second, outlined), looks)
 
     def finish(
         self,
@@ -232,17 +252,20 @@ class Localizer:
         features: ImageFeatures,
         common: CommonObject | None,
         *,
+        looks: SecondLooks | None = None,
         max_boxes: int = 1,
     ) -> ImageResult:
         """From one image's features to its boxes.
 
-        With a common object and full effort, the network runs again over the object's part of the image, unless `fit`
-        has looked there; alone in its batch, so that the result does not depend on which other images are worked on.
+        With a common object and full effort, the network runs again over the object's part of the image, unless it
+        was looked at before; alone in its batch, so that the result does not depend on which other images are worked
+        on.
 
         Args:
             prepared: The image.
             features: Its features, as `run` gave them.
             common: The common object of its set; None for mode `attention`.
+            looks: What `fit_features` has seen of the image.
             max_boxes: Most boxes to give, at least 1.
 
         Raises:
@@ -254,13 +277,13 @@ class Localizer:
         image = prepared.image
         if image.is_blank():
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
-            return _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), confidence=0.0)
+            return _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0, shown=False)
         if common is None:
             extent = attention_extent(image.rgb, features.attention, max_boxes)
-            return _result(image, extent, confidence=1.0 if extent.boxes else 0.0)
-        extent = common_extent(image.rgb, self._looks(image, features, common, max_boxes), max_boxes)
-        similarity = common.first.prototype.similarity(features.features, common.first.object)
-        return _result(image, extent, common.first.prototype.confidence(similarity))
+            return _result(image, extent, otsu_separability(min_max(features.attention)), shown=None)
+        extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, max_boxes), max_boxes)
+        confidence = common.first.confidence(features.features)
+        return _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
 
     def localize(
         self, sources: Sequence[bytes | str | Path | BinaryIO], *, mode: Mode = "common", max_boxes: int = 1
@@ -295,13 +318,15 @@ class Localizer:
         prepared = [self._try_prepare(index, source) for index, source in enumerate(sources)]
         good = [one for one in prepared if isinstance(one, PreparedImage)]
         features = [self.run([one])[0] for one in good]
-        common = None
-        if mode == "common" and len(good) > 1:
-            sample = sample_indices(len(good), self.set_sample_size)
-            common = self.fit([good[index].image for index in sample], [features[index] for index in sample])
-        results = (self._try_finish(p, f, common, max_boxes) for p, f in zip(good, features, strict=True))
+        fitted = FittedSet(None)
+        if mode == "common":
+            fitted = self.fit_features([image.image for image in good], features)
+        results = (
+            self._try_finish(good[index], features[index], fitted.common, fitted.looks.get(index), max_boxes)
+            for index in range(len(good))
+        )
         images = tuple(ImageResult.failed(one) if isinstance(one, ImageError) else next(results) for one in prepared)
-        return SetResult("attention" if common is None else "common", images)
+        return SetResult(fitted.mode, images)
 
     def _try_prepare(self, index: int, source: bytes | str | Path | BinaryIO) -> PreparedImage | ImageError:
         if not (isinstance(source, bytes | str | Path) or _is_binary_stream(source)):
@@ -312,10 +337,15 @@ class Localizer:
             return error
 
     def _try_finish(
-        self, prepared: PreparedImage, features: ImageFeatures, common: CommonObject | None, max_boxes: int
+        self,
+        prepared: PreparedImage,
+        features: ImageFeatures,
+        common: CommonObject | None,
+        looks: SecondLooks | None,
+        max_boxes: int,
     ) -> ImageResult:
         try:
-            return self.finish(prepared, features, common, max_boxes=max_boxes)
+            return self.finish(prepared, features, common, looks=looks, max_boxes=max_boxes)
         except ImageError as error:
             return ImageResult.failed(error)
 
@@ -326,21 +356,23 @@ class Localizer:
     def _look_again(self, image: DecodedImage, region: Region) -> ImageFeatures:
         return self._run(self._transform(image.rgb, region)[None])[0]
 
-    def _looks(self, image: DecodedImage, features: ImageFeatures, common: CommonObject, max_boxes: int) -> list[Look]:
+    def _looks(
+        self,
+        image: DecodedImage,
+        features: ImageFeatures,
+        common: CommonObject,
+        known: SecondLooks,
+        max_boxes: int,
+    ) -> list[Look]:
         """The regions to find boxes in, most important first, and the map of each."""
         if self.effort == "fast" or common.second is None:
             return [(WHOLE, common.whole_map(features.features))]
         looks = []
         for region in common.first.regions(features.features, max_boxes):
-            # Taken out: a result is asked for once, and memory falls as the images of a large set pass.
-            again = features.looked_again.pop(region, None) or self._look_again(image, region)
+            again = known.get(region) or self._look_again(image, region)
             _check_finite(again)
             looks.append((region, common.map(features.features, region, again.features)))
         return looks
-
-    @staticmethod
-    def _shows(first: FirstLook, features: ImageFeatures) -> bool:
-        return first.prototype.confidence(first.prototype.similarity(features.features, first.object)) >= 0.5
 
 
 def _each(function: Callable[[int], Result], indices: Sequence[int], pool: Executor | None) -> list[Result]:
@@ -372,9 +404,8 @@ def _check_finite(features: ImageFeatures) -> None:
         )
 
 
-def _result(image: DecodedImage, extent: Extent, confidence: float) -> ImageResult:
+def _result(image: DecodedImage, extent: Extent, confidence: float, *, shown: bool | None) -> ImageResult:
     height, width = image.rgb.shape[:2]
     scaled = (box.scaled(image.width / width, image.height / height) for box in extent.boxes)
     boxes = tuple(box.within(image.width, image.height) for box in scaled)  # rounding may lead a little beyond
-    found = bool(boxes) and confidence >= 0.5
-    return ImageResult(image.width, image.height, boxes, confidence if boxes else 0.0, found, extent.heatmap)
+    return ImageResult(image.width, image.height, boxes, confidence if boxes else 0.0, shown, extent.heatmap)

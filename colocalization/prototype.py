@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from colocalization.discriminant import Discriminant, descriptors
 
-__all__ = ["Prototype", "fit_prototype"]
+__all__ = ["SHOWN", "Prototype", "fit_prototype"]
+
+SHOWN = 0.5
+"""Confidence from which on an image is taken to show the common object."""
 
 _POWER_ITERATIONS = 50
 

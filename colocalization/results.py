@@ -28,8 +28,11 @@ class ImageResult:
         width: Width of the original as displayed, in pixels; 0 where the image could not be read.
         height: Height of the original as displayed, in pixels; 0 where the image could not be read.
         boxes: Boxes in pixels of the original, best first; empty where nothing was found.
-        confidence: How sure it is that the image shows the common object, in [0, 1].
-        contains_common_object: Whether the image is taken to show the common object.
+        confidence: How sure it is that the image shows the common object, in [0, 1]. In mode `attention`, where nothing
+            is known of a set, how clearly the map tells its object from the rest (Otsu's criterion, see
+            `colocalization.maps.otsu_separability`).
+        contains_common_object: Whether the image is taken to show the common object; None in mode `attention`, which
+            cannot tell.
         heatmap: (H, W) float32 [0, 1], rows from the top, at the working size of the image; None where the image
             could not be read.
         error: Why the image could not be read or localized, or None.
@@ -39,7 +42,7 @@ class ImageResult:
     height: int
     boxes: tuple[Box, ...]
     confidence: float
-    contains_common_object: bool
+    contains_common_object: bool | None
     heatmap: NDArray[np.float32] | None
     error: ImageError | None = None
 

@@ -96,10 +96,7 @@ def confidences(
     first: FirstLook | None = fit_first_look([one.attention for one in sample], [one.features for one in sample])
     if first is None:
         return np.zeros(len(features)), 0.0
-    values = [
-        first.prototype.confidence(first.prototype.similarity(one.features, first.object))
-        for one in (features[index] for index in range(len(features)))
-    ]
+    values = [first.confidence(one.features) for one in (features[index] for index in range(len(features)))]
     return np.asarray(values), first.prototype.agreement
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.common_object import CommonObject, sample_indices
-from colocalization.localizer import Localizer
+from colocalization.common_object import sample_indices
+from colocalization.localizer import FittedSet, Localizer
 from colocalization.results import Effort, ImageResult
 from experiments.observe import ObservedSet, prepare
 from experiments.peers.base import Found
@@ -37,14 +37,16 @@ class OwnMethod:
             The localizer's result for the image of an index.
         """
         own = Localizer(localizer.engine, localizer.limits, effort=self.effort or "full")
-        common: CommonObject | None = None
-        if self.effort is not None and len(observed.images) > 1:
+        fitted, places = FittedSet(None), dict[int, int]()
+        if self.effort is not None:
             sample = [int(index) for index in sample_indices(len(observed.images), own.set_sample_size)]
             images = [prepare(own, observed.images[index]).image for index in sample]
-            common = own.fit(images, [observed.of(index) for index in sample])
+            fitted = own.fit_features(images, [observed.of(index) for index in sample])
+            places = {index: place for place, index in enumerate(sample)}
 
         def finish(index: int) -> ImageResult:
-            return own.finish(prepare(own, observed.images[index]), observed.of(index), common)
+            looks = fitted.looks.get(places.get(index, -1))
+            return own.finish(prepare(own, observed.images[index]), observed.of(index), fitted.common, looks=looks)
 
         return finish
 

@@ -101,11 +101,9 @@ def _localize(localizer: Localizer, observed: ObservedSet, size: int | None) -> 
 def _one_set(
     localizer: Localizer, observed: ObservedSet, members: Sequence[int], scored: set[int]
 ) -> Iterator[tuple[int, float]]:
-    common = None
-    if len(members) > 1:
-        sample = [members[int(index)] for index in sample_indices(len(members), localizer.set_sample_size)]
-        images = [prepare(localizer, observed.images[index]).image for index in sample]
-        common = localizer.fit(images, [observed.of(index) for index in sample])
+    sample = [members[int(index)] for index in sample_indices(len(members), localizer.set_sample_size)]
+    images = [prepare(localizer, observed.images[index]).image for index in sample]
+    common = localizer.fit_features(images, [observed.of(index) for index in sample]).common
     for index in members:
         if index in scored:
             image = observed.images[index]

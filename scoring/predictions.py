@@ -52,7 +52,7 @@ class Prediction(TypedDict):
     height: int
     boxes: list[PredictionBox]
     confidence: float
-    contains_common_object: bool
+    contains_common_object: bool | None
     error: PredictionError | None
 
 

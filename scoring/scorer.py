@@ -14,7 +14,7 @@ from colocalization.errors import ImageError
 from colocalization.files import alone_in, atomic_writer
 from colocalization.images import DecodedImage
 from colocalization.lanes import LaneEngine, Lanes
-from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.memory import trim_heap
 from colocalization.results import ImageResult, Mode
 from scoring.artefacts import Artefacts
@@ -78,11 +78,12 @@ class _Image:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """The common object, what it was estimated from, and the features that are already known."""
+    """The common object, what it was estimated from, and what the network has already given, by the images' names."""
 
     common: CommonObject | None
     digest: str | None
     features: dict[str, ImageFeatures]
+    looks: dict[str, SecondLooks]
 
     @property
     def mode(self) -> Mode:
@@ -163,7 +164,7 @@ class Scorer:
         """Bring the journal up to date; gives the mode that was used and the number of images that were run."""
         if self._options.mode == "attention":
             pending = _pending(files, journal, artefacts, None)
-            self._stream(files, pending, journal, artefacts, outputs, _Fitted(None, None, {}))
+            self._stream(files, pending, journal, artefacts, outputs, _Fitted(None, None, {}, {}))
             return "attention", len(pending)
         sample = [files[index] for index in sample_indices(len(files), Localizer.set_sample_size)]
         # If nothing is pending under the common object of a sample that can be read completely, it need not be
@@ -191,11 +192,11 @@ class Scorer:
                     decoded.append(image.prepared.image)
                     readable.append(image.file)
                 advance()
-        if len(readable) < 2:
-            return _Fitted(None, None, features)
         with ThreadPoolExecutor(self._options.sizes.lanes, "fit") as pool:
-            common = self._localizer.fit(decoded, list(features.values()), pool=pool)
-        return _Fitted(common, digest_files(readable), features)
+            fitted = self._localizer.fit_features(decoded, list(features.values()), pool=pool)
+        names = list(features)
+        looks = {names[index]: looks for index, looks in fitted.looks.items()}
+        return _Fitted(fitted.common, digest_files(readable) if len(readable) > 1 else None, features, looks)
 
     def _stream(
         self,
@@ -264,7 +265,11 @@ class Scorer:
             raise RuntimeError(f"{file.name!r} was finished before the network had run over it")
         try:
             result = self._localizer.finish(
-                image.prepared, image.features, fitted.common, max_boxes=self._options.max_boxes
+                image.prepared,
+                image.features,
+                fitted.common,
+                looks=fitted.looks.pop(file.name, None),  # once each, so that memory falls as the images pass
+                max_boxes=self._options.max_boxes,
             )
         except ImageError as error:
             return entry(ImageResult.failed(error))

@@ -52,7 +52,7 @@ class ScoreSummary:
         self.images += 1
         self.boxes += len(prediction["boxes"])
         self.with_boxes += bool(prediction["boxes"])
-        self.with_common_object += prediction["contains_common_object"]
+        self.with_common_object += bool(prediction["contains_common_object"])
         if prediction["error"] is not None:
             self.errors[prediction["error"]["code"]] += 1
             if len(self.failures) < _FAILURES_NAMED:

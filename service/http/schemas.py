@@ -72,7 +72,7 @@ class ImageBody(_Body):
     height: Annotated[int, Field(description="Height of the original as displayed, in pixels; 0 with an error.")]
     boxes: Annotated[tuple[BoxBody, ...], Field(description="Best first; empty where nothing was found.")]
     confidence: Annotated[float, Field(ge=0, le=1, description="How sure it is that the common object is shown.")]
-    contains_common_object: bool
+    contains_common_object: bool | None
     heatmap: HeatmapBody | None
     error: ImageErrorBody | None
 

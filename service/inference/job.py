@@ -8,7 +8,7 @@ from typing import Literal
 
 from colocalization.common_object import CommonObject
 from colocalization.errors import ImageError
-from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.localizer import ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 
 __all__ = ["Job", "JobImage", "Render", "Stage", "StageTimes"]
@@ -53,12 +53,14 @@ class JobImage:
         source: Encoded bytes, until decoded.
         prepared: Pixels, from decoding to the answer.
         features: What the network gave, from inference to the answer.
+        looks: What it gave for regions of the image, from the step over the set to the answer.
     """
 
     index: int
     source: bytes | None
     prepared: PreparedImage | None = None
     features: ImageFeatures | None = None
+    looks: SecondLooks | None = None
 
 
 class Job:

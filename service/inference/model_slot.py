@@ -58,7 +58,7 @@ def warm_up(localizer: Localizer, max_batch: int, lanes: int) -> None:
     prepared = PreparedImage(DecodedImage(pixels, 64, 64), localizer.engine.metadata.transform()(pixels))
     for size in sorted({1, max_batch}):
         features = _run_side_by_side(localizer, [prepared] * size, lanes)
-    common = localizer.fit([prepared.image] * 2, [features[0], features[-1]])
+    common = localizer.fit_features([prepared.image] * 2, [features[0], features[-1]]).common
     for looked_for in (None, common):
         localizer.finish(prepared, features[0], looked_for)
 

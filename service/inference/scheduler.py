@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
-from colocalization.common_object import CommonObject, sample_indices
+from colocalization.common_object import CommonObject
 from colocalization.errors import ImageError
 from service.inference.decoding import LARGE_PIXELS, header_pixels
 from service.inference.fair_queue import FairQueue
@@ -223,7 +223,7 @@ class Scheduler:
         common: CommonObject | None = None
         failure: Exception | None = None
         try:
-            common = _common_object(job, held)
+            common = _fit(job, held)
         except _Dropped:
             pass
         except Exception as caught:
@@ -249,10 +249,10 @@ class Scheduler:
         started = time.monotonic()
         if image.prepared is None or image.features is None:
             raise RuntimeError("an image was to be finished before it was decoded and inferred")
-        prepared, features = image.prepared, image.features
-        image.prepared = image.features = None
+        prepared, features, looks = image.prepared, image.features, image.looks
+        image.prepared = image.features = image.looks = None
         try:
-            result = job.localizer.finish(prepared, features, job.common, max_boxes=job.max_boxes)
+            result = job.localizer.finish(prepared, features, job.common, looks=looks, max_boxes=job.max_boxes)
             answer: bytes | ImageError = job.render(image.index, result, prepared)
         except ImageError as error:
             answer = error
@@ -432,11 +432,21 @@ class _Dropped(Exception):  # noqa: N818 -- a state, not a fault
     """Nobody waits for the job any more."""
 
 
-def _common_object(job: Job, held: list[JobImage]) -> CommonObject | None:
+def _fit(job: Job, held: list[JobImage]) -> CommonObject | None:
+    """Estimate the common object of a job's images, which keep what was seen of them."""
+
     def check() -> None:
         if job.closed:
             raise _Dropped
 
-    known = [(p.prepared.image, p.features) for p in held if p.prepared is not None and p.features is not None]
-    sample = [known[index] for index in sample_indices(len(known), job.localizer.set_sample_size)]
-    return job.localizer.fit([image for image, _ in sample], [features for _, features in sample], check=check)
+    known = [
+        (image, image.prepared.image, image.features)
+        for image in held
+        if image.prepared is not None and image.features is not None
+    ]
+    fitted = job.localizer.fit_features(
+        [decoded for _, decoded, _ in known], [features for *_, features in known], check=check
+    )
+    for index, looks in fitted.looks.items():
+        known[index][0].looks = looks
+    return fitted.common

@@ -76,7 +76,7 @@ def looked(localizer: Localizer) -> Looked:
 
 def common_results(localizer: Localizer, looked: Looked) -> list[ImageResult]:
     """What `localize` does with readable images, see `test_steps_give_what_localize_gives`."""
-    common = localizer.fit([one.image for one in looked[0]], looked[1])
+    common = localizer.fit_features([one.image for one in looked[0]], looked[1]).common
     assert common is not None
     return [localizer.finish(one, features, common) for one, features in zip(*looked, strict=True)]
 
@@ -105,7 +105,8 @@ class TestDummy:
         assert (result.mode, one.width, one.height, one.error) == ("attention", 160, 80, None)
         # A cell is 20 x 10 pixels; the square ends at cells' edges, where the upsampled map has half its height.
         np.testing.assert_allclose(one.boxes[0].as_tuple(), (40, 20, 100, 60), atol=3)
-        assert (one.confidence, one.contains_common_object) == (1.0, True)
+        assert one.contains_common_object is None  # one image says nothing of a set
+        assert one.confidence == pytest.approx(1.0)  # a map of two values is told apart entirely
         assert one.heatmap is not None
         assert one.heatmap.shape == (80, 160)
         assert one.heatmap[40, 70] == pytest.approx(1.0, abs=0.01)
@@ -196,17 +197,19 @@ class TestDummy:
             np.testing.assert_allclose(one.boxes[0].as_tuple(), (10 * x, 20, 10 * x + 60, 60), atol=12)
 
     @pytest.mark.parametrize(("effort", "images"), [("full", 3), ("full", 8), ("fast", 8)])
-    def test_what_was_looked_at_again_is_used_once(self, dummy_engine: DummyEngine, effort: str, images: int) -> None:
+    def test_what_was_looked_at_again_needs_no_run(self, dummy_engine: DummyEngine, effort: str, images: int) -> None:
         localizer = Localizer(dummy_engine, effort=effort)  # type: ignore[arg-type]
         prepared = [localizer.prepare(png(square(160, 80, 10 * x, 20, 10 * x + 60, 60))) for x in range(images)]
         features = [localizer.run([one])[0] for one in prepared]
         with ThreadPoolExecutor(2) as pool:
-            common = localizer.fit([one.image for one in prepared], features, pool=pool)
+            fitted = localizer.fit_features([one.image for one in prepared], features, pool=pool)
+        common = fitted.common
         assert common is not None
         assert (common.outlined is not None) == (images == 8)  # of fewer images outlines are not learnt from
-        assert [len(one.looked_again) for one in features] == [1] * images
-        first = localizer.finish(prepared[0], features[0], common)
+        assert [len(fitted.looks[index]) for index in range(images)] == [1] * images
         runs = len(dummy_engine.batch_sizes)
+        first = localizer.finish(prepared[0], features[0], common, looks=fitted.looks[0])
+        assert len(dummy_engine.batch_sizes) == runs
         again = localizer.finish(prepared[0], features[0], common)
         assert equal(first, again)
         assert len(dummy_engine.batch_sizes) - runs == (0 if (effort, images) == ("fast", 8) else 1)
@@ -254,13 +257,13 @@ class TestDummy:
         localizer.localize([png(square(64, 64, x, 16, x + 24, 40)) for x in range(0, 36, 4)])
         assert len(dummy_engine.batch_sizes) == 9 + 4 + 5
 
-    def test_fit_needs_a_set(self, dummy_localizer: Localizer) -> None:
+    def test_a_single_image_has_nothing_in_common(self, dummy_localizer: Localizer) -> None:
         prepared = dummy_localizer.prepare(png(square(64, 64, 16, 16, 40, 40)))
         features = dummy_localizer.run([prepared])
-        with pytest.raises(ValueError, match="two or more images and their features, got 1 and 1"):
-            dummy_localizer.fit([prepared.image], features)
-        with pytest.raises(ValueError, match="got 2 and 1"):
-            dummy_localizer.fit([prepared.image] * 2, features)
+        assert dummy_localizer.fit_features([], []).common is None
+        assert dummy_localizer.fit_features([prepared.image], features).mode == "attention"
+        with pytest.raises(ValueError, match="as many images as features, got 2 and 1"):
+            dummy_localizer.fit_features([prepared.image] * 2, features)
 
     @pytest.mark.parametrize(
         ("sources", "name"),
@@ -404,7 +407,7 @@ class TestExamples:
     def test_steps_give_what_localize_gives(self, localizer: Localizer, few: SetResult, looked: Looked) -> None:
         indices = [0, 1, 2, len(BIRDS)]
         prepared, features = ([part[index] for index in indices] for part in looked)
-        common = localizer.fit([one.image for one in prepared], features)
+        common = localizer.fit_features([one.image for one in prepared], features).common
         assert common is not None
         for index in (2, 0, 3, 1):  # servers finish in any order
             assert equal(few.images[index], localizer.finish(prepared[index], features[index], common))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.filters import threshold_otsu
 
-from colocalization.maps import _histogram, cropped, min_max, otsu_threshold, upsample
+from colocalization.maps import _histogram, cropped, min_max, otsu_separability, otsu_threshold, upsample
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,16 @@ class TestCropped:
     def test_beyond_the_outermost_centres_values_stay(self) -> None:
         values = np.array([[0.0, 1.0]], np.float32)
         np.testing.assert_allclose(cropped(values, (0.0, 0.0, 0.25, 1.0), 2, 1), [[0.0, 0.0]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.25] * 5, 0.0),  # no two classes
+        ([], 0.0),
+        ([0.0, 0.0, 1.0, 1.0], 1.0),  # nothing between
+        ([0.0, 0.5, 1.0], 0.75),  # the best cut leaves one pair: 1/3 * 2/3 * 0.75^2 of 1/6
+    ],
+)
+def test_separability_is_the_share_of_the_variance_between_the_classes(values: list[float], expected: float) -> None:
+    assert otsu_separability(np.array(values, dtype=np.float32)) == pytest.approx(expected, abs=0.01)

@@ -121,13 +121,13 @@ def test_the_common_object_is_estimated_from_the_sample(
     dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[int] = []
-    fit = Localizer.fit
+    fit = Localizer.fit_features
 
     def spy(self: Localizer, decoded: list[DecodedImage], features: list[ImageFeatures], **more: object) -> object:
         fitted.append(len(features))
         return fit(self, decoded, features, **more)
 
-    monkeypatch.setattr(Localizer, "fit", spy)
+    monkeypatch.setattr(Localizer, "fit_features", spy)
     monkeypatch.setattr(Localizer, "set_sample_size", 3)
     score(dummy_engine, images, images / "out", mode="common")
     assert fitted == [3]

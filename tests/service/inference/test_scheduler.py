@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colocalization.errors import ImageError
-from colocalization.localizer import Localizer, PreparedImage
+from colocalization.localizer import FittedSet, Localizer, PreparedImage
 from service.inference import scheduler as scheduler_module
 from service.inference.interface import InferenceFailed, Overloaded, SchedulerLimits, Stopped
 from service.inference.job import Job
@@ -97,8 +97,8 @@ def test_set_larger_than_a_batch_is_split_and_joined(
 ) -> None:
     dummy_localizer.effort = "fast"  # a second look at what it learns from alone, one run for each of 20 images
     seen: list[int] = []
-    fit = dummy_localizer.fit
-    dummy_localizer.fit = lambda images, features, check: (seen.append(len(images)), fit(images, features))[1]
+    fit = dummy_localizer.fit_features
+    dummy_localizer.fit_features = lambda images, features, check: (seen.append(len(images)), fit(images, features))[1]
     one = job(dummy_localizer, [jpeg] * 20, "common")
     make(max_batch=8).submit(one)
     one.done.result(10)
@@ -126,14 +126,14 @@ def test_requests_share_batches(make, dummy_localizer: Localizer, dummy_engine: 
 
 
 def test_estimates_over_sets_leave_a_thread_for_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
-    fit, gate, fitting = dummy_localizer.fit, Gate(), []
+    fit, gate, fitting = dummy_localizer.fit_features, Gate(), []
 
     def slow_fit(images: list, features: list, check: Callable[[], None]) -> object:
         fitting.append(len(images))
         gate(1)
         return fit(images, features)
 
-    dummy_localizer.fit = slow_fit
+    dummy_localizer.fit_features = slow_fit
     scheduler = make(pool_threads=2)
     sets = [job(dummy_localizer, [jpeg] * 2, "common") for _ in range(3)]
     for one in sets:
@@ -230,9 +230,8 @@ def test_small_request_overtakes_a_huge_one(
 def test_only_the_jobs_that_make_the_network_fail_fail(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, mode: str
 ) -> None:
-    dummy_localizer.fit = lambda images, features, check: (
-        None
-    )  # a second look at the white square would be white itself
+    # No common object: a second look at the white square would be white itself.
+    dummy_localizer.fit_features = lambda images, features, check: FittedSet(None)
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make()
@@ -292,7 +291,7 @@ def test_what_is_not_finite_is_the_error_of_its_image(
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
     make, dummy_localizer: Localizer, jpeg: bytes
 ) -> None:
-    dummy_localizer.fit = lambda images, features, check: None
+    dummy_localizer.fit_features = lambda images, features, check: FittedSet(None)
     one = job(dummy_localizer, [jpeg] * 3, "common")
     make().submit(one)
     one.done.result(10)
