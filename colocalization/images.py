@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from colocalization.errors import ImageError, ImageErrorCode
+from colocalization.image_formats import DECODED_FORMATS
 from colocalization.tiff import check_directories
 
-__all__ = ["ALLOWED_FORMATS", "MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "decode", "harden_pillow"]
-
-ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that are tried, by Pillow's names. JPEG includes MPO, which phones and stereo cameras write as .jpg."""
+__all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "decode", "harden_pillow"]
 
 MAX_PNG_TEXT_BYTES = 4 * 2**20
 """Most bytes of a PNG's texts once decompressed, where `harden_pillow` was called; Pillow by itself allows 64 MiB."""
@@ -142,10 +140,10 @@ def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = N
     check_directories(stream, limits.max_frames)
     stream.seek(0)
     try:
-        with Image.open(stream, formats=ALLOWED_FORMATS) as image:
+        with Image.open(stream, formats=DECODED_FORMATS) as image:
             return _decode_opened(image, limits)
     except UnidentifiedImageError as error:
-        allowed = ", ".join(ALLOWED_FORMATS)
+        allowed = ", ".join(DECODED_FORMATS)
         raise ImageError("unsupported_format", f"not an image in an allowed format ({allowed})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError("image_too_large", _bomb_message(error, limits)) from error

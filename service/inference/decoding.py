@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from colocalization.images import ALLOWED_FORMATS
+from colocalization.image_formats import DECODED_FORMATS
 
 __all__ = ["LARGE_PIXELS", "header_pixels"]
 
@@ -19,7 +19,7 @@ def header_pixels(source: bytes) -> int:
         source: Encoded bytes.
     """
     try:
-        with Image.open(io.BytesIO(source), formats=ALLOWED_FORMATS) as image:
+        with Image.open(io.BytesIO(source), formats=DECODED_FORMATS) as image:
             return image.width * image.height
     except Exception:  # Pillow raises many kinds on damaged data; the decoder will say which
         return 0
