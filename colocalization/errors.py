@@ -4,9 +4,18 @@ Every error has a stable `code` (snake case, part of the interface) and a messag
 what is allowed. `ImageError` is raised for one image and never ends the set that the image is in.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ColocalizeError", "ImageError", "ImageErrorCode", "ModelError", "ProviderError"]
+__all__ = [
+    "ColocalizeError",
+    "ImageError",
+    "ImageErrorCode",
+    "ImageWarning",
+    "ImageWarningCode",
+    "ModelError",
+    "ProviderError",
+]
 
 ImageErrorCode = Literal[
     "empty_file",
@@ -15,11 +24,27 @@ ImageErrorCode = Literal[
     "not_finite",
     "not_found",
     "not_readable",
-    "too_many_frames",
     "truncated",
     "undecodable",
     "unsupported_format",
 ]
+
+ImageWarningCode = Literal["damaged_metadata", "flat", "truncated"]
+"""`damaged_metadata`: something besides the pixels is damaged and was left out. `flat`: nothing is left but one value.
+`truncated`: the file ends early, and the rest of the image is grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWarning:
+    """What is wrong with an image that was decoded all the same.
+
+    Attributes:
+        code: Stable, machine-readable name.
+        message: One sentence for people.
+    """
+
+    code: ImageWarningCode
+    message: str
 
 
 class ColocalizeError(Exception):

@@ -79,11 +79,11 @@ _CONTENTS = [
         (rb"\x89PNG\r\n\x1a\n", "PNG"),
         (rb"RIFF.{4}WEBP", "WEBP"),
         (rb"GIF8[79]a", "GIF"),
-        (rb"BM.{4}\0{4}", "BMP"),
+        (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),  # by the sizes that its header can have
         (rb"II[*+]\0.{4}CR\x02", "camera raw (Canon)"),
         (rb"II\x1a\0\0\0HEAPCCDR", "camera raw (Canon)"),
         (rb".{4}ftypcrx ", "camera raw (Canon)"),
-        (rb"II[*+]\0|MM\0[*+]", "TIFF"),
+        (rb"II[*+]\0|MM\0[*+]|MM\*\0|II\0\*", "TIFF"),
         (rb"II\xbc", "JPEG XR"),
         (rb"IIR[OS]|MMO[RS]", "camera raw (Olympus)"),
         (rb"IIU\0", "camera raw (Panasonic)"),

@@ -5,31 +5,57 @@ cannot open, or opens but cannot decode, becomes an `ImageError` with a code.
 """
 
 import io
-import re
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from colocalization.errors import ImageError, ImageErrorCode
-from colocalization.image_formats import DECODED_FORMATS
-from colocalization.tiff import check_directories
+from colocalization.deep_colour import low_byte_tiles, needs_low_bytes, with_low_bytes
+from colocalization.errors import ImageError, ImageErrorCode, ImageWarning
+from colocalization.image_formats import DECODED_FORMATS, HEAD_BYTES, format_of
+from colocalization.image_limits import ImageLimits
+from colocalization.jpeg import LEAST_ROWS, closed_jpeg, decoded_rows
+from colocalization.libtiff import silence_libtiff
+from colocalization.png import png_tones, png_without_damage
+from colocalization.tiff import TiffTags, check_kind, describe, mend_opened, read_tags, tones_of
+from colocalization.tones import Tones, to_rgb
 
-__all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "decode", "harden_pillow"]
+__all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "ImageSource", "decode", "harden_pillow"]
+
+ImageSource = bytes | str | Path | BinaryIO | Image.Image | NDArray[Any]
+"""Encoded bytes, the path of a file, a binary stream that can seek, a PIL image, or an array of pixels."""
 
 MAX_PNG_TEXT_BYTES = 4 * 2**20
 """Most bytes of a PNG's texts once decompressed, where `harden_pillow` was called; Pillow by itself allows 64 MiB."""
 
-_TRANSPARENT_SHOWS = (128, 128, 128)
-"""What lies behind transparent pixels: mid-grey, the network's zero, so that it is no content of its own."""
-
 _EXIF_ORIENTATION = 0x0112
+
+# The classes themselves, not `Image.open`: that would check Pillow's own limit of pixels, which only the whole process
+# can change.
+_OPEN: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
 
 _DAMAGE = (
     ArithmeticError,
@@ -49,29 +75,6 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """What one image may cost.
-
-    Attributes:
-        max_bytes: Largest encoded size, in bytes.
-        max_pixels: Largest width times height in the header, in pixels.
-        max_frames: Most frames or pages; only the first is ever decoded.
-        working_side: Images are reduced to this long side, in pixels, right after decoding. Boxes are still given
-            in pixels of the original; heat maps and overlays have the working size.
-    """
-
-    max_bytes: int = 32 * 2**20
-    max_pixels: int = 64_000_000
-    max_frames: int = 1_000
-    working_side: int = 1024
-
-    def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "max_frames", "working_side"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True)
 class DecodedImage:
     """One upright image.
 
@@ -79,11 +82,13 @@ class DecodedImage:
         rgb: Pixels at the working size, (H, W, 3) uint8 [0, 255], y down, EXIF orientation applied.
         width: Width of the original as displayed (after EXIF orientation), in pixels.
         height: Height of the original as displayed, in pixels.
+        warning: What is wrong with it all the same, or None.
     """
 
     rgb: NDArray[np.uint8]
     width: int
     height: int
+    warning: ImageWarning | None = None
 
     def is_blank(self) -> bool:
         """Whether the image is of one colour all over."""
@@ -98,24 +103,27 @@ def harden_pillow() -> None:
 
     Filters of warnings belong to the process; setting them around each decoding would not be safe among threads.
 
-    - Sizes that are most likely an attack are an error of their image, where Pillow only warns.
+    - Pillow's own limit of pixels goes: the one of `ImageLimits` counts, which is checked before anything is decoded.
     - What else Pillow warns of, such as damaged EXIF data, it can live with, and so can we. None of it is printed: one
       file could bring a hundred thousand warnings, each of which Python would print and remember.
     - Texts in a PNG, which nobody reads here, may not be decompressed without end.
     """
-    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT_BYTES
 
 
-def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = None) -> DecodedImage:
+def decode(source: ImageSource, limits: ImageLimits | None = None) -> DecodedImage:
     """Decode the first frame of an image to upright 8-bit RGB.
 
-    JPEG is decoded at the smallest scale that still covers the working size (`draft`). 16-bit and float grey are
-    reduced to 8 bits, palettes and CMYK converted, transparent pixels laid over mid-grey. Colour profiles are ignored.
+    JPEG is decoded at the smallest scale that still covers the working size (`draft`). Deeper samples are reduced to 8
+    bits (`colocalization.tones`), palettes and CMYK converted, transparent pixels laid over mid-grey. Colour profiles
+    are ignored. A JPEG that ends early is decoded as far as it goes, where at least half of its rows are there; the
+    rest is mid-grey, and `warning` says so. So it does where something beside the pixels of a PNG is damaged.
 
     Args:
-        source: Encoded bytes, the path of a file, or a binary stream that can seek.
+        source: Encoded bytes, the path of a file, a binary stream that can seek, a PIL image (its present frame), or
+            an array: (H, W, 3) uint8 RGB, (H, W, 4) uint8 RGBA or (H, W) uint8 grey, [0, 255].
         limits: What the image may cost; the defaults of `ImageLimits` if left out.
 
     Returns:
@@ -123,8 +131,18 @@ def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = N
 
     Raises:
         ImageError: The image is missing, over a limit, of another format, truncated or damaged.
+        ValueError: An array has another shape or type, or no pixels.
+
+    Example:
+        >>> decode(np.full((2, 3, 3), 7, np.uint8)).rgb.shape
+        (2, 3, 3)
     """
     limits = limits or ImageLimits()
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
+    if isinstance(source, Image.Image):
+        opened = source
+        return _guarded(lambda: _decode_opened(opened, limits, Tones()))
     if isinstance(source, str):
         source = Path(source)
     if isinstance(source, Path):
@@ -136,17 +154,26 @@ def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = N
         except OSError as error:
             raise ImageError("not_readable", f"cannot read {source.name!r}: {error.strerror}") from error
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
-    _check_bytes(stream, limits)
-    check_directories(stream, limits.max_frames)
+    limits.check_bytes(stream.seek(0, io.SEEK_END))
     stream.seek(0)
+    kind = _format(stream)
     try:
-        with Image.open(stream, formats=DECODED_FORMATS) as image:
-            return _decode_opened(image, limits)
-    except UnidentifiedImageError as error:
-        allowed = ", ".join(DECODED_FORMATS)
-        raise ImageError("unsupported_format", f"not an image in an allowed format ({allowed})") from error
+        return _guarded(lambda: _decode_stream(stream, kind, limits))
+    except ImageError as error:
+        if error.__cause__ is None or kind not in ("JPEG", "PNG"):  # refused, not damaged
+            raise
+        repaired = _decode_damaged(stream, kind, limits)
+        if repaired is None:
+            raise
+        return repaired
+
+
+def _guarded(decoding: Callable[[], DecodedImage]) -> DecodedImage:
+    """Decode, with one kind of error for all that damage can raise."""
+    try:
+        return decoding()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError("image_too_large", _bomb_message(error, limits)) from error
+        raise ImageError("image_too_large", f"Pillow, in this process, refuses it: {error}") from error
     except MemoryError as error:
         raise ImageError("image_too_large", "not enough memory to decode the image") from error
     except _DAMAGE as error:  # none may end the set
@@ -154,43 +181,179 @@ def decode(source: bytes | str | Path | BinaryIO, limits: ImageLimits | None = N
         raise ImageError(code, f"the image is damaged: {error}") from error
 
 
-def _check_bytes(stream: BinaryIO, limits: ImageLimits) -> None:
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    if size == 0:
-        raise ImageError("empty_file", "the file has 0 bytes")
-    if size > limits.max_bytes:
-        raise ImageError("file_too_large", f"{size} bytes, at most {limits.max_bytes} are allowed")
-
-
-def _bomb_message(error: Exception, limits: ImageLimits) -> str:
-    """Pillow has a limit of its own, which it checks while it reads the header; its message alone knows the size."""
-    allowed = min(limits.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or limits.max_pixels))
-    found = re.search(r"\((\d+) pixels\)", str(error))
-    return f"{found[1] if found else 'too many'} pixels, at most {allowed} are allowed"
-
-
-def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
-    width, height = image.size
-    if width * height > limits.max_pixels:
-        raise ImageError(
-            "image_too_large",
-            f"{width} x {height} = {width * height} pixels, at most {limits.max_pixels} are allowed",
+def _from_array(pixels: NDArray[Any]) -> Image.Image:
+    is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not is_image or pixels.dtype != np.uint8 or 0 in pixels.shape:
+        raise ValueError(
+            "expected an (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey array of uint8 with at least one pixel, "
+            f"got shape {pixels.shape} of {pixels.dtype}"
         )
-    frames = getattr(image, "n_frames", 1)
-    if frames > limits.max_frames:
-        raise ImageError("too_many_frames", f"{frames} frames, at most {limits.max_frames} are allowed")
-    image.seek(0)
-    _draft(image, limits.working_side)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _format(stream: BinaryIO) -> str:
+    kind = format_of(stream.read(HEAD_BYTES))
+    stream.seek(0)
+    if kind not in DECODED_FORMATS:
+        found = "" if kind is None else f", but {kind}"
+        allowed = ", ".join(DECODED_FORMATS)
+        raise ImageError("unsupported_format", f"not an image in an allowed format ({allowed}){found}")
+    return kind
+
+
+def _decode_stream(stream: BinaryIO, kind: str, limits: ImageLimits, *, is_closed: bool = False) -> DecodedImage:
+    tags, tones = None, Tones()
+    if kind == "TIFF":
+        silence_libtiff()
+        tags = read_tags(stream)
+        if tags is not None:
+            limits.check_pixels(*tags.tile)
+            check_kind(tags)
+            tones = tones_of(tags)
+    elif kind == "PNG":
+        head = stream.read(HEAD_BYTES)
+        stream.seek(0)
+        tones = png_tones(head if head[24:25] == b"\x08" else stream.read())  # 8 bits need nothing else
+    elif kind == "WEBP":  # Pillow reserves memory for the canvas while it opens the file
+        limits.check_pixels(*_webp_canvas(stream))
+    stream.seek(0)
+    try:
+        image = _OPEN[kind](stream)
+    except (SyntaxError, LookupError) as error:
+        if tags is None:
+            raise
+        raise ImageError("unsupported_format", f"a {describe(tags)} is not supported") from error
+    with image:
+
+        def second() -> ImageFile.ImageFile:
+            if tags is not None and tags.is_planar:  # Pillow's decoder of planes always gives the high byte
+                raise ImageError(
+                    "unsupported_format", f"a {describe(tags)}, of which the lower are used, is not supported"
+                )
+            stream.seek(0)
+            return _OPEN[kind](stream)
+
+        if kind != "TIFF":
+            return _decode_opened(image, limits, tones, second=second, is_closed=is_closed)
+        mend_opened(image)
+        return _decode_tiff(image, limits, tones, tags, second)
+
+
+def _decode_tiff(
+    image: Image.Image,
+    limits: ImageLimits,
+    tones: Tones,
+    tags: TiffTags | None,
+    second: Callable[[], ImageFile.ImageFile],
+) -> DecodedImage:
+    try:
+        return _decode_opened(image, limits, tones, second=second, is_planar=tags is not None and tags.is_planar)
+    except OSError as error:
+        # libtiff cannot say whether the data or the codec fails; those that every build has are not in doubt.
+        if tags is None or image.info.get("compression") in _USUAL_COMPRESSIONS:
+            raise
+        raise ImageError("unsupported_format", f"a {describe(tags)} is not supported, or damaged") from error
+
+
+_USUAL_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "jpeg")
+
+
+def _webp_canvas(stream: BinaryIO) -> tuple[int, int]:
+    """Width and height of a WebP's canvas from its header; 0 where it does not say, which Pillow will find damaged."""
+    head = stream.read(30)
+    kind = head[12:16]
+    if kind == b"VP8X" and len(head) == 30:
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if kind == b"VP8L" and len(head) >= 25:
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 " and len(head) == 30:
+        return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return 0, 0
+
+
+def _decode_damaged(stream: BinaryIO, kind: str, limits: ImageLimits) -> DecodedImage | None:
+    """Decode what is left of a file that could not be decoded, with a warning; None where nothing helps.
+
+    Raises:
+        ImageError: Too little is left of a JPEG.
+    """
+    stream.seek(0)
+    content = stream.read()
+    if kind == "JPEG":
+        try:
+            return _guarded(lambda: _decode_stream(io.BytesIO(closed_jpeg(content)), kind, limits, is_closed=True))
+        except ImageError as error:
+            if error.__cause__ is None:
+                raise
+            return None
+    whole, left_out = png_without_damage(content)
+    if not left_out:
+        return None
+    try:
+        found = _guarded(lambda: _decode_stream(io.BytesIO(whole), kind, limits))
+    except ImageError:
+        return None
+    names = ", ".join(sorted(set(left_out)))
+    message = f"something in the chunks of the PNG beside its pixels ({names}) is damaged; they were left out"
+    return replace(found, warning=ImageWarning("damaged_metadata", message))
+
+
+def _decode_opened(
+    image: Image.Image,
+    limits: ImageLimits,
+    tones: Tones,
+    *,
+    second: Callable[[], ImageFile.ImageFile] | None = None,
+    is_closed: bool = False,
+    is_planar: bool = False,
+) -> DecodedImage:
+    """From an image that was opened to its working size.
+
+    Args:
+        image: The image.
+        limits: What it may cost.
+        tones: How its samples are to be understood.
+        second: Opens the image once more; left out for an image that is the caller's and must not be changed.
+        is_closed: Whether it is a JPEG that ended early (`closed_jpeg`).
+        is_planar: Whether it is a TIFF whose samples lie in planes of their own.
+    """
+    width, height = image.size
+    limits.check_pixels(width, height)
+    if second is not None:
+        _draft(image, limits.working_side)
+    tiles = None if second is None else low_byte_tiles(image, is_planar=is_planar)
     image.load()
     if image.format == "TIFF":  # Pillow turns TIFF upright by itself, some versions before, some while loading
         width, height = image.size
     elif _orientation(image) >= 5:  # the four orientations that swap the axes
         width, height = height, width
-    rgb = _to_rgb(_reduced(image, 2 * limits.working_side))
+    warning = _check_rows(image) if is_closed else None
+    pixels = image
+    if second is not None and tiles is not None and needs_low_bytes(image):
+        if not tiles:
+            raise ImageError(
+                "unsupported_format",
+                "a TIFF of 16-bit RGB of which only the lower bits are used, premultiplied or in planes of their own, "
+                "is not supported",
+            )
+        with second() as low:
+            pixels = with_low_bytes(image, low, tiles, tones)
+    rgb, flat = to_rgb(_reduced(pixels, 2 * limits.working_side), tones)
+    if second is None and rgb is image:
+        rgb = image.copy()
     rgb.thumbnail((limits.working_side, limits.working_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     rgb = _upright(rgb, image)
-    return DecodedImage(np.asarray(rgb, dtype=np.uint8), width, height)
+    return DecodedImage(np.asarray(rgb, dtype=np.uint8), width, height, warning or flat)
+
+
+def _check_rows(image: Image.Image) -> ImageWarning:
+    share = decoded_rows(np.asarray(image)) / image.height
+    if share < LEAST_ROWS:
+        raise ImageError(
+            "truncated", f"the file ends early: {share:.0%} of its rows are there, at least {LEAST_ROWS:.0%} are needed"
+        )
+    return ImageWarning("truncated", f"the file ends early: {share:.0%} of its rows are there, the rest is grey")
 
 
 def _draft(image: Image.Image, side: int) -> None:
@@ -212,8 +375,6 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-_16_TO_8_BIT = np.round(np.arange(65536) / 257).astype(np.uint8)
-
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -230,36 +391,11 @@ def _upright(rgb: Image.Image, original: Image.Image) -> Image.Image:
     return rgb if transposition is None else rgb.transpose(transposition)
 
 
-_REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")
+_REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""Modes whose samples can be averaged as they are; deeper ones only once "no data" is told from the rest."""
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
     """Average blocks of pixels of a large image, so that what follows never copies it at its full size."""
     factor = max(image.size) // side
     return image.reduce(factor) if factor > 1 and image.mode in _REDUCIBLE else image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(_16_TO_8_BIT[np.asarray(image)]).convert("RGB")
-    if image.mode in ("I", "F"):
-        return _high_depth_to_rgb(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        behind = Image.new("RGBA", rgba.size, (*_TRANSPARENT_SHOWS, 255))
-        return Image.alpha_composite(behind, rgba).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _high_depth_to_rgb(image: Image.Image) -> Image.Image:
-    with np.errstate(invalid="ignore"):  # a signalling NaN says so when it is converted
-        values = np.asarray(image, dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    # Values of a 16-bit file keep its range; float and 32-bit files state none, so theirs is what they contain.
-    is_16_bit = image.mode == "I" and values.min() >= 0 and values.max() <= 65535
-    low, high = (0.0, 65535.0) if is_16_bit else (finite.min(initial=np.inf), finite.max(initial=-np.inf))
-    if not high > low:
-        return Image.new("RGB", image.size)
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    grey = np.round((values - low) * (255.0 / (high - low))).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
