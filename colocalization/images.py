@@ -118,8 +118,8 @@ def decode(source: ImageSource, limits: ImageLimits | None = None) -> DecodedIma
 
     JPEG is decoded at the smallest scale that still covers the working size (`draft`). Deeper samples are reduced to 8
     bits (`colocalization.tones`), palettes and CMYK converted, transparent pixels laid over mid-grey. Colour profiles
-    are ignored. A JPEG that ends early is decoded as far as it goes, where at least half of its rows are there; the
-    rest is mid-grey, and `warning` says so. So it does where something beside the pixels of a PNG is damaged.
+    are ignored. A JPEG that ends early is decoded as far as it goes, where at least `LEAST_ROWS` of it are there; the
+    rest is grey, and `warning` says so. So it does where something beside the pixels of a PNG is damaged.
 
     Args:
         source: Encoded bytes, the path of a file, a binary stream that can seek, a PIL image (its present frame), or

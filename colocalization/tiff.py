@@ -107,7 +107,7 @@ def read_tags(stream: BinaryIO) -> TiffTags | None:
     if header[:4] == b"MM\0+":  # Pillow reads it as a plain one
         raise ImageError("unsupported_format", "a BigTIFF of big-endian byte order is not supported")
     order = "<" if header[:2] == b"II" else ">"
-    big = header[2] == 43
+    big = header[2:3] == b"+"
     try:
         (at,) = struct.unpack_from(order + ("Q" if big else "I"), header, 8 if big else 4)
         reader = _Reader(stream, size, order, big)

@@ -313,34 +313,36 @@ class TestJpegThatEndsEarly:
         assert (found.width, found.height) == (whole.width, whole.height)
         assert np.array_equal(found.rgb[:96], whole.rgb[:96]) or progressive
 
-    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-    def test_the_share_of_rows_is_told_and_the_rest_grey(self, mode: str) -> None:
+    @pytest.mark.parametrize(("mode", "rest"), [("RGB", 128), ("L", 128), ("CMYK", 64)])
+    def test_the_share_of_rows_is_told_and_the_rest_grey(self, mode: str, rest: int) -> None:
         with Image.open(io.BytesIO(photograph(160, 128, "PNG"))) as image:
             content = encoded(image.convert(mode), "JPEG", quality=90)
-        content = content[: len(content) * 3 // 4]
+        content = content[: len(content) * 4 // 5]
         code, message = warning_of(content)
         assert code == "truncated"
         share = int(message.split("%")[0].split()[-1])
-        assert 60 <= share <= 90
-        assert is_grey(decode(content[: len(content)]), 128, 1) is False
-        assert (np.abs(decode(content).rgb[-4:].astype(int) - 128) <= 1).all()
+        assert 70 <= share <= 90
+        rgb = decode(content).rgb.astype(int)
+        last = round(len(rgb) * share / 100)
+        assert (np.abs(rgb[last:] - rest) <= 1).all()
+        assert not (np.abs(rgb[last - 16 : last] - rest) <= 1).all()
 
-    @pytest.mark.parametrize(("kept", "is_decoded"), [(0.65, True), (0.35, False), (0.1, False)])
-    def test_half_of_the_rows_is_the_least(self, kept: float, is_decoded: bool) -> None:
+    @pytest.mark.parametrize(("kept", "is_decoded"), [(0.8, True), (0.55, False), (0.1, False)])
+    def test_seven_tenths_of_the_rows_are_the_least(self, kept: float, is_decoded: bool) -> None:
         content = photograph(quality=90)
         content = content[: int(len(content) * kept)]
         if is_decoded:
             assert warning_of(content)[0] == "truncated"
         else:
             with pytest.raises(
-                ImageError, match="ends early: .*% of its rows are there, at least 50% are needed"
+                ImageError, match=r"ends early: .*% of its rows are there, at least 70% are needed"
             ) as caught:
                 decode(content)
             assert caught.value.code == "truncated"
 
     def test_header_alone_is_no_image(self) -> None:
         content = photograph()
-        assert code_of(content[: content.index(b"\xff\xda")]) == "truncated"
+        assert code_of(content[: content.index(b"\xff\xda")]) in ("truncated", "undecodable")
 
     @pytest.mark.parametrize("kept", range(20, 600, 29))
     def test_cut_anywhere_in_the_header_is_an_error(self, kept: int) -> None:
@@ -372,8 +374,8 @@ class TestPngWithDamageBesideItsPixels:
         content = content[:33] + chunk + struct.pack(">I", zlib.crc32(chunk[4:])) + content[33:]
         assert np.array_equal(decode(content).rgb, corners())
 
-    @pytest.mark.parametrize("name", [b"IHDR", b"PLTE", b"IDAT"])
-    def test_wrong_checksum_of_the_pixels_is_an_error(self, name: bytes) -> None:
+    @pytest.mark.parametrize("name", [b"IHDR", b"PLTE"])
+    def test_wrong_checksum_of_what_is_needed_is_an_error(self, name: bytes) -> None:
         content = bytearray(encoded(Image.fromarray(corners()).quantize(4)))
         at = content.index(name)
         content[at + 4 + int.from_bytes(content[at - 4 : at], "big")] ^= 0xFF
