@@ -26,15 +26,6 @@ class Box:
         """The corners `x0, y0, x1, y1`."""
         return self.x0, self.y0, self.x1, self.y1
 
-    def scaled(self, across: float, down: float) -> "Box":
-        """The box in an image resized by these factors.
-
-        Example:
-            >>> Box(1.0, 2.0, 3.0, 4.0, 0.5).scaled(2.0, 10.0)
-            Box(x0=2.0, y0=20.0, x1=6.0, y1=40.0, score=0.5)
-        """
-        return Box(self.x0 * across, self.y0 * down, self.x1 * across, self.y1 * down, self.score)
-
     def within(self, width: float, height: float) -> "Box":
         """The part of the box that lies in an image of this size.
 

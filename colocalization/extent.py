@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from colocalization.boxes import Box, box_iou, connected_components, non_maximum_suppression
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.outline import refine
-from colocalization.transform import Region
+from colocalization.transform import Frame, Region
 
 __all__ = ["Extent", "Look", "attention_extent", "common_extent", "outline_shares"]
 
@@ -88,12 +88,10 @@ def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int)
         heat = np.clip(2 * scores - 0.5, 0, 1)
         np.maximum(patch, upsample(heat, right - left, bottom - top), out=patch)
         fine, cut, outline = _outlined(rgb[top:bottom, left:right], scores)
-        rows, columns = outline.shape
-        across, down = (right - left) / columns, (bottom - top) / rows
+        frame = Frame(outline.shape[1], outline.shape[0], left, top, right, bottom)
         outlined = _component_boxes(outline, fine, max_boxes)
-        for box in _corrected(outlined, fine > cut - _WIDER, width * height / (across * down)):
-            moved = box.scaled(across, down)
-            boxes.append(Box(moved.x0 + left, moved.y0 + top, moved.x1 + left, moved.y1 + top, moved.score))
+        area = width * height / (frame.across * frame.down)
+        boxes += [frame.to_image(box) for box in _corrected(outlined, fine > cut - _WIDER, area)]
     return Extent(tuple(_best(boxes, max_boxes)), heatmap)
 
 

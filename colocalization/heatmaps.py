@@ -3,33 +3,25 @@
 import io
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from colocalization.boxes import Box
+from colocalization.transform import Frame
 
 __all__ = ["BOX_COLOURS", "colorize", "encode_png", "overlay"]
 
 BOX_COLOURS = ((255, 255, 255), (0, 0, 0))
 """Colours of a box's line and of its outline: one of the two is seen on any image."""
 
-# Anchors of "inferno" (Smith and van der Walt, CC0): lightness rises evenly, readable in grey and by the colour-blind.
-_INFERNO = np.array(
-    [
-        [0, 0, 4], [22, 11, 57], [66, 10, 104], [106, 23, 110], [147, 38, 103], [188, 55, 84], [221, 81, 58],
-        [243, 120, 25], [252, 165, 10], [246, 215, 70], [252, 255, 164],
-    ],
-    dtype=np.float64,
-)  # fmt: skip
-_TABLE = np.stack(
-    [np.interp(np.linspace(0, len(_INFERNO) - 1, 256), np.arange(len(_INFERNO)), _INFERNO[:, c]) for c in range(3)],
-    axis=1,
-).round().astype(np.uint8)  # fmt: skip
+# Lightness rises evenly: readable in grey and by the colour-blind.
+_TABLE = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO).reshape(256, 3)[:, ::-1]
 
 
 def colorize(heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colour a heat map with the perceptual colour map "inferno".
+    """Colour a heat map with the perceptual colour map "inferno" (Smith and van der Walt).
 
     Args:
         heatmap: (H, W) float32 [0, 1]; values outside are clipped.
@@ -49,7 +41,7 @@ def overlay(
     heatmap: NDArray[np.float32] | None,
     boxes: Sequence[Box] = (),
     *,
-    scale: tuple[float, float] = (1.0, 1.0),
+    frame: Frame | None = None,
     opacity: float = 0.55,
 ) -> NDArray[np.uint8]:
     """Lay a heat map over an image and draw boxes; the hotter a place, the more of its colour is laid on.
@@ -58,7 +50,7 @@ def overlay(
         rgb: (H, W, 3) uint8, the image.
         heatmap: (H, W) float32 [0, 1], or None for boxes alone.
         boxes: Boxes to draw, best first; the best one has the thicker line.
-        scale: Factors (x, y) from the boxes' pixels to the image's, for an image at its working size.
+        frame: How `rgb` lies over the image whose pixels the boxes are in; left out where it is that image.
         opacity: Share of the colour map where the heat map is 1, in [0, 1].
 
     Returns:
@@ -77,9 +69,9 @@ def overlay(
     image = Image.fromarray(blended)
     draw = ImageDraw.Draw(image)
     unit = max(1, round(max(image.size) / 320))
-    for rank, box in reversed(list(enumerate(boxes))):
-        corners = (box.x0 * scale[0], box.y0 * scale[1], box.x1 * scale[0] - 1, box.y1 * scale[1] - 1)
-        x0, y0, x1, y1 = (min(corners[0], corners[2]), min(corners[1], corners[3]), corners[2], corners[3])
+    for rank, box in reversed(list(enumerate(boxes if frame is None else map(frame.from_image, boxes)))):
+        x1, y1 = box.x1 - 1, box.y1 - 1
+        x0, y0 = min(box.x0, x1), min(box.y0, y1)
         line = 2 * unit if rank == 0 else unit
         draw.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=BOX_COLOURS[1], width=line + 2 * max(1, unit // 2))
         inset = max(1, unit // 2)

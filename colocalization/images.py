@@ -35,6 +35,7 @@ from colocalization.libtiff import silence_libtiff
 from colocalization.png import png_tones, png_without_damage
 from colocalization.tiff import TiffTags, check_kind, describe, mend_opened, read_tags, tones_of
 from colocalization.tones import Tones, to_rgb
+from colocalization.transform import Frame
 
 __all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "ImageSource", "decode", "harden_pillow"]
 
@@ -89,6 +90,11 @@ class DecodedImage:
     width: int
     height: int
     warning: ImageWarning | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """How the working size lies over the original: `frame.to_image` gives boxes in pixels of the original."""
+        return Frame.over(self.width, self.height, columns=self.rgb.shape[1], rows=self.rgb.shape[0])
 
     def is_blank(self) -> bool:
         """Whether the image is of one colour all over."""

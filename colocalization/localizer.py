@@ -405,7 +405,14 @@ def _check_finite(features: ImageFeatures) -> None:
 
 
 def _result(image: DecodedImage, extent: Extent, confidence: float, *, shown: bool | None) -> ImageResult:
-    height, width = image.rgb.shape[:2]
-    scaled = (box.scaled(image.width / width, image.height / height) for box in extent.boxes)
-    boxes = tuple(box.within(image.width, image.height) for box in scaled)  # rounding may lead a little beyond
-    return ImageResult(image.width, image.height, boxes, confidence if boxes else 0.0, shown, extent.heatmap)
+    # Rounding may lead a little beyond the image.
+    boxes = tuple(image.frame.to_image(box).within(image.width, image.height) for box in extent.boxes)
+    return ImageResult(
+        image.width,
+        image.height,
+        boxes,
+        confidence if boxes else 0.0,
+        shown,
+        extent.heatmap,
+        warning=image.warning,
+    )

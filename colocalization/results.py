@@ -1,13 +1,14 @@
 """What a localization gives back."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import Box
-from colocalization.errors import ImageError
+from colocalization.errors import ImageError, ImageWarning
 
 __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
 
@@ -18,6 +19,10 @@ from; for large sets about two thirds of the time and coarser boxes. Mode `atten
 
 Mode = Literal["attention", "common"]
 """`attention`: each image by its own attention map. `common`: by what the images of the set have in common."""
+
+
+Index = int | slice | Sequence[int] | NDArray[np.bool_] | NDArray[np.integer]
+"""What chooses boxes: one of them, a slice, a list or (K,) array of numbers, or an (N,) bool array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,14 @@ class ImageResult:
         heatmap: (H, W) float32 [0, 1], rows from the top, at the working size of the image; None where the image
             could not be read.
         error: Why the image could not be read or localized, or None.
+        warning: What is wrong with an image that was read all the same, or None.
+
+    Its boxes are also there as arrays, and by index as in supervision's `Detections`.
+
+    Example:
+        >>> result = ImageResult(9, 9, (Box(0, 0, 4, 4, 0.9), Box(5, 5, 9, 9, 0.4)), 0.8, True, None)
+        >>> result[result.scores > 0.5].boxes_array
+        array([[0., 0., 4., 4.]])
     """
 
     width: int
@@ -45,6 +58,39 @@ class ImageResult:
     contains_common_object: bool | None
     heatmap: NDArray[np.float32] | None
     error: ImageError | None = None
+    warning: ImageWarning | None = None
+
+    @property
+    def boxes_array(self) -> NDArray[np.float64]:
+        """(N, 4) float64 `x0, y0, x1, y1` in pixels of the original, half-open, best first; N may be 0."""
+        return np.array([box.as_tuple() for box in self.boxes], dtype=np.float64).reshape(-1, 4)
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(N,) float64 [0, 1], the score of each box."""
+        return np.array([box.score for box in self.boxes], dtype=np.float64)
+
+    def __len__(self) -> int:
+        """How many boxes there are."""
+        return len(self.boxes)
+
+    def __bool__(self) -> bool:
+        """True, also without a box: it is a result."""
+        return True
+
+    def __getitem__(
+        self, index: int | slice | Sequence[int] | NDArray[np.bool_] | NDArray[np.integer]
+    ) -> "ImageResult":
+        """The result with some of its boxes alone.
+
+        Args:
+            index: Which of them.
+
+        Raises:
+            IndexError: There is no such box, or the array is of another length.
+        """
+        chosen = np.atleast_1d(np.arange(len(self.boxes))[index])
+        return replace(self, boxes=tuple(self.boxes[number] for number in chosen))
 
     @classmethod
     def failed(cls, error: ImageError) -> "ImageResult":
@@ -64,3 +110,15 @@ class SetResult:
 
     mode: Mode
     images: tuple[ImageResult, ...]
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[ImageResult]:
+        """The results of the images, in the order given."""
+        return iter(self.images)
+
+    def __getitem__(self, index: int) -> ImageResult:
+        """The result of an image."""
+        return self.images[index]

@@ -1,4 +1,4 @@
-"""From an image to the network's input, and from the input's frame back to the image."""
+"""From an image to the network's input, and boxes from there back to the image."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["InputTransform", "Region", "Resize"]
+from colocalization.boxes import Box
+
+__all__ = ["Frame", "InputTransform", "Region", "Resize"]
 
 Resize = Literal["squash"]
 """How an image becomes square. `squash`: both sides to the input size, the aspect ratio is not kept (PsyNet's test
@@ -57,8 +59,84 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """A grid of pixels or cells laid over an image or a part of it, and a box's way from each to the other.
+
+    The image at its working size lies so over the original (`DecodedImage.frame`), the network's input over the image
+    (`InputTransform.frame`), and a map over the region that was looked at.
+
+    Attributes:
+        columns: Width of the grid, in cells.
+        rows: Height of the grid, in cells.
+        left: Left edge of the part, in pixels of the image.
+        top: Top edge of the part.
+        right: Right edge of the part, beyond its last pixel.
+        bottom: Bottom edge of the part, likewise.
+
+    Example:
+        >>> frame = Frame.over(100, 50, columns=10, rows=10, region=Region(0.5, 0.0, 1.0, 1.0))
+        >>> frame.to_image(Box(0.0, 2.0, 4.0, 10.0, 0.9))
+        Box(x0=50.0, y0=10.0, x1=70.0, y1=50.0, score=0.9)
+        >>> frame.from_image(Box(50.0, 10.0, 70.0, 50.0, 0.9))
+        Box(x0=0.0, y0=2.0, x1=4.0, y1=10.0, score=0.9)
+    """
+
+    columns: int
+    rows: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if self.columns < 1 or self.rows < 1 or self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(f"a grid must have cells, and the part that it lies over an area, got {self}")
+
+    @classmethod
+    def over(cls, width: int, height: int, *, columns: int, rows: int, region: Region | None = None) -> "Frame":
+        """A grid over an image of a size, or over the whole pixels of a region of it.
+
+        Args:
+            width: Width of the image, in pixels.
+            height: Height of the image, in pixels.
+            columns: Width of the grid, in cells.
+            rows: Height of the grid, in cells.
+            region: The part of the image; all of it if left out.
+        """
+        return cls(columns, rows, *((0, 0, width, height) if region is None else region.in_pixels(width, height)))
+
+    @property
+    def across(self) -> float:
+        """Pixels of the image in a cell's width."""
+        return (self.right - self.left) / self.columns
+
+    @property
+    def down(self) -> float:
+        """Pixels of the image in a cell's height."""
+        return (self.bottom - self.top) / self.rows
+
+    def to_image(self, box: Box) -> Box:
+        """A box on the grid, in pixels of the image; rounding may lead a little beyond it (`Box.within`)."""
+        across, down, left, top = self.across, self.down, self.left, self.top
+        return Box(box.x0 * across + left, box.y0 * down + top, box.x1 * across + left, box.y1 * down + top, box.score)
+
+    def from_image(self, box: Box) -> Box:
+        """A box in pixels of the image, on the grid."""
+        across, down = self.columns / (self.right - self.left), self.rows / (self.bottom - self.top)
+        return Box(
+            (box.x0 - self.left) * across,
+            (box.y0 - self.top) * down,
+            (box.x1 - self.left) * across,
+            (box.y1 - self.top) * down,
+            box.score,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class InputTransform:
     """Resize and normalisation of the network's input; one class for training's evaluation, export and serving.
+
+    Calling it takes an image there; `frame` takes boxes there and back.
 
     Attributes:
         size: Side of the square input, in pixels.
@@ -107,11 +185,9 @@ class InputTransform:
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
             raise ValueError(f"expected an (H, W, 3) uint8 array, got shape {rgb.shape} of {rgb.dtype}")
-        height, width = rgb.shape[:2]
-        if region is not None:
-            left, top, right, bottom = region.in_pixels(width, height)
-            rgb, width, height = rgb[top:bottom, left:right], right - left, bottom - top
-        across, down = max(1, width // self.size), max(1, height // self.size)
+        frame = self.frame(rgb.shape[1], rgb.shape[0], region)
+        rgb = rgb[frame.top : frame.bottom, frame.left : frame.right]
+        across, down = max(1, int(frame.across)), max(1, int(frame.down))
         if across > 1 or down > 1:
             rgb = np.asarray(Image.fromarray(rgb).reduce((across, down)))
         side = (self.size, self.size)
@@ -120,6 +196,16 @@ class InputTransform:
         for channel, table, out in zip(cv2.split(resized), self._tables(), normalised, strict=True):
             cv2.LUT(channel, table, out)
         return normalised
+
+    def frame(self, width: int, height: int, region: Region | None = None) -> Frame:
+        """How the input lies over an image of a size, or over the region of it that fills the input.
+
+        Example:
+            >>> transform = InputTransform(size=320, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+            >>> transform.frame(640, 480).to_image(Box(0.0, 160.0, 320.0, 320.0, 1.0))
+            Box(x0=0.0, y0=240.0, x1=640.0, y1=480.0, score=1.0)
+        """
+        return Frame.over(width, height, columns=self.size, rows=self.size, region=region)
 
     def _tables(self) -> NDArray[np.float32]:
         """(3, 256) float32: what each of a channel's values becomes; looked up, not computed for every pixel."""

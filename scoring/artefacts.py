@@ -117,8 +117,7 @@ def _overlay_name(name: str) -> str:
 
 
 def _overlay(image: DecodedImage, result: ImageResult) -> NDArray[np.uint8]:
-    height, width = image.rgb.shape[:2]
-    return overlay(image.rgb, result.heatmap, result.boxes, scale=(width / image.width, height / image.height))
+    return overlay(image.rgb, result.heatmap, result.boxes, frame=image.frame)
 
 
 def _tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

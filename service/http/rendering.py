@@ -61,8 +61,7 @@ def _heatmap(result: ImageResult, prepared: PreparedImage | None, kind: HeatmapK
     if kind == "png":
         pixels = colorize(result.heatmap)
     else:
-        scale = (width / result.width, height / result.height)
-        pixels = overlay(prepared.image.rgb, result.heatmap, result.boxes, scale=scale)
+        pixels = overlay(prepared.image.rgb, result.heatmap, result.boxes, frame=prepared.image.frame)
     return HeatmapBody(
         media_type="image/png", width=width, height=height, data=base64.b64encode(encode_png(pixels)).decode()
     )

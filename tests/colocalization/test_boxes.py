@@ -156,6 +156,5 @@ def test_order_of_many_components_is_by_area_then_scan(density: float) -> None:
         assert pixels(parts, mask.shape, index) == np.ravel_multi_index(regions[index].coords.T, mask.shape).tolist()
 
 
-def test_box_scaled() -> None:
-    assert Box(1, 2, 3, 5, 0.25).scaled(10, 100) == Box(10, 200, 30, 500, 0.25)
+def test_box_as_tuple() -> None:
     assert Box(1, 2, 3, 5, 0.25).as_tuple() == (1, 2, 3, 5)

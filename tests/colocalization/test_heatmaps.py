@@ -8,6 +8,7 @@ from PIL import Image
 
 from colocalization.boxes import Box
 from colocalization.heatmaps import BOX_COLOURS, colorize, encode_png, overlay
+from colocalization.transform import Frame
 from tests.colocalization.sample_images import blank
 
 WHITE, BLACK = BOX_COLOURS
@@ -69,7 +70,9 @@ class TestOverlay:
         assert changed[:20].sum() > changed[60:80].sum() > 0
 
     def test_boxes_are_scaled_to_the_image(self) -> None:
-        found = overlay(blank(40, 30, 100), None, [Box(50, 60, 250, 200, 0.9)], scale=(0.1, 0.1))
+        found = overlay(
+            blank(40, 30, 100), None, [Box(50, 60, 250, 200, 0.9)], frame=Frame.over(400, 300, columns=40, rows=30)
+        )
         assert np.array_equal(found, overlay(blank(40, 30, 100), None, [Box(5, 6, 25, 20, 0.9)]))
 
     @pytest.mark.parametrize("box", [(0, 0, 1, 1), (3, 3, 3, 3), (0, 0, 40, 30), (39, 29, 40, 30), (-5, -5, 50, 50)])

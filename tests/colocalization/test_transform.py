@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from colocalization.transform import InputTransform, Region
-from tests.colocalization.sample_images import blank, corners
+from colocalization.boxes import Box
+from colocalization.images import ImageLimits, decode
+from colocalization.transform import Frame, InputTransform, Region
+from tests.colocalization.sample_images import blank, corners, png
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 IMAGENET = InputTransform(8, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -134,3 +136,47 @@ def test_expanded(
 ) -> None:
     found = Region(*region).expanded(factor, smallest)
     np.testing.assert_allclose((found.x0, found.y0, found.x1, found.y1), expected, atol=1e-12)
+
+
+WHOLE_TO_HALF = Frame(50, 20, 0, 0, 100, 80)  # 2 pixels across, 4 down
+
+
+class TestFrame:
+    def test_there_and_back(self) -> None:
+        box = Box(1, 2, 3, 5, 0.25)
+        assert WHOLE_TO_HALF.to_image(box) == Box(2, 8, 6, 20, 0.25)
+        assert WHOLE_TO_HALF.from_image(WHOLE_TO_HALF.to_image(box)) == box
+
+    def test_region_takes_whole_pixels(self) -> None:
+        # Of 10 x 10 pixels a third from 2.5 to 5.8: those from 2 to 6.
+        frame = Frame.over(10, 10, columns=8, rows=4, region=Region(0.25, 0.25, 0.58, 0.58))
+        assert (frame.left, frame.top, frame.right, frame.bottom) == (2, 2, 6, 6)
+        assert frame.to_image(Box(0, 0, 8, 4, 1)) == Box(2, 2, 6, 6, 1)
+        assert frame.to_image(Box(2, 1, 4, 2, 1)) == Box(3, 3, 4, 4, 1)
+        assert frame.from_image(Box(3, 3, 4, 4, 1)) == Box(2, 1, 4, 2, 1)
+
+    def test_network_input(self) -> None:
+        frame = InputTransform(size=8, **PLAIN).frame(16, 4)
+        assert frame.to_image(Box(0, 0, 8, 8, 1)) == Box(0, 0, 16, 4, 1)
+        assert (frame.across, frame.down) == (2.0, 0.5)
+
+    def test_working_size_over_the_original(self) -> None:
+        found = decode(png(corners(480, 320)), ImageLimits(working_side=48))
+        assert found.frame == Frame(48, 32, 0, 0, 480, 320)
+        assert found.frame.to_image(Box(24, 0, 48, 16, 1)) == Box(240, 0, 480, 160, 1)
+
+    def test_content_lands_where_the_frame_says(self) -> None:
+        # The lower right quarter is white: in the input of a region, and back.
+        pixels = np.zeros((40, 80, 3), np.uint8)
+        pixels[20:, 40:] = 255
+        transform = InputTransform(size=20, **PLAIN)
+        region = Region(0.25, 0.25, 1.0, 1.0)
+        seen = np.argwhere(transform(pixels, region)[0] > transform(pixels)[0].mean())
+        (y0, x0), (y1, x1) = seen.min(axis=0), seen.max(axis=0) + 1
+        back = transform.frame(80, 40, region).to_image(Box(float(x0), float(y0), float(x1), float(y1), 1))
+        np.testing.assert_allclose(back.as_tuple(), (40, 20, 80, 40), atol=3.0)
+
+    @pytest.mark.parametrize("sides", [(0, 1, 0, 0, 1, 1), (1, 1, 2, 0, 2, 1), (1, 1, 0, 3, 1, 2)])
+    def test_nothing_to_lie_over(self, sides: tuple[int, int, int, int, int, int]) -> None:
+        with pytest.raises(ValueError, match="a grid must have cells"):
+            Frame(*sides)
