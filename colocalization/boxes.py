@@ -111,8 +111,8 @@ class Components:
 
     boxes: NDArray[np.intp]
     areas: NDArray[np.intp]
-    _mask: NDArray[np.uint8]
-    _starts: NDArray[np.intp]
+    _labels: NDArray[np.int32]
+    _order: NDArray[np.intp]
 
     def inside(self, index: int, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Values at the pixels of a component.
@@ -125,17 +125,11 @@ class Components:
             (area,) values in scan order.
         """
         x0, y0, x1, y1 = self.boxes[index]
-        x, y = self._starts[index]
-        part = self._mask[y0:y1, x0:x1].copy()
-        cv2.floodFill(part, None, (int(x - x0), int(y - y0)), 2, flags=8)
-        return np.asarray(values[y0:y1, x0:x1][part == 2])
+        return np.asarray(values[y0:y1, x0:x1][self._labels[y0:y1, x0:x1] == self._order[index]])
 
 
 def connected_components(mask: NDArray[np.bool_]) -> Components:
     """Find the 8-connected components of a mask.
-
-    By their borders, which are few pixels, in a tenth of the time of labelling all of them. The area that a closed
-    line of pixels takes up follows from the area of its polygon and its number of steps (Pick's theorem).
 
     Args:
         mask: (H, W) bool.
@@ -145,24 +139,13 @@ def connected_components(mask: NDArray[np.bool_]) -> Components:
         [[2, 0, 4, 2], [0, 0, 1, 1]]
     """
     bits = np.ascontiguousarray(mask).view(np.uint8)
-    borders, hierarchy = cv2.findContours(bits, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    parents = hierarchy[0, :, 3] if len(borders) else ()
-    areas = {index: _pixels(border, 1) for index, border in enumerate(borders) if parents[index] < 0}
-    for border, parent in zip(borders, parents, strict=True):
-        if parent >= 0:  # the border of a hole: the pixels around it
-            areas[int(parent)] -= _pixels(border, -1)
-    starts = {index: borders[index][0, 0] for index in areas}  # a component's first pixel in scan order
-    order = sorted(areas, key=lambda index: (-areas[index], starts[index][1], starts[index][0]))
-    boxes = [cv2.boundingRect(borders[index]) for index in order]
-    return Components(
-        np.array([(x, y, x + width, y + height) for x, y, width, height in boxes], np.intp).reshape(-1, 4),
-        np.array([areas[index] for index in order], np.intp),
-        bits,
-        np.array([starts[index] for index in order], np.intp).reshape(-1, 2),
-    )
-
-
-def _pixels(border: NDArray[np.int32], side: int) -> int:
-    """Pixels enclosed by a closed line of pixels: with the line itself (side 1), or without it (side -1)."""
-    steps = len(border) if len(border) > 1 else 0
-    return round(cv2.contourArea(border) + side * steps / 2) + 1
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(bits, connectivity=8)
+    found = statistics[1:].astype(np.intp)  # the first is the background
+    lefts, tops, widths, heights, areas = found.T
+    boxes = np.stack([lefts, tops, lefts + widths, tops + heights], axis=1)
+    # OpenCV numbers them by blocks of pixels. A component's first pixel is the first of its own in its top row.
+    starts = [
+        int(np.argmax(labels[y0, x0:x1] == label)) + x0 for label, (x0, y0, x1, _) in enumerate(boxes.tolist(), start=1)
+    ]
+    order = np.lexsort((starts, tops, -areas))
+    return Components(boxes[order], areas[order], labels, order + 1)

@@ -7,7 +7,7 @@ from colocalization.errors import ImageError
 __all__ = ["ImageLimits"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
     """What one image may cost.
 

@@ -18,7 +18,7 @@ def silence_libtiff() -> None:
     """
     package = Path(PIL.__file__).parent
     for folder in (package.parent / "pillow.libs", package / ".dylibs"):  # Linux, macOS
-        for path in folder.glob("libtiff*"):
+        for path in sorted(folder.glob("libtiff*")):
             try:
                 library = ctypes.CDLL(str(path))  # the copy that is loaded already
                 for setter in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):

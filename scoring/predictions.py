@@ -44,6 +44,13 @@ class PredictionError(TypedDict):
     message: str
 
 
+class PredictionWarning(TypedDict):
+    """What is wrong with an image that was read all the same."""
+
+    code: str
+    message: str
+
+
 class Prediction(TypedDict):
     """One line of `predictions.jsonl`."""
 
@@ -54,6 +61,7 @@ class Prediction(TypedDict):
     confidence: float
     contains_common_object: bool | None
     error: PredictionError | None
+    warning: PredictionWarning | None
 
 
 class DamagedFileError(ColocalizeError):
@@ -82,6 +90,7 @@ def to_prediction(name: str, result: ImageResult) -> Prediction:
         "confidence": _rounded(result.confidence, SCORE_DECIMALS),
         "contains_common_object": bool(result.contains_common_object),
         "error": None if result.error is None else {"code": result.error.code, "message": result.error.message},
+        "warning": None if result.warning is None else {"code": result.warning.code, "message": result.warning.message},
     }
 
 

@@ -73,7 +73,6 @@ class Settings(BaseSettings):
         description="Most bytes of requests held at one time in a worker; answers that are not read yet count too.",
     )
     max_pixels: int = Field(ImageLimits().max_pixels, ge=1, description="Most pixels (width x height) of an image.")
-    max_frames: int = Field(ImageLimits().max_frames, ge=1, description="Most frames or pages of an image.")
     max_boxes: int = Field(100, ge=1, description="Largest `max_boxes` that a request may ask for.")
     max_name_length: int = Field(255, ge=1, description="Longest file name of an image, in characters.")
 
@@ -139,7 +138,7 @@ class Settings(BaseSettings):
 
     def image_limits(self) -> ImageLimits:
         """What one image may cost."""
-        return ImageLimits(self.max_image_bytes, self.max_pixels, self.max_frames)
+        return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_pixels)
 
     def batch_size(self, provider: str) -> int:
         """Most images in one run of the network.

@@ -87,6 +87,7 @@ EXAMPLE_ANSWER: Mapping[str, Any] = {
             "contains_common_object": True,
             "heatmap": None,
             "error": None,
+            "warning": None,
         },
         {
             "name": "b.jpg",
@@ -97,6 +98,7 @@ EXAMPLE_ANSWER: Mapping[str, Any] = {
             "contains_common_object": False,
             "heatmap": None,
             "error": {"code": "empty_file", "message": "the file has 0 bytes"},
+            "warning": None,
         },
     ],
     "timing_ms": {"queue": 0.4, "decode": 9.1, "inference": 41.0, "postprocess": 12.3, "total": 58.7},

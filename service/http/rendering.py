@@ -10,7 +10,16 @@ from colocalization.engine import Engine
 from colocalization.heatmaps import colorize, encode_png, overlay
 from colocalization.localizer import PreparedImage
 from colocalization.results import ImageResult
-from service.http.schemas import BoxBody, HeatmapBody, HeatmapKind, ImageBody, ImageErrorBody, ModelBody, Timing
+from service.http.schemas import (
+    BoxBody,
+    HeatmapBody,
+    HeatmapKind,
+    ImageBody,
+    ImageErrorBody,
+    ImageWarningBody,
+    ModelBody,
+    Timing,
+)
 from service.inference.job import Job, Render, StageTimes
 
 __all__ = ["answer_pieces", "image_renderer", "model_body", "timing"]
@@ -28,7 +37,7 @@ def image_renderer(names: Sequence[str], kind: HeatmapKind) -> Render:
     """
 
     def render(index: int, result: ImageResult, prepared: PreparedImage | None) -> bytes:
-        error = result.error
+        error, warning = result.error, result.warning
         body = ImageBody(
             name=names[index],
             width=result.width,
@@ -38,6 +47,7 @@ def image_renderer(names: Sequence[str], kind: HeatmapKind) -> Render:
             contains_common_object=result.contains_common_object,
             heatmap=_heatmap(result, prepared, kind),
             error=None if error is None else ImageErrorBody(code=error.code, message=error.message),
+            warning=None if warning is None else ImageWarningBody(code=warning.code, message=warning.message),
         )
         return body.model_dump_json().encode()
 

@@ -126,7 +126,7 @@ def model_details(service: Service) -> ModelDetails:
     about = asdict(engine.metadata)
     size = about.pop("input_size")
     told = {name: value for name, value in about.items() if name in ModelDetails.model_fields}
-    limits = ("max_images", "max_image_bytes", "max_request_bytes", "max_pixels", "max_frames", "max_boxes",
+    limits = ("max_images", "max_image_bytes", "max_request_bytes", "max_pixels", "max_boxes",
               "max_pending_images", "request_timeout", "upload_timeout")  # fmt: skip
     return ModelDetails(
         **told,
@@ -158,7 +158,6 @@ _EXAMPLE_MODEL = {
         "max_image_bytes": 33554432,
         "max_request_bytes": 134217728,
         "max_pixels": 64000000,
-        "max_frames": 1000,
         "max_boxes": 100,
         "max_pending_images": 128,
         "request_timeout": 60.0,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from colocalization.errors import ImageErrorCode
+from colocalization.errors import ImageErrorCode, ImageWarningCode
 from colocalization.metadata import Pooling
 from colocalization.results import Mode
 from service.http.problems import ProblemCode
@@ -55,6 +55,13 @@ class ImageErrorBody(_Body):
     message: str
 
 
+class ImageWarningBody(_Body):
+    """What is wrong with an image that was read all the same."""
+
+    code: ImageWarningCode
+    message: str
+
+
 class HeatmapBody(_Body):
     """A heat map: a PNG, or an array in NumPy's `.npy` form."""
 
@@ -75,6 +82,7 @@ class ImageBody(_Body):
     contains_common_object: bool | None
     heatmap: HeatmapBody | None
     error: ImageErrorBody | None
+    warning: ImageWarningBody | None = None
 
 
 class ModelBody(_Body):

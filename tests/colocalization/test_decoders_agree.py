@@ -12,15 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
 from colocalization.errors import ImageError
 from colocalization.images import decode
 from tests.colocalization.sample_images import encoded
-
-tifffile = pytest.importorskip("tifffile", reason="tifffile, of the extra dev, writes the TIFF files")
-pytest.importorskip("imagecodecs", reason="imagecodecs, of the extra dev, compresses them")
 
 HEIGHT, WIDTH = 40, 56
 ORDERS = {"little": "<", "big": ">"}

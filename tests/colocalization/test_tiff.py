@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 
 import pytest
 from PIL import Image
@@ -16,10 +15,8 @@ LONG, RATIONAL, UNDEFINED = 4, 5, 7
 
 
 def refusal(content: bytes) -> ImageError:
-    started = time.perf_counter()
     with pytest.raises(ImageError) as caught:
         decode(content)
-    assert time.perf_counter() - started < 1
     return caught.value
 
 

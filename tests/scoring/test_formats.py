@@ -22,6 +22,7 @@ PREDICTIONS: list[Prediction] = [
         "confidence": 0.8,
         "contains_common_object": True,
         "error": None,
+        "warning": None,
     },
     {
         "path": "broken.jpg",

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from colocalization.boxes import Box
-from colocalization.errors import ImageError
+from colocalization.errors import ImageError, ImageWarning
 from colocalization.results import ImageResult
 from scoring.predictions import DamagedFileError, encode_prediction, read_predictions, to_prediction
 
@@ -56,3 +57,10 @@ def test_a_damaged_line_is_named_with_its_number(tmp_path: Path, line: bytes, me
     path.write_bytes(b'{"path": "a", "boxes": []}\n\n' + line + b"\n")
     with pytest.raises(DamagedFileError, match=rf"p\.jsonl, line 3: .*{message}"):
         list(read_predictions(path))
+
+
+def test_warning_is_told_beside_the_error() -> None:
+    warning = ImageWarning("truncated", "the file ends early")
+    record = to_prediction("a", replace(FOUND, warning=warning))
+    assert (record["error"], record["warning"]) == (None, {"code": "truncated", "message": "the file ends early"})
+    assert to_prediction("a", FOUND)["warning"] is None
