@@ -4,7 +4,7 @@ import os
 
 from colocalization._version import __version__
 from colocalization.boxes import Box
-from colocalization.errors import ColocalizeError, ImageError, ModelError, ProviderError
+from colocalization.errors import ColocalizeError, ImageError, ImageWarning, ModelError, ProviderError
 from colocalization.images import ImageLimits
 from colocalization.localizer import Localizer
 from colocalization.results import ImageResult, Mode, SetResult
@@ -15,6 +15,7 @@ __all__ = [
     "ImageError",
     "ImageLimits",
     "ImageResult",
+    "ImageWarning",
     "Localizer",
     "Mode",
     "ModelError",

@@ -15,7 +15,7 @@ def test_a_line_is_what_the_interface_says() -> None:
     assert encode_prediction(to_prediction("birds/a.jpg", FOUND)) == (
         b'{"path": "birds/a.jpg", "width": 640, "height": 480, '
         b'"boxes": [{"x0": 12.0, "y0": 30.51, "x1": 400.0, "y1": 410.2, "score": 0.9123}], '
-        b'"confidence": 0.93, "contains_common_object": true, "error": null}\n'
+        b'"confidence": 0.93, "contains_common_object": true, "error": null, "warning": null}\n'
     )
 
 
