@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from colocalization.tones import TRANSPARENT_SHOWS, Tones, white_of
+from colocalization.tones import TRANSPARENT_SHOWS, Tones, row_blocks, white_of
 
 __all__ = ["low_byte_tiles", "needs_low_bytes", "with_low_bytes"]
 
@@ -79,10 +79,9 @@ def with_low_bytes(image: Image.Image, low: ImageFile.ImageFile, tiles: list[Any
     white = white_of(float(samples.max()), tones)
     pixels = high.copy()
     opaque = white_of(float(opacity.max(initial=0)), Tones())
-    # Row by row: no copy of the whole image in floating point.
-    for row, values, shares in zip(pixels, samples, opacity, strict=True):
-        row[:, :3] = np.round(values * (255.0 / white))
-        row[:, 3:] = np.round(shares * (255.0 / opaque))
+    for rows in row_blocks(high):  # no copy of a large image in floating point
+        pixels[rows, :, :3] = np.round(samples[rows] * (255.0 / white))
+        pixels[rows, :, 3:] = np.round(opacity[rows] * (255.0 / opaque))
     transparent = image.info.get("transparency")
     if isinstance(transparent, tuple) and image.mode == "RGB":
         pixels[(samples == np.array(transparent)).all(axis=2)] = TRANSPARENT_SHOWS

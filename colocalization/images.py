@@ -5,6 +5,7 @@ cannot open, or opens but cannot decode, becomes an `ImageError` with a code.
 """
 
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -110,11 +111,13 @@ def harden_pillow() -> None:
     Filters of warnings belong to the process; setting them around each decoding would not be safe among threads.
 
     - Pillow's own limit of pixels goes: the one of `ImageLimits` counts, which is checked before anything is decoded.
+    - What Pillow logs of damage goes to the program's log; where it has none, Python would print it.
     - What else Pillow warns of, such as damaged EXIF data, it can live with, and so can we. None of it is printed: one
       file could bring a hundred thousand warnings, each of which Python would print and remember.
     - Texts in a PNG, which nobody reads here, may not be decompressed without end.
     """
     Image.MAX_IMAGE_PIXELS = None
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT_BYTES
 

@@ -10,7 +10,7 @@ import math
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from PIL import Image, ImagePalette
@@ -35,6 +35,7 @@ _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _MAKE, _SAMPLES = 
 _MAX_VALUE, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _SUB_DIRECTORIES, _SAMPLE_FORMAT, _MAX_SAMPLE, _SUBSAMPLING = (
     281, 284, 322, 323, 330, 339, 341, 530,
 )  # fmt: skip
+_STRIPS, _ROWS_PER_STRIP, _TILES = 273, 278, 324
 _COLOUR_MAP, _EXTRA_SAMPLES, _NODATA, _DNG = 320, 338, 42113, 50706
 
 _PHOTOMETRICS = {
@@ -50,6 +51,7 @@ _COMPRESSIONS = {
 }  # fmt: skip
 _SAMPLE_FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "untyped", 5: "complex integer", 6: "complex"}
 
+_MOST_SAMPLES = 6  # of Pillow, which logs more as an error of the program
 _DECODED_PHOTOMETRICS = (0, 1, 2, 3, 5, 6)
 _RAW_PHOTOMETRICS = (32803, 34892)
 _RAW_COMPRESSIONS = (32767, 32769, 32770, 34713, 34892, 65000, 65535)
@@ -68,11 +70,13 @@ class TiffTags:
         values: The first values of each tag of numbers; a text as one `str`.
         sub_directories: The same of the directories that tag 330 points to.
         has_next: Whether another directory follows.
+        counts: How many values each tag of numbers has.
     """
 
     values: Mapping[int, tuple[int | float | str, ...]]
     sub_directories: tuple[Mapping[int, tuple[int | float | str, ...]], ...]
     has_next: bool
+    counts: Mapping[int, int] = field(default_factory=dict)
 
     def number(self, tag: int, otherwise: int) -> int:
         """The first value of a tag."""
@@ -112,6 +116,7 @@ def read_tags(stream: BinaryIO) -> TiffTags | None:
         (at,) = struct.unpack_from(order + ("Q" if big else "I"), header, 8 if big else 4)
         reader = _Reader(stream, size, order, big)
         values, following = reader.directory(at)
+        counts = dict(reader.counts)
         found = []
         for offset in values.get(_SUB_DIRECTORIES, ())[:16]:
             try:
@@ -120,7 +125,7 @@ def read_tags(stream: BinaryIO) -> TiffTags | None:
                 continue  # points to nowhere
     except struct.error:
         return None
-    return TiffTags(values, tuple(found), following != 0)
+    return TiffTags(values, tuple(found), following != 0, counts)
 
 
 @dataclass
@@ -130,6 +135,7 @@ class _Reader:
     order: str
     big: bool
     counted: int = 0
+    counts: dict[int, int] = field(default_factory=dict)
 
     def directory(self, at: int) -> tuple[dict[int, tuple[int | float | str, ...]], int]:
         """The tags of a directory and where the next one lies."""
@@ -151,6 +157,7 @@ class _Reader:
             value = self._value(kind, min(number, _MOST_READ), inline)
             if value:
                 tags[tag] = value
+                self.counts[tag] = number
         # A file may end without the place of the next directory.
         return tags, offset.unpack(following)[0] if len(following) == offset.size else 0
 
@@ -196,17 +203,35 @@ def check_kind(tags: TiffTags) -> None:
         )
     if tags.number(_SUBFILE, 0) & 1 and tags.has_next:
         raise ImageError("unsupported_format", "the first image of the TIFF is only a thumbnail of another one in it")
+    _check_parts(tags)
     bits = _bits(tags)
     uncompressed = tags.number(_COMPRESSION, 1) == 1
     photometric = tags.number(_PHOTOMETRIC, 0)
     wrong = (
-        photometric not in _DECODED_PHOTOMETRICS
+        tags.number(_SAMPLES, 1) > _MOST_SAMPLES
+        or photometric not in _DECODED_PHOTOMETRICS
         or (uncompressed and tags.is_planar and max(bits) > 8)
         or (tags.is_planar and tags.number(_EXTRA_SAMPLES, 0) == 1)  # premultiplied by opacity, and never divided
         or (uncompressed and photometric == 6 and tuple(tags.values.get(_SUBSAMPLING, (2, 2))) != (1, 1))
     )
     if wrong:
         raise ImageError("unsupported_format", f"a {describe(tags)} is not supported")
+
+
+def _check_parts(tags: TiffTags) -> None:
+    """Refuse a TIFF that lists fewer strips or tiles than it has rows for: Pillow would leave the rest black."""
+    width, height = tags.number(_WIDTH, 0), tags.number(_HEIGHT, 0)
+    planes = tags.number(_SAMPLES, 1) if tags.is_planar else 1
+    across, down = tags.tile
+    if _STRIPS in tags.counts:
+        listed, across, down = tags.counts[_STRIPS], width, min(tags.number(_ROWS_PER_STRIP, height), height)
+    else:
+        listed = tags.counts.get(_TILES, 0)
+    if width < 1 or height < 1 or across < 1 or down < 1:
+        return  # Pillow will say so
+    needed = -(-width // across) * -(-height // down) * planes
+    if listed < needed:
+        raise ImageError("truncated", f"the TIFF has {listed} of the {needed} parts of its image")
 
 
 def _camera_raw(tags: TiffTags) -> str | None:

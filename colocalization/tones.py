@@ -9,7 +9,7 @@ from PIL import Image
 
 from colocalization.errors import ImageWarning
 
-__all__ = ["TRANSPARENT_SHOWS", "Tones", "to_rgb", "white_of"]
+__all__ = ["TRANSPARENT_SHOWS", "Tones", "row_blocks", "to_rgb", "white_of"]
 
 TRANSPARENT_SHOWS = (128, 128, 128)
 """What lies behind transparent pixels: mid-grey, the network's zero, so that it is no content of its own."""
@@ -92,7 +92,7 @@ def _deep_to_rgb(image: Image.Image, tones: Tones) -> tuple[Image.Image, ImageWa
         return Image.new("RGB", image.size), ImageWarning("flat", f"the image has no contrast: {count}")
     grey = np.empty(values.shape, dtype=np.uint8)
     scale = 255.0 / (high - low)
-    for rows in _blocks(values):
+    for rows in row_blocks(values):
         block = _as_float(values[rows])
         if tones.nodata is not None:
             block[block == _of_type(tones.nodata, values.dtype)] = np.nan
@@ -153,7 +153,7 @@ def white_of(highest: float, tones: Tones) -> int:
 def _extremes(values: NDArray[np.generic], ignored: list[float]) -> tuple[float, float]:
     """The lowest and highest finite value besides those ignored; infinity and minus infinity where there is none."""
     low, high = np.inf, -np.inf
-    for rows in _blocks(values):
+    for rows in row_blocks(values):
         block = _as_float(values[rows])
         counts = np.isfinite(block)
         for value in ignored:
@@ -175,7 +175,7 @@ def _of_type(value: float, dtype: np.dtype[np.generic]) -> float:
         return float(np.float32(value)) if dtype == np.float32 else value
 
 
-def _blocks(values: NDArray[np.generic]) -> Iterator[slice]:
+def row_blocks(values: NDArray[np.generic]) -> Iterator[slice]:
     """Rows of about a million pixels, so that no copy in double precision is made of a large image."""
     step = max(1, _BLOCK // values.shape[1])
     return (slice(start, start + step) for start in range(0, values.shape[0], step))

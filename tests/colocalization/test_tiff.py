@@ -174,6 +174,16 @@ class TestCameraRaw:
         assert decode(tiff([(MAKE, ASCII, 6, len(content))], tail=b"Apple\0")).rgb.shape == (8, 8, 3)
 
 
+class TestParts:
+    def test_fewer_strips_than_rows_are_no_black_image(self) -> None:
+        error = refusal(tiff([(257, 3, 1, 20)]))  # one strip of 8 rows
+        assert (error.code, error.message) == ("truncated", "the TIFF has 1 of the 3 parts of its image")
+
+    def test_fewer_tiles(self) -> None:
+        error = refusal(tiff([(322, 3, 1, 4), (323, 3, 1, 4), (273, 0, 0, 0), (324, 4, 1, 8), (325, 4, 1, 16)]))
+        assert (error.code, error.message) == ("truncated", "the TIFF has 1 of the 4 parts of its image")
+
+
 class TestKinds:
     @pytest.mark.parametrize(
         ("entries", "message"),
@@ -182,6 +192,7 @@ class TestKinds:
             ([(COMPRESSION, 3, 1, 34712)], "a TIFF of grey (1 sample of 8 bits, unsigned) with JPEG 2000 compression"),
             ([(COMPRESSION, 3, 1, 12345)], "a TIFF of grey (1 sample of 8 bits, unsigned) with an unknown (12345)"),
             ([(PHOTOMETRIC, 3, 1, 32844)], "a TIFF of LogL (1 sample of 8 bits, unsigned)"),
+            ([(277, 3, 1, 200)], "a TIFF of grey (200 samples of 8 bits, unsigned) with no compression"),
             ([(PHOTOMETRIC, 3, 1, 4711)], "a TIFF of photometric interpretation 4711 (1 sample"),
         ],
     )
