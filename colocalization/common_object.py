@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from colocalization.boxes import connected_components
 from colocalization.discriminant import Discriminant, fit_discriminant, fit_to_shares, starting_maps
+from colocalization.exemplar import Exemplar
 from colocalization.maps import cropped, upsample
 from colocalization.prototype import SHOWN, Prototype, fit_prototype
 from colocalization.transform import Region
@@ -169,11 +170,14 @@ class CommonObject:
         first: The look at whole images: which part to look at again, and whether the object is there at all.
         second: The look at the regions, from which the outlines were made; None where nothing was looked at again.
         outlined: What has been learnt from the outlines; None of a set of too few images.
+        exemplar: What hints taught, where they mean something else than what the images share most; it alone then
+            finds the object.
     """
 
     first: FirstLook
     second: SecondLook | None
     outlined: OutlinedObject | None
+    exemplar: Exemplar | None = None
 
     def map(self, image: NDArray[np.floating], region: Region, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map of the object in a region of an image that was looked at again.

@@ -19,8 +19,10 @@ from colocalization.maps import min_max, otsu_threshold
 
 __all__ = [
     "Background",
+    "ClassStatistics",
     "Discriminant",
     "descriptors",
+    "fisher_discriminant",
     "fit_discriminant",
     "fit_to_shares",
     "representer_direction",
@@ -146,7 +148,7 @@ def starting_maps(
     return maps
 
 
-class _Class:
+class ClassStatistics:
     """Count, mean and scatter of one class of descriptors, accumulated."""
 
     def __init__(self, channels: int) -> None:
@@ -155,16 +157,19 @@ class _Class:
         self._products = np.zeros((channels, channels))
 
     def add(self, rows: NDArray[np.float32]) -> None:
+        """Add (N, C) float32 descriptors."""
         self.count += len(rows)
         self._sum += rows.sum(axis=0, dtype=np.float64)
         self._products += rows.T @ rows
 
     @property
     def mean(self) -> NDArray[np.float64]:
+        """(C,) float64; of at least one descriptor."""
         return self._sum / self.count
 
     @property
     def covariance(self) -> NDArray[np.float64]:
+        """(C, C) float64; of at least one descriptor."""
         mean = self.mean
         return self._products / self.count - np.outer(mean, mean)
 
@@ -227,13 +232,13 @@ def _fit_once(
     # Not above the first cut, as where all that lies below it has one value.
     sure = min(threshold, otsu_threshold(below)) if background == "sure" else threshold
     channels = features[0].shape[0]
-    classes = _Class(channels), _Class(channels)
+    classes = ClassStatistics(channels), ClassStatistics(channels)
     for one, scores in zip(features, maps, strict=True):
         rows, flat = descriptors(one), scores.ravel()
         classes[0].add(rows[flat <= sure])
         classes[1].add(rows[flat > threshold])
     # `rest` weighs the classes as they come; the sure background is a choice of cells, whose share says nothing.
-    return _between(*classes, weight=None if background == "rest" else 0.5)
+    return fisher_discriminant(*classes, weight=None if background == "rest" else 0.5)
 
 
 def fit_to_shares(
@@ -249,16 +254,32 @@ def fit_to_shares(
         The discriminant, both classes weighed alike; None where the outlines leave no two classes.
     """
     channels = features[0].shape[0]
-    low, high = _Class(channels), _Class(channels)
+    low, high = ClassStatistics(channels), ClassStatistics(channels)
     for one, share in zip(features, shares, strict=True):
         rows, flat = descriptors(one), share.ravel()
         low.add(rows[flat < _BACKGROUND_SHARE])
         high.add(rows[flat > _OBJECT_SHARE])
-    return _between(low, high, weight=0.5)
+    return fisher_discriminant(low, high, weight=0.5)
 
 
-def _between(low: _Class, high: _Class, *, weight: float | None) -> Discriminant | None:
-    """Fisher's discriminant between two classes; `weight` is the foreground's in the scatter, None: by its cells."""
+def fisher_discriminant(
+    low: ClassStatistics,
+    high: ClassStatistics,
+    *,
+    weight: float | None,
+    mean: NDArray[np.float64] | None = None,
+) -> Discriminant | None:
+    """Fisher's linear discriminant between two classes.
+
+    Args:
+        low: The background.
+        high: The foreground.
+        weight: Share of the foreground in the scatter within the classes; None: by the number of its cells.
+        mean: (C,) mean of the foreground, where it is not that of the cells that its scatter is of.
+
+    Returns:
+        The discriminant; None where a class is empty or both are alike.
+    """
     if not low.count or not high.count:
         return None
     if weight is None:
@@ -266,8 +287,9 @@ def _between(low: _Class, high: _Class, *, weight: float | None) -> Discriminant
     within = weight * high.covariance + (1 - weight) * low.covariance
     variances = np.diag(within)
     within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + _FLOOR)
-    direction = np.linalg.solve(within, high.mean - low.mean)
-    at_background, at_foreground = float(low.mean @ direction), float(high.mean @ direction)
+    middle = high.mean if mean is None else mean
+    direction = np.linalg.solve(within, middle - low.mean)
+    at_background, at_foreground = float(low.mean @ direction), float(middle @ direction)
     if not at_foreground > at_background:
         return None
     return Discriminant(direction.astype(np.float32), at_background, at_foreground)

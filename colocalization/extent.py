@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import Box, box_iou, connected_components, non_maximum_suppression
+from colocalization.hints import Corners
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.outline import refine
 from colocalization.transform import Frame, Region
+from colocalization.windows import box_cells
 
-__all__ = ["Extent", "Look", "attention_extent", "common_extent", "outline_shares"]
+__all__ = ["Extent", "Look", "attention_extent", "common_extent", "outline_shares", "window_extent", "window_shares"]
 
 _OUTLINE_SIDE = 192
 """Long side of the region, in pixels, on which its outline is found; GrabCut's time grows with the square."""
@@ -116,6 +118,65 @@ def outline_shares(
     whole = np.zeros((height, width), dtype=np.float32)
     whole[top:bottom, left:right] = upsample(outline, right - left, bottom - top)
     return _averaged(whole, shape), _averaged(outline, scores.shape)
+
+
+def window_extent(rgb: NDArray[np.uint8], look: Look, window: Corners) -> tuple[Box, NDArray[np.float32]]:
+    """Extent of the instance that a window points at, in a second look at it.
+
+    The mean of the outline's box and of the map's own: the outline follows colours, the map the set.
+
+    Args:
+        rgb: (H, W, 3) uint8 image at its working size.
+        look: The region and its map.
+        window: Where the instance is about, as shares of the region's sides.
+
+    Returns:
+        The box in pixels at the working size, its score the mean of the map over the instance; and the (h, w) float32
+        [0, 1] heat of the region, 0 at the background's mean and 1 at the object's.
+    """
+    region, scores = look
+    left, top, right, bottom = region.in_pixels(rgb.shape[1], rgb.shape[0])
+    fine, cut, outline = _outlined(rgb[top:bottom, left:right], scores)
+    frame = Frame(outline.shape[1], outline.shape[0], left, top, right, bottom)
+    parts = [_instance(outline, window), _instance(fine > cut, window)]
+    score = float(fine[parts[1]].mean()) if parts[1].any() else float(fine.max())
+    x0, y0, x1, y1 = (float(value) for value in np.mean([_bounds(part, window) for part in parts], axis=0))
+    return frame.to_image(Box(x0, y0, x1, y1, score)), np.clip(2 * scores - 0.5, 0, 1)
+
+
+def window_shares(rgb: NDArray[np.uint8], look: Look, window: Corners) -> NDArray[np.float32]:
+    """How much of each cell of a region the outline of the instance that a window points at covers.
+
+    Args:
+        rgb: (H, W, 3) uint8 image at its working size.
+        look: The region and its (h, w) map.
+        window: Where the instance is about, as shares of the region's sides.
+
+    Returns:
+        (h, w) float32 [0, 1].
+    """
+    region, scores = look
+    left, top, right, bottom = region.in_pixels(rgb.shape[1], rgb.shape[0])
+    outline = _outlined(rgb[top:bottom, left:right], scores)[2]
+    return _averaged(_instance(outline, window).astype(np.float32), scores.shape)
+
+
+def _instance(mask: NDArray[np.bool_], window: Corners) -> NDArray[np.bool_]:
+    """The component that fills most of a window; nothing where none reaches into it."""
+    _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    inside = labels[box_cells(window, *mask.shape)]
+    counts = np.bincount(inside, minlength=2)
+    counts[0] = 0
+    return np.asarray(labels == counts.argmax()) if counts.any() else np.zeros_like(mask)
+
+
+def _bounds(mask: NDArray[np.bool_], window: Corners) -> tuple[float, float, float, float]:
+    """Bounding box of a mask in its pixels; the window where the mask is empty."""
+    rows, columns = mask.shape
+    if not mask.any():
+        return window[0] * columns, window[1] * rows, window[2] * columns, window[3] * rows
+    x, y = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return float(x[0]), float(y[0]), float(x[-1] + 1), float(y[-1] + 1)
 
 
 def _averaged(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

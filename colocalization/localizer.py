@@ -9,35 +9,34 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from types import MappingProxyType
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.common_object import (
-    LEAST_OUTLINED,
-    WHOLE,
-    CommonObject,
-    fit_first_look,
-    fit_outlined,
-    fit_second_look,
-    sample_indices,
-)
+from colocalization.common_object import WHOLE, CommonObject, sample_indices
 from colocalization.engine import Device, Engine, OnnxEngine
 from colocalization.errors import ImageError
-from colocalization.extent import Extent, Look, attention_extent, common_extent, outline_shares
+from colocalization.extent import Extent, Look, attention_extent, common_extent
+from colocalization.finding import find_exemplar
+from colocalization.fitting import FittedSet, SetFitter
+from colocalization.hints import ImageHints
 from colocalization.images import DecodedImage, ImageLimits, decode
+from colocalization.looks import ImageFeatures, Looker, SecondLooks, check_finite
 from colocalization.maps import min_max, otsu_separability
 from colocalization.prototype import SHOWN
 from colocalization.results import Effort, ImageResult, Mode, SetResult
-from colocalization.transform import Region
 
 __all__ = ["DEFAULT_MODEL", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
 
-Result = TypeVar("Result")
+_ALL_BOXES = 1000
+"""Most boxes of an image where all are asked for: beyond is noise."""
+
+NO_HINTS: Mapping[int, ImageHints] = MappingProxyType({})
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
@@ -61,47 +60,6 @@ class PreparedImage:
         return replace(self, input=np.zeros(0, dtype=np.float32))
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFeatures:
-    """One image's part of a `NetworkOutput`.
-
-    Attributes:
-        attention: (h, w) float32.
-        features: (C, h, w) float32.
-        is_finite: Whether all of both is finite. Half precision can overflow on single images.
-    """
-
-    attention: NDArray[np.float32]
-    features: NDArray[np.float32]
-    is_finite: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        finite = bool(np.isfinite(self.attention).all() and np.isfinite(self.features).all())
-        object.__setattr__(self, "is_finite", finite)
-
-
-SecondLooks = Mapping[Region, ImageFeatures]
-"""What the network gave for regions of an image, so that it need not run over them a second time."""
-
-
-@dataclass(frozen=True, slots=True)
-class FittedSet:
-    """The common object of a set, and what was seen while it was estimated.
-
-    Attributes:
-        common: The common object; None where the images have none.
-        looks: Second looks, by the index of the image; images that were not looked at again are left out.
-    """
-
-    common: CommonObject | None
-    looks: Mapping[int, SecondLooks] = field(default_factory=dict)
-
-    @property
-    def mode(self) -> Mode:
-        """What the set's images are localized by: a set without a common object falls back to `attention`."""
-        return "attention" if self.common is None else "common"
-
-
 class Localizer:
     """Finds the common object in sets of images. Safe to use from several threads.
 
@@ -122,7 +80,7 @@ class Localizer:
         self.engine = engine
         self.limits = limits or ImageLimits()
         self.effort: Effort = effort
-        self._transform = engine.metadata.transform()
+        self._looker = Looker(engine)
 
     @classmethod
     def load(
@@ -163,7 +121,7 @@ class Localizer:
             ImageError: The image cannot be read or is over a limit.
         """
         image = decode(source, self.limits)
-        return PreparedImage(image, self._transform(image.rgb))
+        return PreparedImage(image, self._looker.transform(image.rgb))
 
     def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
         """Take images through the network, all in one batch.
@@ -171,22 +129,27 @@ class Localizer:
         What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit_features`, and `finish` refuses it.
         """
         # A batch of one needs no copy.
-        return self._run(prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared]))
+        return self._looker.run(
+            prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared])
+        )
 
     def fit_features(
         self,
         images: Sequence[DecodedImage],
         features: Sequence[ImageFeatures],
         *,
+        hints: Mapping[int, ImageHints] = NO_HINTS,
         pool: Executor | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> FittedSet:
         """Estimate the common object of a set from the features of its images.
 
         Args:
-            images: The images of the set; of more than `set_sample_size` a sample is taken, spread evenly.
+            images: The images of the set; of more than `set_sample_size` a sample is taken, spread evenly, to which
+                all hinted images belong.
             features: Their features, as `run` gave them. With effort `fast` nothing is looked at again of a set in
                 which too few images show the object to learn from outlines.
+            hints: What was said of images, by their index.
             pool: Threads to look at several images at once; the result is the same.
             check: Called before each step of an image; what it raises ends the estimate.
 
@@ -196,55 +159,27 @@ class Localizer:
 
         Raises:
             ValueError: There are not as many images as features.
+            HintError: A hinted box does not lie in its image.
         """
         if len(images) != len(features):
             raise ValueError(f"expected as many images as features, got {len(images)} and {len(features)}")
-        sample = [int(index) for index in sample_indices(len(images), self.set_sample_size)]
-        finite = [index for index in sample if features[index].is_finite]
-        if len(finite) < 2:
-            return FittedSet(None)
-        first = fit_first_look(
-            [features[index].attention for index in finite], [features[index].features for index in finite]
+        sample = sorted({*map(int, sample_indices(len(images), self.set_sample_size)), *hints})
+        shares = {
+            place: hints[index].shares(f"image {index}", images[index].width, images[index].height)
+            for place, index in enumerate(sample)
+            if index in hints
+        }
+        fitter = SetFitter(
+            self._looker,
+            [images[index] for index in sample],
+            [features[index] for index in sample],
+            effort=self.effort,
+            hints=shares,
+            pool=pool,
+            check=check,
         )
-        if first is None:
-            return FittedSet(None)
-        # Images without the common object would teach the second look other things.
-        shown = [index for index in finite if first.shows(features[index].features)]
-        shown = shown if len(shown) > 1 else finite
-        if self.effort == "fast" and len(shown) < LEAST_OUTLINED:
-            # No outlines are learnt from, which are all that second looks serve.
-            return FittedSet(CommonObject(first, None, None))
-
-        def look_again(index: int) -> tuple[Region, ImageFeatures]:
-            check()
-            region = first.regions(features[index].features)[0]
-            return region, self._look_again(images[index], region)
-
-        again = dict(zip(shown, _each(look_again, shown, pool), strict=True))
-        looks = {index: {region: found} for index, (region, found) in again.items()}
-        shown = [index for index in shown if again[index][1].is_finite]
-        if not shown:
-            return FittedSet(None, looks)
-        regions = [again[index][1].features for index in shown]
-        second = fit_second_look([again[index][1].attention for index in shown], regions)
-        if second is None:
-            return FittedSet(None, looks)
-        if len(shown) < LEAST_OUTLINED:
-            return FittedSet(CommonObject(first, second, None), looks)
-
-        def outline(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            check()
-            region, found = again[index]
-            look = region, second.map(found.features)
-            return outline_shares(images[index].rgb, look, features[index].attention.shape)
-
-        outlined = fit_outlined(
-            [features[index].features for index in shown],
-            regions,
-            _each(outline, shown, pool),
-            otherwise=(first.object, second.wide),
-        )
-        return FittedSet(CommonObject(first, second, outlined), looks)
+        fitted = fitter.fit()
+        return FittedSet(fitted.common, {sample[place]: looks for place, looks in fitted.looks.items()})
 
     def finish(
         self,
@@ -253,6 +188,7 @@ class Localizer:
         common: CommonObject | None,
         *,
         looks: SecondLooks | None = None,
+        hint: ImageHints | None = None,
         max_boxes: int = 1,
     ) -> ImageResult:
         """From one image's features to its boxes.
@@ -266,24 +202,30 @@ class Localizer:
             features: Its features, as `run` gave them.
             common: The common object of its set; None for mode `attention`.
             looks: What `fit_features` has seen of the image.
-            max_boxes: Most boxes to give, at least 1.
+            hint: What was said of the image; its boxes come back as the best ones.
+            max_boxes: Most boxes to give; 0: all.
 
         Raises:
             ImageError: What the network gives for the image, or for a part of it that it looks at again, is not
                 finite.
         """
         _check_max_boxes(max_boxes)
-        _check_finite(features)
-        image = prepared.image
+        check_finite(features)
+        image, most = prepared.image, max_boxes or _ALL_BOXES
         if image.is_blank():
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
-            return _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0, shown=False)
-        if common is None:
-            extent = attention_extent(image.rgb, features.attention, max_boxes)
-            return _result(image, extent, otsu_separability(min_max(features.attention)), shown=None)
-        extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, max_boxes), max_boxes)
-        confidence = common.first.confidence(features.features)
-        return _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
+            result = _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0, shown=False)
+        elif common is None:
+            extent = attention_extent(image.rgb, features.attention, most)
+            result = _result(image, extent, otsu_separability(min_max(features.attention)), shown=None)
+        elif common.exemplar is not None:
+            extent, confidence = find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
+            result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
+        else:
+            extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, most), most)
+            confidence = common.first.confidence(features.features)
+            result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
+        return result if hint is None else result.hinted(hint.boxes, most)
 
     def localize(
         self, sources: Sequence[bytes | str | Path | BinaryIO], *, mode: Mode = "common", max_boxes: int = 1
@@ -349,13 +291,6 @@ class Localizer:
         except ImageError as error:
             return ImageResult.failed(error)
 
-    def _run(self, images: NDArray[np.float32]) -> list[ImageFeatures]:
-        output = self.engine.run(images)
-        return [ImageFeatures(a, f) for a, f in zip(output.attention, output.features, strict=True)]
-
-    def _look_again(self, image: DecodedImage, region: Region) -> ImageFeatures:
-        return self._run(self._transform(image.rgb, region)[None])[0]
-
     def _looks(
         self,
         image: DecodedImage,
@@ -369,14 +304,10 @@ class Localizer:
             return [(WHOLE, common.whole_map(features.features))]
         looks = []
         for region in common.first.regions(features.features, max_boxes):
-            again = known.get(region) or self._look_again(image, region)
-            _check_finite(again)
+            again = known.get(region) or self._looker.region(image.rgb, region)
+            check_finite(again)
             looks.append((region, common.map(features.features, region, again.features)))
         return looks
-
-
-def _each(function: Callable[[int], Result], indices: Sequence[int], pool: Executor | None) -> list[Result]:
-    return list(map(function, indices) if pool is None else pool.map(function, indices))
 
 
 def _check_many(sources: object) -> None:
@@ -391,17 +322,8 @@ def _is_binary_stream(source: object) -> bool:
 
 
 def _check_max_boxes(max_boxes: int) -> None:
-    if max_boxes < 1:
-        raise ValueError(f"max_boxes must be at least 1, got {max_boxes}")
-
-
-def _check_finite(features: ImageFeatures) -> None:
-    if not features.is_finite:
-        raise ImageError(
-            "not_finite",
-            "what the network gives for the image is not finite (NaN or infinity): the model is damaged, or its "
-            "precision too low for this image",
-        )
+    if max_boxes < 0:
+        raise ValueError(f"max_boxes must be at least 1, or 0 for all, got {max_boxes}")
 
 
 def _result(image: DecodedImage, extent: Extent, confidence: float, *, shown: bool | None) -> ImageResult:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import Box
+from colocalization.boxes import Box, box_iou
 from colocalization.errors import ImageError, ImageWarning
 
 __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
@@ -20,6 +20,9 @@ from; for large sets about two thirds of the time and coarser boxes. Mode `atten
 Mode = Literal["attention", "common"]
 """`attention`: each image by its own attention map. `common`: by what the images of the set have in common."""
 
+
+_SAME = 0.3
+"""IoU from which on a box that was found is taken for one that was hinted."""
 
 Index = int | slice | Sequence[int] | NDArray[np.bool_] | NDArray[np.integer]
 """What chooses boxes: one of them, a slice, a list or (K,) array of numbers, or an (N,) bool array."""
@@ -91,6 +94,29 @@ class ImageResult:
         """
         chosen = np.atleast_1d(np.arange(len(self.boxes))[index])
         return replace(self, boxes=tuple(self.boxes[number] for number in chosen))
+
+    def hinted(self, hints: Sequence[tuple[float, float, float, float]], most: int) -> "ImageResult":
+        """The result with what a user has said of the image.
+
+        Args:
+            hints: Boxes of instances in pixels of the original; none where the image does not show the object.
+            most: Most boxes.
+
+        Returns:
+            With the hints as its best boxes, of score 1, and what was found besides; or without boxes.
+
+        Example:
+            >>> result = ImageResult(9, 9, (Box(0, 0, 4, 4, 0.9),), 0.8, True, None)
+            >>> result.hinted([(0, 0, 4, 5)], 5).boxes
+            (Box(x0=0, y0=0, x1=4, y1=5, score=1.0),)
+            >>> len(result.hinted([], 5))
+            0
+        """
+        if not hints:
+            return replace(self, boxes=(), confidence=0.0, contains_common_object=False)
+        known = tuple(Box(*corners, 1.0) for corners in hints)
+        others = [box for box in self.boxes if box_iou([box.as_tuple()], list(hints)).max() < _SAME]
+        return replace(self, boxes=(*known, *others)[:most], confidence=1.0, contains_common_object=True)
 
     @classmethod
     def failed(cls, error: ImageError) -> "ImageResult":
