@@ -218,7 +218,7 @@ def fit_regions(
     exemplar: Exemplar,
     looks: Sequence[RegionLook],
     outline: Callable[[int, NDArray[np.float32]], NDArray[np.float32]],
-    rounds: int = 2,
+    rounds: int = 1,
 ) -> Exemplar:
     """Learn from second looks what tells the object in detail.
 

@@ -47,7 +47,9 @@ def find_exemplar(
     grid = looker.tiles(image.rgb, features, looker.grid(exemplar.tiles))
     windows, values = exemplar.windows(grid, image.width, image.height, most)
     height, width = image.rgb.shape[:2]
-    heatmap = upsample(exemplar.scan.bounded_map(grid) / np.float32(2), width, height)  # what was not looked at again: half
+    heatmap = upsample(
+        exemplar.scan.bounded_map(grid) / np.float32(2), width, height
+    )  # what was not looked at again: half
     boxes: list[Box] = []
     confidence = 0.0
     for index, (window, value) in enumerate(zip(windows, values, strict=True)):

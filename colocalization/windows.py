@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.boxes import non_maximum_suppression
-
 __all__ = ["WindowSize", "box_cells", "box_coverage", "find_windows"]
 
 _RING = 1.6
@@ -26,6 +24,9 @@ _OVERLAP = 0.3
 
 _MOST = 2000
 """Windows that are compared with each other, best first."""
+
+_UNITS = 1e4
+"""Units of an image's side in which windows are compared."""
 
 _RANGE = (-0.5, 1.5)
 """Scores beyond count as these: 0 is the mean of the background and 1 that of the object."""
@@ -141,7 +142,9 @@ def find_windows(
     found, worth = np.concatenate(boxes), np.concatenate(values)
     order = np.argsort(-worth, kind="stable")[:_MOST]
     found, worth = found[order], worth[order]
-    kept = non_maximum_suppression(found, worth, _OVERLAP)[:most]
+    # OpenCV's, since ours compares all pairs; it takes left, top, width, height, and scores from 0 on.
+    sized = np.concatenate([found[:, :2], found[:, 2:] - found[:, :2]], axis=1) * _UNITS
+    kept = np.asarray(cv2.dnn.NMSBoxes(sized.tolist(), (worth - worth.min()).tolist(), 0.0, _OVERLAP)).reshape(-1)[:most].astype(np.intp)
     return found[kept], worth[kept]
 
 
