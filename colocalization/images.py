@@ -362,7 +362,8 @@ def _check_rows(image: Image.Image) -> ImageWarning:
         raise ImageError(
             "truncated", f"the file ends early: {share:.0%} of its rows are there, at least {LEAST_ROWS:.0%} are needed"
         )
-    return ImageWarning("truncated", f"the file ends early: {share:.0%} of its rows are there, the rest is grey")
+    rest = "the last of them in part" if share == 1 else "the rest is grey"
+    return ImageWarning("truncated", f"the file ends early: {share:.0%} of its rows are there, {rest}")
 
 
 def _draft(image: Image.Image, side: int) -> None:
