@@ -5,9 +5,7 @@ cannot open, or opens but cannot decode, becomes an `ImageError` with a code.
 """
 
 import io
-import logging
 import struct
-import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,7 +30,7 @@ from colocalization.errors import ImageError, ImageErrorCode, ImageWarning
 from colocalization.image_formats import DECODED_FORMATS, HEAD_BYTES, format_of
 from colocalization.image_limits import ImageLimits
 from colocalization.jpeg import LEAST_ROWS, closed_jpeg, decoded_rows
-from colocalization.libtiff import silence_libtiff
+from colocalization.pillow_setup import MAX_PNG_TEXT_BYTES, harden_pillow, silence_libtiff
 from colocalization.png import png_tones, png_without_damage
 from colocalization.tiff import TiffTags, check_kind, describe, mend_opened, read_tags, tones_of
 from colocalization.tones import Tones, to_rgb
@@ -42,9 +40,6 @@ __all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "ImageSource", "
 
 ImageSource = bytes | str | Path | BinaryIO | Image.Image | NDArray[Any]
 """Encoded bytes, the path of a file, a binary stream that can seek, a PIL image, or an array of pixels."""
-
-MAX_PNG_TEXT_BYTES = 4 * 2**20
-"""Most bytes of a PNG's texts once decompressed, where `harden_pillow` was called; Pillow by itself allows 64 MiB."""
 
 _EXIF_ORIENTATION = 0x0112
 
@@ -103,23 +98,6 @@ class DecodedImage:
             return False
         values = self.rgb.reshape(-1)
         return np.array_equal(values[3:], values[:-3])  # every pixel is as the one before it
-
-
-def harden_pillow() -> None:
-    """Make Pillow fit for images from strangers, in the whole process: for programs to call once, not for libraries.
-
-    Filters of warnings belong to the process; setting them around each decoding would not be safe among threads.
-
-    - Pillow's own limit of pixels goes: the one of `ImageLimits` counts, which is checked before anything is decoded.
-    - What Pillow logs of damage goes to the program's log; where it has none, Python would print it.
-    - What else Pillow warns of, such as damaged EXIF data, it can live with, and so can we. None of it is printed: one
-      file could bring a hundred thousand warnings, each of which Python would print and remember.
-    - Texts in a PNG, which nobody reads here, may not be decompressed without end.
-    """
-    Image.MAX_IMAGE_PIXELS = None
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT_BYTES
 
 
 def decode(source: ImageSource, limits: ImageLimits | None = None) -> DecodedImage:
@@ -362,7 +340,8 @@ def _check_rows(image: Image.Image) -> ImageWarning:
         raise ImageError(
             "truncated", f"the file ends early: {share:.0%} of its rows are there, at least {LEAST_ROWS:.0%} are needed"
         )
-    return ImageWarning("truncated", f"the file ends early: {share:.0%} of its rows are there, the rest is grey")
+    rest = "the last of them in part" if share == 1 else "the rest is grey"
+    return ImageWarning("truncated", f"the file ends early: {share:.0%} of its rows are there, {rest}")
 
 
 def _draft(image: Image.Image, side: int) -> None:
