@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colocalization.engine import NetworkOutput
+from colocalization.errors import ProviderError
 from colocalization.images import DecodedImage
+from colocalization.listing import ImageFile
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, Mode
 from scoring.formats import FormatError
-from scoring.inputs import InputFile, discover
+from scoring.inputs import discover
+from scoring.options import ScoreOptions
 from scoring.outputs import Cleared
 from scoring.pipeline import PipelineSizes
-from scoring.scorer import ScoreOptions, Scorer
+from scoring.scorer import Scorer
 from scoring.summary import ScoreSummary
 from tests.dummy_engine import DummyEngine
 from tests.scoring.score_images import Silent, write_square, write_squares
@@ -290,7 +293,7 @@ def test_old_results_stay_until_the_new_ones_are_whole(dummy_engine: DummyEngine
     score(dummy_engine, images, images / "out", mode="attention")
     before = (images / "out/predictions.jsonl").read_bytes()
     dummy_engine.before_run = lambda _: (_ for _ in ()).throw(StopError)
-    with pytest.raises(StopError):
+    with pytest.raises(ProviderError, match="cannot run on CPUExecutionProvider: StopError"):
         score(dummy_engine, images, images / "out", mode="common")
     assert (images / "out/predictions.jsonl").read_bytes() == before
 
@@ -340,9 +343,10 @@ def test_nothing_stays_of_images_that_are_gone_or_fail_now(dummy_engine: DummyEn
     (images / "sub/gone.png").unlink()
     (images / "p0.png").write_bytes(b"")  # fails
     summary = score(dummy_engine, images, out, mode="attention", **wanted)
-    assert summary.cleared == Cleared(removed=8)  # of two images: labels, heat map, overlay and tile
+    assert summary.cleared == Cleared(removed=10)  # of two images: labels, link, heat map, overlay and tile
     assert written(out) == {
-        *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "yolo/classes.txt", "overlays/mine.jpg"),
+        *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "overlays/mine.jpg"),
+        *("yolo/classes.txt", "yolo/data.yaml", "yolo/images/p1.png", "yolo/images/p2.png"),
         *(f"yolo/labels/p{number}.txt" for number in (1, 2)),
         *(f"heatmaps/p{number}.png.png" for number in (1, 2)),
         *(f"overlays/p{number}.png.jpg" for number in (1, 2)),
@@ -401,7 +405,7 @@ def test_names_that_cannot_be_told_apart_are_refused_before_any_work(
 
 def test_a_pipe_among_the_names_is_an_error_line_and_never_opened(dummy_engine: DummyEngine, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    files = [InputFile("pipe.jpg", str(tmp_path / "pipe.jpg"), 0, 0)]
+    files = [ImageFile("pipe.jpg", str(tmp_path / "pipe.jpg"), 0, 0)]
     Scorer(Localizer(dummy_engine), tmp_path / "out", ScoreOptions(), Silent()).score(files)
     assert lines(tmp_path / "out")[0]["error"] == {
         "code": "not_readable",
