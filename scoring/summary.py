@@ -27,7 +27,7 @@ class ScoreSummary:
         reused: How many were taken over from an earlier run.
         with_boxes: How many have at least one box.
         boxes: Number of boxes.
-        with_common_object: How many are taken to show the common object.
+        with_common_object: How many are taken to show the common object; mode `attention` cannot tell.
         errors: Number of failed images by error code.
         failures: The first of the failed images, each with the reason.
         seconds: Wall time.
@@ -75,7 +75,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
         ("ran on", provider.removesuffix("ExecutionProvider")),
         ("images", summary.images),
         ("  with a box", summary.with_boxes),
-        ("  with the common object", summary.with_common_object),
+        *([("  with the common object", summary.with_common_object)] if summary.mode == "common" else []),
         ("  that failed", summary.errors.total()),
         *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.errors.items())),
         ("boxes", summary.boxes),

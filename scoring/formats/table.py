@@ -22,6 +22,7 @@ def write_csv(stream: BinaryIO, records: Iterable[Record]) -> None:
     # surrogateescape: file names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
     rows = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     rows.writerow(_HEADER)
     for record in records:
         image = record.prediction
@@ -30,7 +31,9 @@ def write_csv(stream: BinaryIO, records: Iterable[Record]) -> None:
         ]
         error = "" if image["error"] is None else image["error"]["code"]
         flag = {True: "true", False: "false", None: ""}[image["contains_common_object"]]
+        # Before Python 3.13 a carriage return is left without quotes, and readers take it for the end of the row.
+        writer = quoted if "\r" in image["path"] else rows
         for box in boxes or [("",) * 5]:
-            rows.writerow([image["path"], *box, image["confidence"], flag, image["width"], image["height"], error])
+            writer.writerow([image["path"], *box, image["confidence"], flag, image["width"], image["height"], error])
     text.flush()
     text.detach()

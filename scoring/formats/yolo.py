@@ -101,11 +101,11 @@ def _data_yaml(label: str) -> str:
 
 
 def _yaml_string(text: str) -> str:
-    """A double-quoted YAML string; what is not printable is escaped.
+    r"""A double-quoted YAML string; what is not printable is escaped.
 
     Example:
         >>> print(_yaml_string('a "b": c'))
-        "a \\x22b\\x22: c"
+        "a \x22b\x22: c"
     """
     escaped = (
         character

@@ -129,3 +129,41 @@ def test_links_in_a_circle_are_survived_and_counted(tree: Path) -> None:
 def test_the_results_are_not_scored(tree: Path) -> None:
     assert "a/x.png" not in names("set", exclude=tree / "set/a")
     assert names("set", exclude=tree / "not there yet") == names("set")
+
+
+@pytest.mark.parametrize("folder", [".", "./", "a", "a/", ".."])
+def test_folders_in_a_list_are_left_out(tree: Path, folder: str) -> None:
+    assert names("set", names=[folder, "b2.jpg"]) == ["b2.jpg"]  # `find` lists them beside files
+
+
+def test_a_name_in_the_quotes_of_a_spreadsheet_is_understood(tree: Path) -> None:
+    (tree / 'set/a, "b".jpg').write_bytes(JPEG)
+    assert names("set", names=['"a, ""b"".jpg"', "b2.jpg"]) == ['a, "b".jpg', "b2.jpg"]
+
+
+@pytest.mark.parametrize("listed", [["file;label", "b2.jpg;bird"], ["Name", "----", "b2.jpg   "], ["x" * 300]])
+def test_a_list_of_which_no_name_is_a_file_is_refused(tree: Path, listed: list[str]) -> None:
+    with pytest.raises(InputError, match=f"none of the {len(listed)} names given is a file below 'set', such as"):
+        discover(["set"], names=listed)
+
+
+def test_names_that_no_file_can_have_are_no_file(tree: Path) -> None:
+    with pytest.raises(InputError, match="there is no file or folder 'xxx"):
+        discover(["x" * 300])
+
+
+@pytest.mark.parametrize("pattern", ["set/**/*.png", "set/*/*.png", "set/*"])
+def test_a_pattern_leaves_results_out_too(tree: Path, pattern: str) -> None:
+    before = names(pattern)
+    for name in ("run/.colocalize/journal.jsonl", "run/y.png", "run/overlays/x.png"):
+        (tree / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "set" / name).write_bytes(JPEG)
+    assert names(pattern) == before
+    assert any("holds the results of a run" in warning for warning in discover([pattern]).left_out.warnings())
+
+
+def test_results_given_as_the_input_are_refused(tree: Path) -> None:
+    (tree / "set/.colocalize").mkdir()
+    with pytest.raises(InputError, match="'set' holds the results of a run"):
+        discover(["set"])
+    assert names("set/*.jpg") == ["b2.jpg"]  # asked for by name
