@@ -6,7 +6,7 @@ from pathlib import Path
 
 from colocalization.files import atomic_writer
 from scoring.contact_sheet import Tile, contact_sheet
-from scoring.formats import ExportOptions, Format, format_files, write_format
+from scoring.formats import ExportOptions, Format, write_format
 from scoring.formats.base import Record, records
 from scoring.journal import Journal
 from scoring.options import ScoreOptions
@@ -50,8 +50,9 @@ class Results:
         files = self._write_predictions(journal, summary)
         for kind in dict.fromkeys(self.options.formats):
             if kind != Format.JSONL:
-                summary.written.append(write_format(kind, self._records, self.out, self.export))
-                files += format_files(kind, self._records, self.out, self.export)
+                written = write_format(kind, self._records, self.out, self.export)
+                summary.written.append(written.path)
+                files += written.files
         summary.written += [self.out / name for name in ("heatmaps", "overlays") if getattr(self.options, name)]
         if self.options.contact_sheet:
             sheet = self.out / "contact-sheet.jpg"

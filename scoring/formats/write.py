@@ -1,6 +1,7 @@
 """From a format's name to its writer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from colocalization.files import atomic_writer
@@ -9,9 +10,9 @@ from scoring.formats.base import ExportOptions, Format, Read
 from scoring.formats.coco import write_coco
 from scoring.formats.label_studio import document_root, write_label_studio
 from scoring.formats.table import write_csv
-from scoring.formats.yolo import check_yolo_names, write_yolo, yolo_files
+from scoring.formats.yolo import check_yolo_names, write_yolo
 
-__all__ = ["check_names", "format_files", "write_format"]
+__all__ = ["WrittenFormat", "check_names", "write_format"]
 
 _FILES = {Format.CSV: "predictions.csv", Format.COCO: "coco.json", Format.LABELSTUDIO: "labelstudio.json"}
 """The formats that are one file, and its name."""
@@ -30,7 +31,20 @@ def check_names(formats: Iterable[str], files: Iterable[ImageFile], options: Exp
         document_root(files, options.label_studio_root)
 
 
-def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Path:
+@dataclass(frozen=True, slots=True)
+class WrittenFormat:
+    """What was written.
+
+    Attributes:
+        path: The file or folder to look at.
+        files: All files.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+
+
+def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> WrittenFormat:
     """Write predictions in one format.
 
     Args:
@@ -39,16 +53,12 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Pa
         out: Folder of the results.
         options: What one can choose.
 
-    Returns:
-        The file or folder that was written.
-
     Raises:
         ValueError: The format is not one of `Format`, or is `jsonl`.
         OSError: The file cannot be written.
     """
     if kind == Format.YOLO:
-        write_yolo(out / "yolo", read(), options)
-        return out / "yolo"
+        return WrittenFormat(out / "yolo", tuple(write_yolo(out / "yolo", read(), options)))
     if kind not in _FILES:
         raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, got {kind!r}")
     path = out / _FILES[Format(kind)]
@@ -60,12 +70,4 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Pa
                 write_coco(stream, read, options.label)
             case Format.LABELSTUDIO:
                 write_label_studio(stream, read, options)
-    return path
-
-
-def format_files(kind: str, read: Read, out: Path, options: ExportOptions) -> Iterator[Path]:
-    """All files that `write_format` writes for these records."""
-    if kind == Format.YOLO:
-        yield from yolo_files(out / "yolo", read(), options.yolo_images)
-    else:
-        yield out / _FILES[Format(kind)]
+    return WrittenFormat(path, (path,))

@@ -4,6 +4,7 @@ Trainers find an image's labels by its path: the last folder `images` in it beco
 the images lie below `images/`, as links or copies, and each one's labels where that rule leads.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,10 @@ from colocalization.files import atomic_writer, link_atomically, write_atomicall
 from scoring.formats.base import ExportOptions, FormatError, Record, YoloImages, box_size
 from scoring.names import fitting
 
-__all__ = ["check_yolo_names", "image_path", "label_path", "write_yolo", "yolo_files"]
+__all__ = ["check_yolo_names", "image_path", "label_path", "write_yolo"]
+
+_NO_LINKS = frozenset((errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL))
+"""What file systems without links answer, and Windows to who may not make them."""
 
 _TAKEN_AS = {".apng": ".png", ".dib": ".bmp", ".jfif": ".jpg", ".jpe": ".jpg"}
 """Endings that trainers do not take for an image, and what such a file is called for them."""
@@ -58,41 +62,48 @@ def check_yolo_names(names: Iterable[str]) -> None:
                 raise FormatError(f"YOLO would call the labels of {other!r} and {name!r} both {shown!r}; rename one")
 
 
-def write_yolo(folder: Path, records: Iterable[Record], options: ExportOptions) -> None:
+def write_yolo(folder: Path, records: Iterable[Record], options: ExportOptions) -> Iterator[Path]:
     """Write `data.yaml`, `classes.txt`, and for each image its labels and the image itself.
 
     The labels have five columns, which is what training on them expects; a file is empty where there is no box.
+
+    Yields:
+        Every file, once it is written.
     """
-    write_atomically(folder / "classes.txt", f"{options.label}\n".encode())
-    write_atomically(folder / "data.yaml", _data_yaml(options.label).encode())
+    for name, content in (("classes.txt", f"{options.label}\n"), ("data.yaml", _data_yaml(options.label))):
+        write_atomically(folder / name, content.encode())
+        yield folder / name
     for record in records:
         if record.is_readable:
             image = image_path(record.prediction["path"])
-            write_atomically(folder / label_path(image), _lines(record).encode(), durable=False)
-            _bring(Path(record.file.path), folder / image, options.yolo_images)
-
-
-def yolo_files(folder: Path, records: Iterable[Record], images: YoloImages) -> Iterator[Path]:
-    """All files that `write_yolo` writes."""
-    yield folder / "classes.txt"
-    yield folder / "data.yaml"
-    for record in records:
-        if record.is_readable:
-            image = image_path(record.prediction["path"])
-            yield folder / label_path(image)
-            if images == "copy" or (images == "link" and (folder / image).is_symlink()):
+            labels = folder / label_path(image)
+            write_atomically(labels, _lines(record).encode(), durable=False)
+            yield labels
+            if _bring(Path(record.file.path), folder / image, options.yolo_images):
                 yield folder / image
 
 
-def _bring(source: Path, target: Path, how: YoloImages) -> None:
-    """Put an image into the data set; a file that someone has put there instead of a link stays."""
+def _bring(source: Path, target: Path, how: YoloImages) -> bool:
+    """Put an image into the data set; says whether the file there is ours.
+
+    What someone has put there in place of a link stays. Where the file system has no links, the image is copied.
+    """
     absolute = Path(os.path.abspath(source))  # noqa: PTH100 - links are not resolved
-    if how == "link" and (target.is_symlink() or not target.exists()):
-        if not (target.is_symlink() and target.readlink() == absolute):
+    if how == "none" or (how == "link" and target.exists() and not target.is_symlink()):
+        return False
+    if how == "link":
+        if target.is_symlink() and target.readlink() == absolute:
+            return True
+        try:
             link_atomically(target, absolute)
-    elif how == "copy":
-        with source.open("rb") as original, atomic_writer(target, durable=False) as copy:
-            shutil.copyfileobj(original, copy)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        else:
+            return True
+    with source.open("rb") as original, atomic_writer(target, durable=False) as copy:
+        shutil.copyfileobj(original, copy)
+    return True
 
 
 def _data_yaml(label: str) -> str:

@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 
 from colocalization.listing import ImageFile
 from scoring.contact_sheet import Tile, contact_sheet
-from scoring.formats import ExportOptions, FormatError, check_names, format_files, write_format
+from scoring.formats import ExportOptions, FormatError, check_names, write_format
 from scoring.formats.base import records
 from scoring.inputs import discover
 from scoring.name_lists import parse_names
@@ -108,10 +108,10 @@ def test_every_format_gives_the_names_back_to_a_reader(names: list[str]) -> None
 
         (out / "predictions.jsonl").write_bytes(b"".join(map(encode_prediction, predictions)))
         assert list(read_predictions(out / "predictions.jsonl")) == predictions
-        path = write_format("csv", read, out, options)  # type: ignore[arg-type]
+        path = write_format("csv", read, out, options).path  # type: ignore[arg-type]
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
             assert [row["file"] for row in csv.DictReader(stream)] == names
-        path = write_format("labelstudio", read, out, options)  # type: ignore[arg-type]
+        path = write_format("labelstudio", read, out, options).path  # type: ignore[arg-type]
         tasks = json.loads(path.read_text())
         assert [task["data"]["path"] for task in tasks] == names
         for task, file in zip(tasks, files, strict=True):
@@ -120,14 +120,14 @@ def test_every_format_gives_the_names_back_to_a_reader(names: list[str]) -> None
             )
             assert key == "d"
             assert file.path.endswith(f"/{relative}")
-        path = write_format("coco", read, out, options)  # type: ignore[arg-type]
+        path = write_format("coco", read, out, options).path  # type: ignore[arg-type]
         assert [image["file_name"] for image in COCO(str(path)).dataset["images"]] == names
         try:
             check_names(["yolo"], files, options)
         except FormatError:
             return  # names that YOLO cannot tell apart, found before any work is done
-        write_format("yolo", read, out, options)  # type: ignore[arg-type]
-        images = [path for path in format_files("yolo", read, out, options) if path.is_symlink()]  # type: ignore[arg-type]
+        written = write_format("yolo", read, out, options).files  # type: ignore[arg-type]
+        images = [path for path in written if path.is_symlink()]
         assert sorted(str(path.readlink()) for path in images) == sorted(file.path for file in files)
         for image in images:
             assert len(Path(trainers_rule(str(image))).read_text().splitlines()) == 1

@@ -45,7 +45,7 @@ def test_tasks_name_each_image_relative_to_the_root(tmp_path: Path) -> None:
     predictions = [prediction(name) for name in names]
     path = write_format(
         "labelstudio", lambda: records(files, predictions, keep_unflagged=False), tmp_path, ExportOptions()
-    )
+    ).path
     tasks = json.loads(path.read_text())
     assert [task["data"]["path"] for task in tasks] == names
     for task, file in zip(tasks, files, strict=True):

@@ -51,7 +51,8 @@ def write(kind: str, out: Path, predictions: list[Prediction] = PREDICTIONS, **o
     options = {"label": "bird", "model": "net 1.0", "yolo_images": "none", **options}
     export = ExportOptions(**options)  # type: ignore[arg-type]
     files = [ImageFile(one["path"], f"/data/set/{one['path']}", 1, 1) for one in predictions]
-    return write_format(kind, lambda: records(files, predictions, keep_unflagged=export.keep_unflagged), out, export)
+    read = lambda: records(files, predictions, keep_unflagged=export.keep_unflagged)  # noqa: E731
+    return write_format(kind, read, out, export).path
 
 
 def test_csv_has_a_row_for_every_box_and_for_every_image_without_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from colocalization.listing import ImageFile
-from scoring.formats import ExportOptions, FormatError, YoloImages, check_names, format_files, write_format
+from scoring.formats import ExportOptions, FormatError, YoloImages, check_names, write_format
 from scoring.formats.base import records
 from scoring.formats.yolo import image_path, label_path
 from scoring.predictions import Prediction
@@ -52,8 +52,7 @@ def write(images: Path, out: Path, how: YoloImages = "link", label: str = "bird"
     def read() -> object:
         return records(files, predictions, keep_unflagged=False)
 
-    write_format("yolo", read, out, options)  # type: ignore[arg-type]
-    return list(format_files("yolo", read, out, options))  # type: ignore[arg-type]
+    return list(write_format("yolo", read, out, options).files)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("how", ["link", "copy"])
