@@ -24,9 +24,8 @@ __all__ = [
     "LeftOut",
     "Listing",
     "holds_results",
-    "identity",
+    "image_at",
     "list_images",
-    "looks_like_an_image",
     "natural_key",
     "walk",
 ]
@@ -59,15 +58,6 @@ class ImageFile:
     path: str
     size: int | None
     mtime_ns: int | None
-
-    @classmethod
-    def at(cls, name: str, path: str) -> "ImageFile":
-        """The file at a path, as it is now."""
-        try:
-            status = os.stat(path)  # noqa: PTH116 - one call a file, no Path object
-        except (OSError, ValueError):  # ValueError: a name that no file can have
-            return cls(name, path, None, None)
-        return cls(name, path, status.st_size, status.st_mtime_ns)
 
 
 @dataclass(slots=True)
@@ -126,14 +116,9 @@ def list_images(folder: str | Path, *, exclude: Path | None = None) -> Listing:
         ['chinstrap_penguin.jpg', 'collared_aracari.jpg']
     """
     left_out = LeftOut()
-    found: list[tuple[str, str]] = []
-    for name, path in walk(str(folder), left_out, exclude=exclude):
-        if looks_like_an_image(path):
-            found.append((name, path))
-        else:
-            left_out.no_images.add(os.path.realpath(path))
-    found.sort(key=lambda pair: natural_key(pair[0]))
-    return Listing(tuple(ImageFile.at(*pair) for pair in found), left_out)
+    found = sorted(walk(str(folder), left_out, exclude=exclude), key=lambda pair: natural_key(pair[0]))
+    files = (image_at(name, path, left_out) for name, path in found)
+    return Listing(tuple(file for file in files if file is not None), left_out)
 
 
 def walk(folder: str, left_out: LeftOut, *, exclude: Path | None = None) -> Iterator[tuple[str, str]]:
@@ -147,12 +132,12 @@ def walk(folder: str, left_out: LeftOut, *, exclude: Path | None = None) -> Iter
     Yields:
         Name, relative to the folder and with forward slashes, and path, in no particular order.
     """
-    excluded = identity(exclude) if exclude is not None and exclude.exists() else None
+    excluded = _identity(exclude) if exclude is not None and exclude.exists() else None
     pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(folder, "", frozenset())]
     while pending:
         folder, prefix, above = pending.pop()
         try:
-            own = identity(folder)
+            own = _identity(folder)
             if own in above:
                 left_out.loops += 1
                 continue
@@ -187,7 +172,7 @@ def holds_results(folder: str | Path) -> bool:
     return os.path.lexists(Path(folder, STATE_FOLDER))
 
 
-def identity(folder: str | Path) -> tuple[int, int]:
+def _identity(folder: str | Path) -> tuple[int, int]:
     """What tells a folder from all others, whatever it is called.
 
     Raises:
@@ -197,7 +182,29 @@ def identity(folder: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def looks_like_an_image(path: str) -> bool:
+def image_at(name: str, path: str, left_out: LeftOut, *, any_file: bool = False) -> ImageFile | None:
+    """The image at a path, as it is now.
+
+    Args:
+        name: What it is called.
+        path: Where it lies.
+        left_out: Takes up a file that is no image.
+        any_file: Whether to take what is no image too.
+
+    Returns:
+        The image; None where the file is none.
+    """
+    if not (any_file or _looks_like_an_image(path)):
+        left_out.no_images.add(os.path.realpath(path))
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116 - one call a file, no Path object
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return ImageFile(name, path, None, None)
+    return ImageFile(name, path, status.st_size, status.st_mtime_ns)
+
+
+def _looks_like_an_image(path: str) -> bool:
     """Whether a file is one, by its ending or else by its first bytes.
 
     What cannot be read counts as one, so that the reason is reported.

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from colocalization.listing import (
-    STATE_FOLDER,
     ImageFile,
     LeftOut,
     holds_results,
-    identity,
-    looks_like_an_image,
+    image_at,
     natural_key,
     walk,
 )
@@ -104,7 +102,11 @@ class _Finder:
         if not text:
             raise InputError("an INPUT is empty; give a folder, a file or a pattern ('.' is the working folder)")
         if os.path.isdir(text):  # noqa: PTH112 - also for names that no file can have
-            self._check_folder(text)
+            if self._exclude is not None and self._exclude.exists() and self._exclude.samefile(text):
+                raise InputError(
+                    f"the results cannot go into the very folder that is scored, {text!r}; "
+                    "give them a folder of their own, which may lie in it"
+                )
             self._add_sorted(walk(text, self.left_out, exclude=self._exclude))
         elif os.path.lexists(text):
             self._add(PurePath(text).name, text)
@@ -112,18 +114,6 @@ class _Finder:
             self._add_matches(text)
         else:
             raise InputError(f"there is no file or folder {text!r}")
-
-    def _check_folder(self, text: str) -> None:
-        if self._exclude is not None and self._exclude.exists() and identity(text) == identity(self._exclude):
-            raise InputError(
-                f"the results cannot go into the very folder that is scored, {text!r}; "
-                "give them a folder of their own, which may lie in it"
-            )
-        if holds_results(text):
-            raise InputError(
-                f"{text!r} holds the results of a run ({STATE_FOLDER}); give the folder of the images, or the images "
-                "by a pattern"
-            )
 
     def add_names(self, names: Sequence[str], base: str) -> None:
         present, missing = False, ""
@@ -180,12 +170,11 @@ class _Finder:
             self._add(name, path)
 
     def _add(self, name: str, path: str) -> None:
-        if not (self._strict or looks_like_an_image(path)):
-            self.left_out.no_images.add(os.path.realpath(path))
+        if (image := image_at(name, path, self.left_out, any_file=self._strict)) is None:
             return
-        if (other := self.files.get(name)) is None:
-            self.files[name] = ImageFile.at(name, path)
-        elif os.path.realpath(other.path) != os.path.realpath(path):
+        if (other := self.files.setdefault(name, image)) is image:
+            return
+        if os.path.realpath(other.path) != os.path.realpath(path):
             raise InputError(
                 f"{other.path!r} and {path!r} would both be called {name!r} in the results; "
                 "score them into two --out folders, or give the folder above both"

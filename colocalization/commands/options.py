@@ -14,8 +14,8 @@ from colocalization.images import ImageLimits
 __all__ = [
     "LIMITS",
     "DeviceOption",
-    "MaxBytesOption",
     "MaxFramesOption",
+    "MaxImageBytesOption",
     "MaxPixelsOption",
     "ModelOption",
     "RequireGpuOption",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 LIMITS = ImageLimits()
-"""The limits where nothing else is said."""
+"""The limits where nothing else is said. They are set by the same names in every command, and in the service."""
 
 RUNNING = "Running"
 """The panel of the help that these options are shown in."""
@@ -66,12 +66,12 @@ MaxPixelsOption = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
-MaxBytesOption = Annotated[
+MaxImageBytesOption = Annotated[
     int,
     typer.Option(
-        "--max-bytes",
+        "--max-image-bytes",
         min=1,
-        envvar="COLOCALIZE_MAX_BYTES",
+        envvar="COLOCALIZE_MAX_IMAGE_BYTES",
         help="Largest file of an image, in bytes.",
         rich_help_panel=RUNNING,
     ),

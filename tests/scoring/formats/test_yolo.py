@@ -45,7 +45,7 @@ def images(tmp_path: Path) -> Path:
 
 def write(images: Path, out: Path, how: YoloImages = "link", label: str = "bird", without: str = "") -> list[Path]:
     """Write the data set; gives all its files."""
-    files = [ImageFile.at(name, str(images / name)) for name in NAMES]
+    files = [ImageFile(name, str(images / name), 1, 1) for name in NAMES]
     options = ExportOptions(label, yolo_images=how)
     predictions = [prediction(name, shown=name != without) for name in NAMES]
 
