@@ -14,9 +14,9 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from colocalization.suffixes import has_image_suffix
+from colocalization.image_formats import DECODED_SUFFIXES, HEAD_BYTES, UNDECODED_FORMATS, format_of
 
 __all__ = [
     "STATE_FOLDER",
@@ -36,10 +36,6 @@ STATE_FOLDER = ".colocalize"
 _OTHER_SOFTWARE = frozenset(("@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN", "__MACOSX"))
 """Folders that storage boxes, Windows and macOS put beside images: thumbnails and what was thrown away."""
 
-_MAGIC = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF.{4}WEBP|BM.{4}\0{4}|II\*\0|MM\0\*|II\+\0|MM\0\+",
-    re.DOTALL,
-)
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -209,13 +205,14 @@ def _looks_like_an_image(path: str) -> bool:
 
     What cannot be read counts as one, so that the reason is reported.
     """
-    if has_image_suffix(path):
+    suffix = PurePath(path).suffix.lower()
+    if suffix in DECODED_SUFFIXES or suffix in UNDECODED_FORMATS:
         return True
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - opening a pipe would wait for ever
             return False
         with open(path, "rb") as stream:  # noqa: PTH123 - one call a file, no Path object
-            return _MAGIC.match(stream.read(16)) is not None
+            return format_of(stream.read(HEAD_BYTES)) is not None
     except OSError:
         return True
 

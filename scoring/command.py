@@ -8,7 +8,6 @@ import typer
 from colocalization.commands.options import (
     LIMITS,
     DeviceOption,
-    MaxFramesOption,
     MaxImageBytesOption,
     MaxPixelsOption,
     ModelOption,
@@ -128,7 +127,6 @@ def score(
     ] = 32,
     max_pixels: MaxPixelsOption = LIMITS.max_pixels,
     max_image_bytes: MaxImageBytesOption = LIMITS.max_bytes,
-    max_frames: MaxFramesOption = LIMITS.max_frames,
 ) -> None:
     """Find the common object in images: a box for each, in OUT/predictions.jsonl.
 
@@ -160,6 +158,6 @@ def score(
             threads=threads,
             workers=workers,
             batch_size=batch_size,
-            limits=ImageLimits(max_image_bytes, max_pixels, max_frames),
+            limits=ImageLimits(max_bytes=max_image_bytes, max_pixels=max_pixels),
         ),
     )

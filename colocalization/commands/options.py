@@ -14,7 +14,6 @@ from colocalization.images import ImageLimits
 __all__ = [
     "LIMITS",
     "DeviceOption",
-    "MaxFramesOption",
     "MaxImageBytesOption",
     "MaxPixelsOption",
     "ModelOption",
@@ -73,16 +72,6 @@ MaxImageBytesOption = Annotated[
         min=1,
         envvar="COLOCALIZE_MAX_IMAGE_BYTES",
         help="Largest file of an image, in bytes.",
-        rich_help_panel=RUNNING,
-    ),
-]
-MaxFramesOption = Annotated[
-    int,
-    typer.Option(
-        "--max-frames",
-        min=1,
-        envvar="COLOCALIZE_MAX_FRAMES",
-        help="Most frames or pages of an image, of which the first is used.",
         rich_help_panel=RUNNING,
     ),
 ]

@@ -111,11 +111,11 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
             "--max-image-bytes",
             6000,
         ),
-        *("--max-frames", 7, "--keep-unflagged", "--yolo-images", "link"),
+        *("--keep-unflagged", "--yolo-images", "link"),
     )
     assert code == 0
     limits = loaded_with.pop("limits")
-    assert limits == ImageLimits(max_pixels=5000, max_bytes=6000, max_frames=7)
+    assert limits == ImageLimits(max_pixels=5000, max_bytes=6000)
     assert loaded_with == {
         "model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 1, "effort": "fast",
     }  # fmt: skip
