@@ -53,6 +53,7 @@ class Results:
                 written = write_format(kind, self._records, self.out, self.export)
                 summary.written.append(written.path)
                 files += written.files
+                summary.notes += [written.note] if written.note else []
         summary.written += [self.out / name for name in ("heatmaps", "overlays") if getattr(self.options, name)]
         if self.options.contact_sheet:
             sheet = self.out / "contact-sheet.jpg"

@@ -48,6 +48,8 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
         _explain(summary, found, options)
         skipped = len(found.left_out.no_images)
         Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
+    for note in summary.notes:
+        typer.echo(note)
     if summary.errors or found.left_out.unreadable:
         raise typer.Exit(EXIT_SOME_FAILED)
 

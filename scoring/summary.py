@@ -32,6 +32,7 @@ class ScoreSummary:
         failures: The first of the failed images, each with the reason.
         seconds: Wall time.
         written: Files and folders that were written, in order.
+        notes: What people need to know to use what was written.
         cleared: What became of the files of earlier runs that no longer hold.
     """
 
@@ -45,6 +46,7 @@ class ScoreSummary:
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     written: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     cleared: Cleared = field(default_factory=Cleared)
 
     def add(self, prediction: Prediction) -> None:

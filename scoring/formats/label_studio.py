@@ -12,14 +12,18 @@ from scoring.formats.base import ExportOptions, FormatError, Read, Record, box_s
 __all__ = ["document_root", "write_label_studio"]
 
 
-def write_label_studio(stream: BinaryIO, read: Read, options: ExportOptions) -> None:
+def write_label_studio(stream: BinaryIO, read: Read, options: ExportOptions) -> str:
     """A list of tasks, for the labelling interface of docs/cli.md; an image that could not be read has none.
+
+    Returns:
+        What Label Studio must be told to show the images, in words.
 
     Raises:
         FormatError: An image does not lie below the document root.
     """
     root = document_root((record.file for record in read()), options.label_studio_root)
     write_list(stream, (_task(record, root, options) for record in read() if record.is_readable))
+    return f"document root {root}, local storage {_common_folder(record.file for record in read())}"
 
 
 def document_root(files: Iterable[ImageFile], given: Path | None) -> Path:

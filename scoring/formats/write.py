@@ -38,10 +38,12 @@ class WrittenFormat:
     Attributes:
         path: The file or folder to look at.
         files: All files.
+        note: What people need to know to use it, or empty.
     """
 
     path: Path
     files: tuple[Path, ...]
+    note: str = ""
 
 
 def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> WrittenFormat:
@@ -61,7 +63,7 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Wr
         return WrittenFormat(out / "yolo", tuple(write_yolo(out / "yolo", read(), options)))
     if kind not in _FILES:
         raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, got {kind!r}")
-    path = out / _FILES[Format(kind)]
+    path, note = out / _FILES[Format(kind)], ""
     with atomic_writer(path) as stream:
         match kind:
             case Format.CSV:
@@ -69,5 +71,5 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Wr
             case Format.COCO:
                 write_coco(stream, read, options.label)
             case Format.LABELSTUDIO:
-                write_label_studio(stream, read, options)
-    return WrittenFormat(path, (path,))
+                note = f"Label Studio: {write_label_studio(stream, read, options)}"
+    return WrittenFormat(path, (path,), note)

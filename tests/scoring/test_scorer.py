@@ -454,11 +454,6 @@ def test_memory_does_not_grow_with_the_set(
     assert peaks[1] <= peaks[0] + sizes.batch
 
 
-def test_options_are_checked() -> None:
-    with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
-        ScoreOptions(max_boxes=0)
-
-
 @pytest.fixture(scope="module")
 def real_localizer() -> Localizer:
     """The model in the box."""

@@ -43,10 +43,11 @@ def test_tasks_name_each_image_relative_to_the_root(tmp_path: Path) -> None:
     names = ["a b.jpg", "sub/ü&d=x.jpg", "100%.jpg", 'q"u?o#te.jpg']
     files = [ImageFile(name, str(tmp_path / "birds" / name), 1, 1) for name in names]
     predictions = [prediction(name) for name in names]
-    path = write_format(
+    written = write_format(
         "labelstudio", lambda: records(files, predictions, keep_unflagged=False), tmp_path, ExportOptions()
-    ).path
-    tasks = json.loads(path.read_text())
+    )
+    assert written.note == f"Label Studio: document root {tmp_path}, local storage {tmp_path / 'birds'}"
+    tasks = json.loads(written.path.read_text())
     assert [task["data"]["path"] for task in tasks] == names
     for task, file in zip(tasks, files, strict=True):
         url = urlsplit(task["data"]["image"])
