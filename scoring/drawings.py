@@ -45,7 +45,9 @@ def draw(drawings: Sequence[Drawing], image: DecodedImage, result: ImageResult) 
     """
     if result.heatmap is None or not drawings:
         return ()
-    laid_over = _overlay(image, result) if any(kind != "heatmap" for kind, _ in drawings) else None
+    laid_over = None
+    if any(kind != "heatmap" for kind, _ in drawings):
+        laid_over = overlay(image.rgb, result.heatmap, result.boxes, frame=image.frame)
     for kind, path in drawings:
         if kind == "heatmap":
             content = encode_png(colorize(result.heatmap))
@@ -53,11 +55,6 @@ def draw(drawings: Sequence[Drawing], image: DecodedImage, result: ImageResult) 
             content = _encode_jpeg(laid_over) if kind == "overlay" else encode_png(_tile(laid_over))
         write_atomically(Path(path), content, durable=False)
     return tuple(kind for kind, _ in drawings)
-
-
-def _overlay(image: DecodedImage, result: ImageResult) -> NDArray[np.uint8]:
-    height, width = image.rgb.shape[:2]
-    return overlay(image.rgb, result.heatmap, result.boxes, scale=(width / image.width, height / image.height))
 
 
 def _tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -34,6 +34,7 @@ PREDICTIONS: list[Prediction] = [
         "confidence": 0.0,
         "contains_common_object": False,
         "error": {"code": "truncated", "message": "cut off"},
+        "warning": None,
     },
     {
         "path": "nothing\udcff.png",
@@ -43,6 +44,7 @@ PREDICTIONS: list[Prediction] = [
         "confidence": 0.1,
         "contains_common_object": False,
         "error": None,
+        "warning": None,
     },
 ]
 

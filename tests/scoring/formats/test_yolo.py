@@ -32,6 +32,7 @@ def prediction(name: str, *, shown: bool | None = True) -> Prediction:
         "confidence": 0.9 if shown else 0.1,
         "contains_common_object": shown,
         "error": None,
+        "warning": None,
     }
 
 
