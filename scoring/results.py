@@ -38,7 +38,7 @@ class Results:
         """The file that all others are made from."""
         return self.out / "predictions.jsonl"
 
-    def write(self, journal: Journal, summary: ScoreSummary) -> list[Path]:
+    def write(self, journal: Journal, summary: ScoreSummary) -> list[str]:
         """Write everything from the journal; the summary counts it.
 
         Returns:
@@ -60,12 +60,12 @@ class Results:
             with atomic_writer(sheet) as stream:
                 contact_sheet(list(self._tiles())).save(stream, format="JPEG", quality=90)
             summary.written.append(sheet)
-            files.append(sheet)
+            files.append(str(sheet))
         return files
 
-    def _write_predictions(self, journal: Journal, summary: ScoreSummary) -> list[Path]:
+    def _write_predictions(self, journal: Journal, summary: ScoreSummary) -> list[str]:
         """Write the file; gives all drawings."""
-        drawings: list[Path] = []
+        drawings: list[str] = []
         with atomic_writer(self.predictions) as stream:
             for image in self.images:
                 entry = journal.find(image.file.name)
@@ -73,7 +73,7 @@ class Results:
                     raise RuntimeError(f"{image.file.name!r} is missing from the journal of the run that scored it")
                 stream.write(encode_prediction(entry.prediction))
                 summary.add(entry.prediction)
-                drawings += [Path(path) for kind, path in image.drawings if kind in entry.drawn]
+                drawings += [path for kind, path in image.drawings if kind in entry.drawn]
         summary.written.append(self.predictions)
         return drawings
 

@@ -71,7 +71,7 @@ class Scorer:
             )
             summary = run.bring_up_to_date(self._progress)
             written = results.write(journal, summary)
-            summary.cleared = run.outputs.finish(results.predictions, written)
+            summary.cleared = run.outputs.finish(results.predictions, map(Path, written))
         summary.seconds = time.monotonic() - began
         return summary
 

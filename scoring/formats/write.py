@@ -37,12 +37,12 @@ class WrittenFormat:
 
     Attributes:
         path: The file or folder to look at.
-        files: All files.
+        files: All files; strings, since a large set has many.
         note: What people need to know to use it, or empty.
     """
 
     path: Path
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     note: str = ""
 
 
@@ -60,7 +60,7 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Wr
         OSError: The file cannot be written.
     """
     if kind == Format.YOLO:
-        return WrittenFormat(out / "yolo", tuple(write_yolo(out / "yolo", read(), options)))
+        return WrittenFormat(out / "yolo", tuple(map(str, write_yolo(out / "yolo", read(), options))))
     if kind not in _FILES:
         raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, got {kind!r}")
     path, note = out / _FILES[Format(kind)], ""
@@ -72,4 +72,4 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Wr
                 write_coco(stream, read, options.label)
             case Format.LABELSTUDIO:
                 note = f"Label Studio: {write_label_studio(stream, read, options)}"
-    return WrittenFormat(path, (path,), note)
+    return WrittenFormat(path, (str(path),), note)

@@ -127,7 +127,7 @@ def test_every_format_gives_the_names_back_to_a_reader(names: list[str]) -> None
         except FormatError:
             return  # names that YOLO cannot tell apart, found before any work is done
         written = write_format("yolo", read, out, options).files  # type: ignore[arg-type]
-        images = [path for path in written if path.is_symlink()]
+        images = [path for path in map(Path, written) if path.is_symlink()]
         assert sorted(str(path.readlink()) for path in images) == sorted(file.path for file in files)
         for image in images:
             assert len(Path(trainers_rule(str(image))).read_text().splitlines()) == 1

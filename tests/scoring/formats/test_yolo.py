@@ -53,7 +53,7 @@ def write(images: Path, out: Path, how: YoloImages = "link", label: str = "bird"
     def read() -> object:
         return records(files, predictions, keep_unflagged=False)
 
-    return list(write_format("yolo", read, out, options).files)  # type: ignore[arg-type]
+    return [Path(file) for file in write_format("yolo", read, out, options).files]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("how", ["link", "copy"])
