@@ -16,7 +16,6 @@ from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
 from benchmarks.precision import measure_precision
 from benchmarks.report import RECORDS, write_report
 from benchmarks.sessions import measure_sessions
-from colocalization.commands.options import one_of
 from colocalization.cores import usable_cores
 from colocalization.errors import ProviderError
 from experiments.records import describe_run, write_record
@@ -35,8 +34,6 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads of the network; 0: on
 OnDevice = Annotated[
     Device | None,
     typer.Option(
-        parser=one_of(Device),
-        metavar="cpu|cuda",
         help="Where to run; unless named, the CPU, and CUDA where it can be used.",
         show_default=False,
     ),

@@ -5,26 +5,36 @@ from pathlib import Path
 
 __all__ = ["MOST_LANES", "score_lanes", "usable_cores"]
 
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux shows a container its own control group."""
 
 MOST_LANES = 4
 """Runs of the network at the same time on the CPU. Each takes memory for its activations; beyond these, more cores
 share the operators of one run."""
 
 
-def usable_cores(quota_file: Path = _CGROUP_QUOTA) -> int:
+def usable_cores(cgroups: Path = _CGROUPS) -> int:
     """Cores this process may use: its affinity mask, and the container's quota where there is one; at least 1.
 
     Args:
-        quota_file: cgroup v2's `cpu.max`: the quota (or `max`) and the period, in microseconds.
+        cgroups: Folder of the control group, of version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_quota_us`).
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    try:
-        quota, period = quota_file.read_text().split()
-        return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return cores  # no container, or one that sets no quota in this form
+    quota = _quota(cgroups)
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def _quota(cgroups: Path) -> float | None:
+    """Cores that the control group grants; None where there is none, or one without a quota."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((cgroups / name).read_text() for name in files).split()
+            # "max" in version 2 and -1 in version 1 are no quota
+            return int(quota) / int(period) if quota.isdigit() and int(period) > 0 else None
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def score_lanes(cores: int) -> tuple[int, int]:

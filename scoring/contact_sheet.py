@@ -1,8 +1,11 @@
 """One image that shows many: tiles in a grid, each with its name and what was found."""
 
+import io
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -18,9 +21,6 @@ TILE_SIDE = 240
 _CAPTION_HEIGHT = 20
 _MARGIN = 8
 _MOST_COLUMNS = 8
-_WHOLE_LETTERS = {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
-"""Latin letters that Unicode does not take apart into one of ASCII and an accent."""
-
 _BACKGROUND, _TEXT, _EMPTY, _MARK = (250, 250, 250), (30, 30, 30), (225, 225, 225), (200, 30, 30)
 
 
@@ -29,8 +29,7 @@ class Tile:
     """One place on the sheet.
 
     Attributes:
-        name: What is written below it; shortened in the middle where it is too long, and without what Pillow's font
-            has no shapes for: accents are left out, other letters than Latin ones are question marks.
+        name: What is written below it; shortened in the middle where it is too long.
         image: File of the overlay, or None where there is none to show.
         mark: What is written across the image in red, with a red frame; None for no mark.
     """
@@ -59,12 +58,20 @@ def contact_sheet(tiles: Sequence[Tile]) -> Image.Image:
     across, down = TILE_SIDE + _MARGIN, TILE_SIDE + _CAPTION_HEIGHT + _MARGIN
     sheet = Image.new("RGB", (columns * across + _MARGIN, rows * down + _MARGIN), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=13)
+    font = _font()
     for position, tile in enumerate(tiles):
         left = _MARGIN + position % columns * across
         top = _MARGIN + position // columns * down
         _draw_tile(sheet, draw, font, tile, left, top)
     return sheet
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which has shapes for Latin, Greek, Cyrillic and more; what it has none for is drawn as a frame."""
+    content = (files("scoring") / "fonts" / "DejaVuSans.ttf").read_bytes()
+    # The simple layout, so that a sheet is the same on all machines, whatever libraries for scripts they have.
+    return ImageFont.truetype(io.BytesIO(content), size=13, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _columns_of_a_square(count: int) -> int:
@@ -74,7 +81,7 @@ def _columns_of_a_square(count: int) -> int:
 def _draw_tile(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    font: ImageFont.FreeTypeFont,
     tile: Tile,
     left: int,
     top: int,
@@ -97,11 +104,11 @@ def _draw_tile(
     draw.text((left, top + TILE_SIDE + 3), caption, font=font, fill=_TEXT)
 
 
-def _shortened(
-    text: str, width: int, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont
-) -> str:
+def _shortened(text: str, width: int, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> str:
     """The text on one line, with its middle left out until it is at most `width` pixels wide."""
-    text = "".join(map(_drawable, text))
+    # Line ends and other control characters, and bytes that are no text, cannot be drawn.
+    text = unicodedata.normalize("NFC", text)  # macOS takes letters and accents apart, which the font puts side by side
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     if draw.textlength(text, font=font) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -109,15 +116,3 @@ def _shortened(
         if draw.textlength(shorter, font=font) <= width:
             return shorter
     return "…"
-
-
-def _drawable(character: str) -> str:
-    """A character in ASCII, which is what Pillow's font has shapes for; line ends and the like cannot be drawn either.
-
-    Example:
-        >>> "".join(map(_drawable, "Größe 写.jpg"))
-        'Grosse ?.jpg'
-    """
-    parts = unicodedata.normalize("NFKD", _WHOLE_LETTERS.get(character, character))
-    plain = "".join(part for part in parts if not unicodedata.combining(part))
-    return plain if plain.isascii() and plain.isprintable() else "?"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colocalization.corloc import CorLoc, CorLocScores
-from scoring.inputs import InputError, read_names, reading
+from scoring.name_lists import InputError, read_names, reading
 from scoring.predictions import DamagedFileError, read_predictions
 
 __all__ = ["Evaluation", "evaluate", "read_boxes"]
@@ -53,8 +53,7 @@ def evaluate(predictions: Path, boxes: Path, names: Path | None = None) -> Evalu
         truth = read_boxes(boxes)
     unknown: tuple[str, ...] = ()
     if names is not None:
-        with reading(names), names.open("rb") as stream:
-            wanted = list(dict.fromkeys(read_names(stream)))
+        wanted = list(dict.fromkeys(read_names(names)))
         unknown = tuple(name for name in wanted if name not in truth)
         truth = {name: truth[name] for name in wanted if name in truth}
     if not truth:

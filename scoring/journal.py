@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from colocalization.files import naming, write_atomically
+from colocalization.listing import ImageFile
 from colocalization.results import Mode
-from scoring.inputs import InputFile
 from scoring.predictions import Prediction
 
 __all__ = ["Entry", "Journal", "digest_files"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Entry:
         common: What the common object was estimated from (`digest_files`), also in vain, or None for mode `attention`
             and where there were too few images.
         mode: What the image's boxes were found by; `attention` where the set has no common object.
-        artefacts: Kinds of images that were drawn of it.
+        drawn: Kinds of drawings that were made of it.
     """
 
     prediction: Prediction
@@ -41,9 +41,9 @@ class Entry:
     mtime_ns: int | None
     common: str | None
     mode: Mode
-    artefacts: tuple[str, ...]
+    drawn: tuple[str, ...]
 
-    def is_of(self, file: InputFile) -> bool:
+    def is_of(self, file: ImageFile) -> bool:
         """Whether the entry is of this file, unchanged since, and of an image that could be read.
 
         An image that failed is tried again: the reason may lie outside the file.
@@ -56,7 +56,7 @@ class Entry:
         )
 
 
-def digest_files(files: Iterable[InputFile]) -> str:
+def digest_files(files: Iterable[ImageFile]) -> str:
     """Hexadecimal SHA-256 over names, sizes and times of change."""
     digest = hashlib.sha256()
     for file in files:
@@ -118,7 +118,7 @@ class Journal:
                 "mtime_ns": entry.mtime_ns,
                 "common": entry.common,
                 "mode": entry.mode,
-                "artefacts": entry.artefacts,
+                "drawn": entry.drawn,
             }
         )
         with naming(self._path):
@@ -161,5 +161,5 @@ def _entry(record: dict[str, Any]) -> Entry:
         record["mtime_ns"],
         record["common"],
         record["mode"],
-        tuple(record["artefacts"]),
+        tuple(record["drawn"]),
     )

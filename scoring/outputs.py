@@ -85,7 +85,7 @@ class Outputs:
         written: dict[str, _Left] = {}
         identities: set[tuple[int, int]] = set()  # a file system may take two names for one
         for file in files:
-            status = file.stat()
+            status = file.lstat()
             written[self._name(file)] = status.st_size, status.st_mtime_ns
             identities.add((status.st_dev, status.st_ino))
         others = {name: left for name, left in self._known.items() if name not in written}

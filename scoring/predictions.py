@@ -73,6 +73,7 @@ class DamagedFileError(ColocalizeError):
 
 def to_prediction(name: str, result: ImageResult) -> Prediction:
     """The record of one image, rounded as it is written."""
+    shown = result.contains_common_object
     return {
         "path": name,
         "width": result.width,
@@ -88,7 +89,7 @@ def to_prediction(name: str, result: ImageResult) -> Prediction:
             for box in result.boxes
         ],
         "confidence": _rounded(result.confidence, SCORE_DECIMALS),
-        "contains_common_object": bool(result.contains_common_object),
+        "contains_common_object": None if shown is None else bool(shown),
         "error": None if result.error is None else {"code": result.error.code, "message": result.error.message},
         "warning": None if result.warning is None else {"code": result.warning.code, "message": result.warning.message},
     }

@@ -10,12 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as RichBar
 from rich.text import Text
 
-__all__ = ["PlainProgress", "Progress", "TerminalProgress", "progress_on"]
+__all__ = ["PlainProgress", "ProgressDisplay", "TerminalProgress", "progress_on"]
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-class Progress(Protocol):
+class ProgressDisplay(Protocol):
     """Something that shows how far a run has come."""
 
     def phase(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Callable[[], None]]:
@@ -39,7 +39,7 @@ class TerminalProgress:
 
     @contextmanager
     def phase(self, description: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
-        """See `Progress.phase`."""
+        """See `ProgressDisplay.phase`."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -68,7 +68,7 @@ class PlainProgress:
 
     @contextmanager
     def phase(self, description: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
-        """See `Progress.phase`."""
+        """See `ProgressDisplay.phase`."""
         before, now_done = done, done
         began = said = self._clock()
 
@@ -83,7 +83,7 @@ class PlainProgress:
         yield advance
 
 
-def progress_on(console: Console) -> Progress:
+def progress_on(console: Console) -> ProgressDisplay:
     """The kind of progress that suits a console."""
     if console.is_terminal:
         return TerminalProgress(console)

@@ -27,11 +27,13 @@ class ScoreSummary:
         reused: How many were taken over from an earlier run.
         with_boxes: How many have at least one box.
         boxes: Number of boxes.
-        with_common_object: How many are taken to show the common object.
+        with_common_object: How many are taken to show the common object; mode `attention` cannot tell.
         errors: Number of failed images by error code.
+        warnings: Number of images that were read although something is wrong with them, by warning code.
         failures: The first of the failed images, each with the reason.
         seconds: Wall time.
         written: Files and folders that were written, in order.
+        notes: What people need to know to use what was written.
         cleared: What became of the files of earlier runs that no longer hold.
     """
 
@@ -42,9 +44,11 @@ class ScoreSummary:
     boxes: int = 0
     with_common_object: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     written: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     cleared: Cleared = field(default_factory=Cleared)
 
     def add(self, prediction: Prediction) -> None:
@@ -53,6 +57,8 @@ class ScoreSummary:
         self.boxes += len(prediction["boxes"])
         self.with_boxes += bool(prediction["boxes"])
         self.with_common_object += bool(prediction["contains_common_object"])
+        if prediction["warning"] is not None:
+            self.warnings[prediction["warning"]["code"]] += 1
         if prediction["error"] is not None:
             self.errors[prediction["error"]["code"]] += 1
             if len(self.failures) < _FAILURES_NAMED:
@@ -75,9 +81,11 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
         ("ran on", provider.removesuffix("ExecutionProvider")),
         ("images", summary.images),
         ("  with a box", summary.with_boxes),
-        ("  with the common object", summary.with_common_object),
+        *([("  with the common object", summary.with_common_object)] if summary.mode == "common" else []),
         ("  that failed", summary.errors.total()),
         *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.errors.items())),
+        *([("  with a warning", summary.warnings.total())] if summary.warnings else []),
+        *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.warnings.items())),
         ("boxes", summary.boxes),
         ("files that are no images", skipped),
         ("taken over from an earlier run", summary.reused),

@@ -67,6 +67,12 @@ def errors_reported(interrupted: str = "interrupted") -> Iterator[None]:
     except OSError as error:
         name = "" if error.filename is None else f" {str(error.filename)!r}"
         fail(f"{error.strerror or error}{name}", EXIT_CANNOT_RUN)
+    except MemoryError:
+        fail("not enough memory", EXIT_CANNOT_RUN)
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        fail("the machine gives no further thread; fewer are needed with --workers 1 --threads 1", EXIT_CANNOT_RUN)
     except KeyboardInterrupt as error:
         fail(interrupted, EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_INTERRUPTED)
 

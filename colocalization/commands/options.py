@@ -1,70 +1,80 @@
-"""How the command line reads the values of its options: what is refused is named, together with what is allowed."""
+"""Options that several commands share, and what Typer has no reader for.
 
-from collections.abc import Callable
+Numbers are bounded by Typer's `min` and `max`, and closed sets of words are `Literal`.
+"""
+
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated
 
 import typer
 
-__all__ = ["label", "one_of", "out_folder", "true_or_false", "whole_number"]
+from colocalization.engine import Device
+from colocalization.images import ImageLimits
 
-_TRUE, _FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off", "")
+__all__ = [
+    "LIMITS",
+    "DeviceOption",
+    "MaxImageBytesOption",
+    "MaxPixelsOption",
+    "ModelOption",
+    "RequireGpuOption",
+    "ThreadsOption",
+    "class_name",
+    "out_folder",
+]
 
+LIMITS = ImageLimits()
+"""The limits where nothing else is said. They are set by the same names in every command, and in the service."""
 
-def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
-    """A reader of whole numbers.
+RUNNING = "Running"
+"""The panel of the help that these options are shown in."""
 
-    Args:
-        least: The smallest that is allowed.
-        most: The largest, or None where there is none.
-
-    Example:
-        >>> whole_number(0)("4")
-        4
-    """
-    allowed = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
-
-    def read(value: str | int) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            number = None
-        if number is None or number < least or (most is not None and number > most):
-            raise typer.BadParameter(f"must be {allowed}, got {str(value)!r}")
-        return number
-
-    return read
-
-
-def one_of(literal: Any) -> Callable[[str], str]:
-    """A reader of one of the strings of a `Literal`.
-
-    Example:
-        >>> from typing import Literal
-        >>> one_of(Literal["auto", "cpu"])("cpu")
-        'cpu'
-    """
-    allowed = get_args(literal)
-
-    def read(value: str) -> str:
-        if value not in allowed:
-            raise typer.BadParameter(f"must be one of {', '.join(allowed)}, got {value!r}")
-        return value
-
-    return read
-
-
-def true_or_false(value: str | bool) -> bool:
-    """The value of a flag, which a variable may spell in the usual ways; an empty one counts as not set.
-
-    Example:
-        >>> true_or_false("Yes"), true_or_false("off"), true_or_false("")
-        (True, False, False)
-    """
-    word = str(value).strip().lower()
-    if word not in _TRUE + _FALSE:
-        raise typer.BadParameter(f"must be true or false, got {str(value)!r}")
-    return word in _TRUE
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", envvar="COLOCALIZE_MODEL", help="Model file; the one in the box if left out.")
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option("--device", envvar="COLOCALIZE_DEVICE", help="Where the network runs.", rich_help_panel=RUNNING),
+]
+RequireGpuOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-gpu",
+        envvar="COLOCALIZE_REQUIRE_GPU",
+        help="Refuse to run where CUDA cannot be used.",
+        rich_help_panel=RUNNING,
+    ),
+]
+ThreadsOption = Annotated[
+    int,
+    typer.Option(
+        "--threads",
+        min=0,
+        envvar="COLOCALIZE_THREADS",
+        help="Threads that the network takes on the CPU; 0 takes all cores.",
+        rich_help_panel=RUNNING,
+    ),
+]
+MaxPixelsOption = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        envvar="COLOCALIZE_MAX_PIXELS",
+        help="Most pixels (width x height) of an image.",
+        rich_help_panel=RUNNING,
+    ),
+]
+MaxImageBytesOption = Annotated[
+    int,
+    typer.Option(
+        "--max-image-bytes",
+        min=1,
+        envvar="COLOCALIZE_MAX_IMAGE_BYTES",
+        help="Largest file of an image, in bytes.",
+        rich_help_panel=RUNNING,
+    ),
+]
 
 
 def out_folder(value: str | Path) -> Path:
@@ -74,8 +84,8 @@ def out_folder(value: str | Path) -> Path:
     return Path(value)
 
 
-def label(value: str) -> str:
+def class_name(value: str) -> str:
     """The name of a class, which files of one class a line must be able to hold."""
-    if not value.strip() or value.splitlines() != [value]:
+    if not value.strip() or value.splitlines() != [value] or any(0xD800 <= ord(letter) < 0xE000 for letter in value):
         raise typer.BadParameter(f"must be a name on one line, got {value!r}")
     return value

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from colocalization.commands.exits import errors_reported, fail, warn
-from colocalization.commands.options import one_of, whole_number
 from colocalization.engine import Device
 
 __all__ = ["app"]
@@ -19,22 +18,22 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[
         int | None,
-        typer.Option(parser=whole_number(0, 65535), metavar="0..65535", help="Port to listen on; 0 takes a free one."),
+        typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file; the one in the box if left out.")] = None,
     device: Annotated[
-        Device | None, typer.Option(parser=one_of(Device), metavar="auto|cpu|cuda", help="Where the network runs.")
+        Device | None, typer.Option(help="Where the network runs.")
     ] = None,
     require_gpu: Annotated[
         bool | None, typer.Option("--require-gpu", help="Refuse to start where CUDA cannot be used.")
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(parser=whole_number(0), metavar="N>=0", help="Threads of the network; 0 takes all cores."),
+        typer.Option(min=0, help="Threads of the network; 0 takes all cores."),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(parser=whole_number(1), metavar="N>=1", help="Processes, each with a model of its own."),
+        typer.Option(min=1, help="Processes, each with a model of its own."),
     ] = None,
 ) -> None:
     """Start the HTTP service.

@@ -1,9 +1,10 @@
-import os
 from pathlib import Path
 
 import pytest
 
-from scoring.inputs import InputError, InputFile, discover, natural_key, read_names
+from colocalization.listing import ImageFile
+from scoring.inputs import discover
+from scoring.name_lists import InputError
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"
 
@@ -30,21 +31,20 @@ def names(*inputs: str, **options: object) -> list[str]:
 def test_a_folder_gives_its_images_in_natural_order_with_relative_names(tree: Path) -> None:
     found = discover(["set"])
     assert [file.name for file in found.files] == ["a/deep/er/y.webp", "a/x.png", "b2.jpg", "b10.JPG", "no_ending"]
-    assert found.skipped == 1  # notes.txt; hidden files are not counted
-    assert found.loops == 0
-    assert found.unreadable_folders == ()
+    assert len(found.left_out.no_images) == 1  # notes.txt; hidden files are not counted
+    assert list(found.left_out.warnings()) == []
     status = (tree / "set/b2.jpg").stat()
-    assert found.files[2] == InputFile("b2.jpg", "set/b2.jpg", status.st_size, status.st_mtime_ns)
+    assert found.files[2] == ImageFile("b2.jpg", "set/b2.jpg", status.st_size, status.st_mtime_ns)
 
 
 @pytest.mark.parametrize("given", [["set", "set"], ["set", "./set"], ["set/notes.txt", "set"]])
 def test_a_file_that_is_no_image_counts_once_however_often_it_is_given(tree: Path, given: list[str]) -> None:
-    assert discover(given).skipped == 1
+    assert len(discover(given).left_out.no_images) == 1
 
 
 def test_strict_keeps_what_is_no_image(tree: Path) -> None:
     assert "notes.txt" in names("set", strict=True)
-    assert discover(["set"], strict=True).skipped == 0
+    assert discover(["set"], strict=True).left_out.no_images == set()
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_names_from_a_list_keep_order_and_name(tree: Path) -> None:
     found = discover(["set"], names=["b2.jpg", "a/x.png", "./a//x.png", "gone.jpg", "notes.txt"])
     assert [file.name for file in found.files] == ["b2.jpg", "a/x.png", "gone.jpg"]
     assert (found.files[2].size, found.files[2].mtime_ns) == (None, None)  # becomes an error line when it is read
-    assert found.skipped == 1
+    assert len(found.left_out.no_images) == 1
 
 
 def test_names_from_a_list_are_relative_to_the_working_folder_without_an_input(tree: Path) -> None:
@@ -121,19 +121,9 @@ def test_links_in_a_circle_are_survived_and_counted(tree: Path) -> None:
     (tree / "set/a/up").symlink_to(tree / "set", target_is_directory=True)
     (tree / "set/self.jpg").symlink_to("self.jpg")
     found = discover(["set"])
-    assert found.loops == 1
+    assert found.left_out.loops == 1
     assert [file.name for file in found.files if file.size is None] == ["self.jpg"]
     assert names("set/**/y.webp") == ["a/deep/er/y.webp"]
-
-
-def test_a_folder_linked_twice_is_scored_under_both_names(tree: Path) -> None:
-    (tree / "set/z").symlink_to(tree / "set/a", target_is_directory=True)
-    assert [name for name in names("set") if name.endswith("x.png")] == ["a/x.png", "z/x.png"]
-
-
-def test_a_pipe_is_skipped_and_never_opened(tree: Path) -> None:
-    os.mkfifo(tree / "set/pipe")
-    assert discover(["set"]).skipped == 2
 
 
 def test_the_results_are_not_scored(tree: Path) -> None:
@@ -141,59 +131,39 @@ def test_the_results_are_not_scored(tree: Path) -> None:
     assert names("set", exclude=tree / "not there yet") == names("set")
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scandir = os.scandir
-
-    def refuse(path: str) -> object:
-        if str(path).endswith("deep"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    found = discover(["set"])
-    assert found.unreadable_folders == ("'set/a/deep': Permission denied",)
-    assert [file.name for file in found.files] == ["a/x.png", "b2.jpg", "b10.JPG", "no_ending"]
+@pytest.mark.parametrize("folder", [".", "./", "a", "a/", ".."])
+def test_folders_in_a_list_are_left_out(tree: Path, folder: str) -> None:
+    assert names("set", names=[folder, "b2.jpg"]) == ["b2.jpg"]  # `find` lists them beside files
 
 
-@pytest.mark.parametrize(
-    ("content", "is_image"),
-    [
-        (JPEG, True),
-        (b"\x89PNG\r\n\x1a\n", True),
-        (b"GIF89a", True),
-        (b"RIFF\x01\x02\x03\x04WEBPVP8 ", True),
-        (b"RIFF\x01\x02\x03\x04WAVEfmt ", False),
-        (b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00", True),
-        (b"BMW is a car.", False),
-        (b"II*\x00", True),
-        (b"MM\x00*", True),
-        (b"", False),
-        (b"%PDF-1.7", False),
-    ],
-)
-def test_files_without_a_known_ending_are_told_by_their_first_bytes(
-    tmp_path: Path, content: bytes, is_image: bool
-) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"")
-    (tmp_path / "unknown").write_bytes(content)
-    assert ("unknown" in names(str(tmp_path))) is is_image
+def test_a_name_in_the_quotes_of_a_spreadsheet_is_understood(tree: Path) -> None:
+    (tree / 'set/a, "b".jpg').write_bytes(JPEG)
+    assert names("set", names=['"a, ""b"".jpg"', "b2.jpg"]) == ['a, "b".jpg', "b2.jpg"]
 
 
-@pytest.mark.parametrize("ending", ["heic", "avif", "CR2"])
-def test_photographs_in_other_formats_are_not_passed_over(tmp_path: Path, ending: str) -> None:
-    (tmp_path / f"a.{ending}").write_bytes(b"")
-    assert names(str(tmp_path)) == [f"a.{ending}"]
+@pytest.mark.parametrize("listed", [["file;label", "b2.jpg;bird"], ["Name", "----", "b2.jpg   "], ["x" * 300]])
+def test_a_list_of_which_no_name_is_a_file_is_refused(tree: Path, listed: list[str]) -> None:
+    with pytest.raises(InputError, match=f"none of the {len(listed)} names given is a file below 'set', such as"):
+        discover(["set"], names=listed)
 
 
-def test_natural_order_is_total() -> None:
-    mixed = ["a1.jpg", "A1.jpg", "a01.jpg", "a1", "1a", "a/1", "a/01", ""]
-    backwards = mixed[::-1]
-    assert sorted(mixed, key=natural_key) == sorted(backwards, key=natural_key)
+def test_names_that_no_file_can_have_are_no_file(tree: Path) -> None:
+    with pytest.raises(InputError, match="there is no file or folder 'xxx"):
+        discover(["x" * 300])
 
 
-def test_names_are_read_as_bytes_that_any_file_can_have() -> None:
-    assert read_names([b"\xef\xbb\xbfa.jpg\n", b" b.jpg \n", b"\n", b"c\xff.jpg"]) == [
-        "a.jpg",
-        " b.jpg ",
-        "c\udcff.jpg",
-    ]
+@pytest.mark.parametrize("pattern", ["set/**/*.png", "set/*/*.png", "set/*"])
+def test_a_pattern_leaves_results_out_too(tree: Path, pattern: str) -> None:
+    before = names(pattern)
+    for name in ("run/.colocalize/journal.jsonl", "run/y.png", "run/overlays/x.png"):
+        (tree / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "set" / name).write_bytes(JPEG)
+    assert names(pattern) == before
+    assert any("holds the results of a run" in warning for warning in discover([pattern]).left_out.warnings())
+
+
+def test_results_given_as_the_input_are_refused(tree: Path) -> None:
+    (tree / "set/.colocalize").mkdir()
+    with pytest.raises(InputError, match=r"no image found in 'set' .*left out 'set', which holds the results of a run"):
+        discover(["set"])
+    assert names("set/*.jpg") == ["b2.jpg"]  # asked for by name

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from colocalization.errors import ImageError
+from colocalization.listing import ImageFile
 from colocalization.results import ImageResult
-from scoring.inputs import InputFile
 from scoring.journal import Entry, Journal, digest_files
 from scoring.predictions import to_prediction
 
@@ -80,25 +80,25 @@ def test_a_file_that_is_no_journal_is_begun_anew(path: Path, content: bytes) -> 
 @pytest.mark.parametrize(
     ("file", "same"),
     [
-        (InputFile("a", "/x/a", 10, 99), True),
-        (InputFile("a", "/moved/elsewhere/a", 10, 99), True),
-        (InputFile("b/a", "/x/b/a", 10, 99), False),  # the same base name in another folder is another image
-        (InputFile("a", "/x/a", 11, 99), False),
-        (InputFile("a", "/x/a", 10, 98), False),
-        (InputFile("a", "/x/a", None, None), False),
+        (ImageFile("a", "/x/a", 10, 99), True),
+        (ImageFile("a", "/moved/elsewhere/a", 10, 99), True),
+        (ImageFile("b/a", "/x/b/a", 10, 99), False),  # the same base name in another folder is another image
+        (ImageFile("a", "/x/a", 11, 99), False),
+        (ImageFile("a", "/x/a", 10, 98), False),
+        (ImageFile("a", "/x/a", None, None), False),
     ],
 )
-def test_an_entry_is_of_an_unchanged_file_under_its_full_name(file: InputFile, same: bool) -> None:
+def test_an_entry_is_of_an_unchanged_file_under_its_full_name(file: ImageFile, same: bool) -> None:
     assert entry("a").is_of(file) is same
 
 
 def test_a_failed_image_is_tried_again() -> None:
     failed = to_prediction("a", ImageResult.failed(ImageError("not_readable", "no permission")))
-    assert not replace(entry("a"), prediction=failed).is_of(InputFile("a", "/x/a", 10, 99))
+    assert not replace(entry("a"), prediction=failed).is_of(ImageFile("a", "/x/a", 10, 99))
 
 
 def test_the_digest_depends_on_everything_but_where_the_files_lie() -> None:
-    files = [InputFile("a", "/x/a", 10, 99), InputFile("b", "/x/b", 10, 99)]
+    files = [ImageFile("a", "/x/a", 10, 99), ImageFile("b", "/x/b", 10, 99)]
     assert digest_files(files) == digest_files([replace(file, path="/y") for file in files])
     others = [
         files[:1],

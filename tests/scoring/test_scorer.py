@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colocalization.engine import NetworkOutput
+from colocalization.errors import ProviderError
 from colocalization.images import DecodedImage
+from colocalization.listing import ImageFile
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, Mode
 from scoring.formats import FormatError
-from scoring.inputs import InputFile, discover
+from scoring.inputs import discover
+from scoring.options import ScoreOptions
 from scoring.outputs import Cleared
 from scoring.pipeline import PipelineSizes
-from scoring.scorer import ScoreOptions, Scorer
+from scoring.scorer import Scorer
 from scoring.summary import ScoreSummary
 from tests.dummy_engine import DummyEngine
 from tests.scoring.score_images import Silent, write_square, write_squares
@@ -290,7 +293,7 @@ def test_old_results_stay_until_the_new_ones_are_whole(dummy_engine: DummyEngine
     score(dummy_engine, images, images / "out", mode="attention")
     before = (images / "out/predictions.jsonl").read_bytes()
     dummy_engine.before_run = lambda _: (_ for _ in ()).throw(StopError)
-    with pytest.raises(StopError):
+    with pytest.raises(ProviderError, match="cannot run on CPUExecutionProvider: StopError"):
         score(dummy_engine, images, images / "out", mode="common")
     assert (images / "out/predictions.jsonl").read_bytes() == before
 
@@ -340,9 +343,10 @@ def test_nothing_stays_of_images_that_are_gone_or_fail_now(dummy_engine: DummyEn
     (images / "sub/gone.png").unlink()
     (images / "p0.png").write_bytes(b"")  # fails
     summary = score(dummy_engine, images, out, mode="attention", **wanted)
-    assert summary.cleared == Cleared(removed=8)  # of two images: labels, heat map, overlay and tile
+    assert summary.cleared == Cleared(removed=10)  # of two images: labels, link, heat map, overlay and tile
     assert written(out) == {
-        *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "yolo/classes.txt", "overlays/mine.jpg"),
+        *("predictions.jsonl", "predictions.csv", "contact-sheet.jpg", "overlays/mine.jpg"),
+        *("yolo/classes.txt", "yolo/data.yaml", "yolo/images/p1.png", "yolo/images/p2.png"),
         *(f"yolo/labels/p{number}.txt" for number in (1, 2)),
         *(f"heatmaps/p{number}.png.png" for number in (1, 2)),
         *(f"overlays/p{number}.png.jpg" for number in (1, 2)),
@@ -401,7 +405,7 @@ def test_names_that_cannot_be_told_apart_are_refused_before_any_work(
 
 def test_a_pipe_among_the_names_is_an_error_line_and_never_opened(dummy_engine: DummyEngine, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    files = [InputFile("pipe.jpg", str(tmp_path / "pipe.jpg"), 0, 0)]
+    files = [ImageFile("pipe.jpg", str(tmp_path / "pipe.jpg"), 0, 0)]
     Scorer(Localizer(dummy_engine), tmp_path / "out", ScoreOptions(), Silent()).score(files)
     assert lines(tmp_path / "out")[0]["error"] == {
         "code": "not_readable",
@@ -450,11 +454,6 @@ def test_memory_does_not_grow_with_the_set(
     assert peaks[1] <= peaks[0] + sizes.batch
 
 
-def test_options_are_checked() -> None:
-    with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
-        ScoreOptions(max_boxes=0)
-
-
 @pytest.fixture(scope="module")
 def real_localizer() -> Localizer:
     """The model in the box."""
@@ -481,3 +480,121 @@ def test_the_shipped_model_gives_an_image_alone_the_box_that_it_has_among_others
     for file, among_others in zip(files, lines(tmp_path / "all"), strict=True):
         Scorer(real_localizer, tmp_path / "one", options, Silent()).score([file])
         assert lines(tmp_path / "one") == [among_others]
+
+
+def write_broken(folder: Path, count: int) -> None:
+    """Files that are no readable images, before and among others in the order of names."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"o{number}.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+
+
+def without_broken(out: Path) -> list[dict[str, object]]:
+    return [line for line in lines(out) if line["error"] is None]
+
+
+@pytest.mark.parametrize("broken", [30, 300])
+def test_files_that_cannot_be_read_do_not_use_up_the_sample(
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 10)
+    alone = images.parent / "alone"
+    score(dummy_engine, images, alone)
+    write_broken(images, broken)
+    summary = score(dummy_engine, images, images.parent / "among")
+    assert (summary.mode, summary.errors.total(), summary.reused) == ("common", broken, 0)
+    assert without_broken(images.parent / "among") == lines(alone)
+
+
+def test_what_the_network_gives_no_numbers_for_does_not_use_up_the_sample(
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 10)
+    alone = images.parent / "alone"
+    score(dummy_engine, images, alone)
+    for number in range(40):
+        write_square(images / f"a{number}.png", 8, 8, level=128)
+    dummy_engine.spoils = lambda one: float(one.max()) < 0.9
+    score(dummy_engine, images, images.parent / "among")
+    assert without_broken(images.parent / "among") == lines(alone)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), AssertionError("odd"), RecursionError(), KeyError("tag")])
+def test_a_decoder_that_raises_anything_is_an_error_of_its_image(
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    prepare = Localizer.prepare
+
+    def failing(self: Localizer, source: Path) -> PreparedImage:
+        if source.name in ("p2.png", "p5.png"):
+            raise error
+        return prepare(self, source)
+
+    monkeypatch.setattr(Localizer, "prepare", failing)
+    summary = score(dummy_engine, images, images / "out")
+    assert (summary.mode, summary.images, summary.errors.total()) == ("common", 7, 2)
+    assert [line["path"] for line in lines(images / "out") if line["error"] is not None] == ["p2.png", "p5.png"]
+
+
+def test_an_image_that_failed_for_the_sample_is_not_read_again(
+    dummy_engine: DummyEngine, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is any image of a set that is small enough to be the sample as a whole."""
+    read: list[str] = []
+    prepare = Localizer.prepare
+
+    def counting(self: Localizer, source: Path) -> PreparedImage:
+        read.append(source.name)
+        return prepare(self, source)
+
+    monkeypatch.setattr(Localizer, "prepare", counting)
+    write_broken(images, 5)
+    score(dummy_engine, images, images / "out")
+    assert sorted(read) == sorted(path.name for path in images.iterdir() if path.is_file())
+
+
+def test_an_engine_that_fails_ends_the_run_and_what_was_finished_is_kept(
+    dummy_engine: DummyEngine, images: Path
+) -> None:
+    runs = 0
+
+    def fail(_: int) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 5:
+            raise RuntimeError("CUDA error 2:\n  out of memory")
+
+    dummy_engine.before_run = fail
+    with pytest.raises(ProviderError, match="cannot run on CPUExecutionProvider: CUDA error 2: out of memory"):
+        score(dummy_engine, images, images / "out", mode="attention", sizes=PipelineSizes(1, 1, 1))
+    assert not (images / "out/predictions.jsonl").exists()
+    dummy_engine.before_run = None
+    assert score(dummy_engine, images, images / "out", mode="attention").reused in (
+        2,
+        3,
+        4,
+    )  # those in flight are worked on again
+
+
+def test_a_name_that_leaves_no_room_for_an_ending_gets_a_shortened_drawing(
+    dummy_engine: DummyEngine, tmp_path: Path
+) -> None:
+    names = [letter * 251 + ".png" for letter in "ab"]
+    for name in (*names, "c.png"):
+        write_square(tmp_path / "set" / name, 8, 8)
+    everything = {"heatmaps": True, "overlays": True, "contact_sheet": True, "formats": ("yolo", "csv")}
+    out = tmp_path / "out"
+    for reused in (0, 3):
+        assert score(dummy_engine, tmp_path / "set", out, **everything).reused == reused
+    assert [line["path"] for line in lines(out)] == [*names, "c.png"]
+    assert len(list((out / "heatmaps").iterdir())) == len(list((out / "overlays").iterdir())) == 3
+    (tmp_path / "set" / names[0]).unlink()
+    assert score(dummy_engine, tmp_path / "set", out, **everything).cleared.removed == 5
+
+
+def test_results_of_mode_attention_do_not_tell_of_the_set(dummy_engine: DummyEngine, images: Path) -> None:
+    summary = score(dummy_engine, images, images / "out", mode="attention", formats=("csv", "coco"))
+    assert {line["contains_common_object"] for line in lines(images / "out")} == {None}
+    assert summary.with_common_object == 0
+    assert summary.with_boxes == 7
+    assert len(json.loads((images / "out/coco.json").read_text())["annotations"]) == 7  # nothing says they are wrong

@@ -4,7 +4,7 @@ from pathlib import Path
 from rich.console import Console
 
 from colocalization.boxes import Box
-from colocalization.errors import ImageError
+from colocalization.errors import ImageError, ImageWarning
 from colocalization.results import ImageResult
 from scoring.outputs import Cleared
 from scoring.predictions import to_prediction
@@ -19,18 +19,28 @@ def test_images_are_counted() -> None:
     for number in range(6):
         summary.add(to_prediction(f"c{number}", ImageResult.failed(ImageError("truncated", "cut off"))))
     assert (summary.images, summary.boxes, summary.with_boxes, summary.with_common_object) == (8, 2, 1, 1)
-    assert summary.errors == {"truncated": 6}
+    early = ImageWarning("truncated", "the file ends early")
+    summary.add(to_prediction("d", ImageResult(4, 4, (), 0.1, False, None, warning=early)))
+    assert (summary.errors, summary.warnings) == ({"truncated": 6}, {"truncated": 1})
     assert summary.failures == [f"'c{number}': cut off" for number in range(5)]  # the first of them
 
 
 def test_the_table_shows_rate_errors_and_where_to_look() -> None:
     summary = ScoreSummary("common", images=20, reused=10, seconds=4.0, written=[Path("out/[x]/predictions.jsonl")])
     summary.errors["truncated"] = 2
+    summary.warnings["flat"] = 1
     screen = io.StringIO()
     Console(file=screen, width=100).print(summary_table(summary, skipped=3, provider="CUDAExecutionProvider"))
     cells = [[cell.strip() for cell in line.split("│")[1:3]] for line in screen.getvalue().splitlines() if "│" in line]
     for row in (
-        *(["ran on", "CUDA"], ["images", "20"], ["that failed", "2"], ["truncated", "2"]),
+        *(
+            ["ran on", "CUDA"],
+            ["images", "20"],
+            ["that failed", "2"],
+            ["truncated", "2"],
+            ["with a warning", "1"],
+            ["flat", "1"],
+        ),
         *(["files that are no images", "3"], ["taken over from an earlier run", "10"]),
         *(["time", "4.0 s"], ["images a second", "2.5"], ["written", "out/[x]/predictions.jsonl"]),
     ):

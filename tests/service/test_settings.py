@@ -1,11 +1,9 @@
 """Settings: from the environment, from flags, and what does not go together."""
 
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from colocalization.cores import usable_cores
 from service.settings import CPU_PROVIDER, Settings
 
 
@@ -63,14 +61,3 @@ def test_batches_are_small_on_the_cpu() -> None:
 
 def test_keys_are_not_shown() -> None:
     assert "0123456789abcdef" not in repr(Settings(api_keys="alice=0123456789abcdef"))
-
-
-@pytest.mark.parametrize(
-    ("content", "cores"), [("max 100000", 64), ("250000 100000", 2), ("50000 100000", 1), ("nonsense", 64), (None, 64)]
-)
-def test_quota_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, cores: int) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
-    file = tmp_path / "cpu.max"
-    if content is not None:
-        file.write_text(content)
-    assert usable_cores(file) == cores

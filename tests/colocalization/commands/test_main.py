@@ -18,9 +18,11 @@ from typer.testing import CliRunner
 from colocalization._version import __version__
 from colocalization.commands import main as cli
 from colocalization.errors import ModelError
+from colocalization.images import ImageLimits
 from colocalization.localizer import Localizer
-from scoring.progress import Progress
-from scoring.scorer import ScoreOptions, Scorer
+from scoring.options import ScoreOptions
+from scoring.progress import ProgressDisplay
+from scoring.scorer import Scorer
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
 from tests.scoring.score_images import write_square, write_squares
@@ -94,18 +96,34 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
         *("--effort", "fast"),
         *("--format", "csv", "--format", "coco", "--format", "yolo", "--format", "labelstudio", "--format", "jsonl"),
         *("--heatmaps", "--overlays", "--contact-sheet", "--label", "bird", "--max-boxes", 2, "--no-resume"),
-        *("--device", "cpu", "--require-gpu", "--threads", 3, "--workers", 2, "--batch-size", 2, "--max-pixels", 5000),
+        *(
+            "--device",
+            "cpu",
+            "--require-gpu",
+            "--threads",
+            3,
+            "--workers",
+            2,
+            "--batch-size",
+            2,
+            "--max-pixels",
+            5000,
+            "--max-image-bytes",
+            6000,
+        ),
+        *("--keep-unflagged", "--yolo-images", "link"),
     )
     assert code == 0
     limits = loaded_with.pop("limits")
-    assert limits.max_pixels == 5000  # type: ignore[attr-defined]
+    assert limits == ImageLimits(max_pixels=5000, max_bytes=6000)
     assert loaded_with == {
         "model": Path("m.onnx"), "device": "cpu", "require_gpu": True, "threads": 1, "effort": "fast",
     }  # fmt: skip
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert {path for path in written if not path.startswith(".colocalize")} == {
         *("predictions.jsonl", "predictions.csv", "coco.json", "labelstudio.json", "contact-sheet.jpg"),
-        *("yolo/classes.txt", "yolo/labels/a/x.txt", "yolo/labels/y.txt"),
+        *("yolo/classes.txt", "yolo/data.yaml", "yolo/labels/a/x.txt", "yolo/labels/y.txt"),
+        *("yolo/images/a/x.jpg", "yolo/images/y.png"),
         *("heatmaps/a/x.jpg.png", "heatmaps/y.png.png", "overlays/a/x.jpg", "overlays/y.png.jpg"),
     }
     assert rows(out)["mode"] == "attention"
@@ -141,7 +159,7 @@ def test_whether_a_gpu_is_required_is_read_from_the_environment(
     monkeypatch.setenv("COLOCALIZE_REQUIRE_GPU", value)
     code, _, err = run("score", tmp_path / "a.png", "--out", tmp_path / "out")
     assert (code, loaded_with.get("require_gpu")) == (2 if required is None else 0, required)
-    told = "(env var: 'COLOCALIZE_REQUIRE_GPU'): must be true or false, got 'bad'"
+    told = "(env var: 'COLOCALIZE_REQUIRE_GPU'): Input should be a valid boolean"
     assert (told in re.sub(r"[│\s]+", " ", err)) == (required is None)
 
 
@@ -153,11 +171,11 @@ def test_threads_that_decode_and_draw_are_bounded_unless_given(
     used: list[int] = []
 
     class Spy(Scorer):
-        def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: Progress) -> None:
+        def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: ProgressDisplay) -> None:
             used.append(options.sizes.workers)
             super().__init__(localizer, out, options, progress)
 
-    monkeypatch.setattr("scoring.command.usable_cores", lambda: cores)
+    monkeypatch.setattr("scoring.run.usable_cores", lambda: cores)
     monkeypatch.setattr("scoring.scorer.Scorer", Spy)
     assert run("score", tmp_path / "a.png", "--out", tmp_path / "out", "--workers", given)[0] == 0
     assert used == [workers]
@@ -263,15 +281,18 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["one", "--out", "one"], "the results cannot go into the very folder that is scored, 'one'"),
         (["one", "--out", "a_file"], "--out must be a folder, but 'a_file' is a file"),
         (["mixed", "--format", "yolo"], "YOLO would call the labels"),
-        (["one", "--format", "xml"], "'xml' is not one of jsonl|csv|coco|yolo|labelstudio"),
-        (["one", "--mode", "both"], "'--mode': must be one of attention, common, got 'both'"),
-        (["one", "--effort", "slow"], "'--effort': must be one of full, fast, got 'slow'"),
-        (["one", "--device", "tpu"], "must be one of auto, cpu, cuda, got 'tpu'"),
-        (["one", "--max-boxes", "0"], "'--max-boxes': must be a whole number of at least 1, got '0'"),
-        (["one", "--max-boxes", "abc"], "'--max-boxes': must be a whole number of at least 1, got 'abc'"),
-        (["one", "--threads", "-1"], "(env var: 'COLOCALIZE_THREADS'): must be a whole number of at least 0, got '-1'"),
-        (["one", "--max-pixels", "0"], "must be a whole number of at least 1, got '0'"),
-        (["one", "--batch-size", "0"], "'--batch-size': must be a whole number of at least 1, got '0'"),
+        (["one", "--format", "xml"], "'xml' is not one of 'jsonl', 'csv', 'coco', 'yolo', 'labelstudio'"),
+        (["one", "--mode", "both"], "'both' is not one of 'attention', 'common'"),
+        (["one", "--effort", "slow"], "'slow' is not one of 'full', 'fast'"),
+        (["one", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
+        (["one", "--max-boxes", "0"], "'--max-boxes': Input should be greater than or equal to 1"),
+        (["one", "--max-boxes", "abc"], "'--max-boxes': Input should be a valid integer"),
+        (["one", "--threads", "-1"], "(env var: 'COLOCALIZE_THREADS'): Input should be greater than or equal to 0"),
+        (
+            ["one", "--max-pixels", "0"],
+            "(env var: 'COLOCALIZE_MAX_PIXELS'): Input should be greater than or equal to 1",
+        ),
+        (["one", "--batch-size", "0"], "'--batch-size': Input should be greater than or equal to 1"),
         (["one", "--label", ""], "'--label': must be a name on one line, got ''"),
         (["one", "--label", "a\nb"], "must be a name on one line, got 'a\\nb'"),
         (["one", "--out", ""], "must be the name of a folder ('.' is the working folder), got ''"),
@@ -310,7 +331,7 @@ def test_results_that_cannot_be_written_are_exit_code_3(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "out/overlays/a.png.jpg"))
 
-    monkeypatch.setattr("scoring.artefacts.write_atomically", full)
+    monkeypatch.setattr("scoring.drawings.write_atomically", full)
     code, _, err = run("score", tmp_path / "a.png", "--out", tmp_path / "out", "--overlays")
     assert code == 3
     assert err.splitlines()[-1].startswith("error: No space left on device '")
@@ -405,7 +426,7 @@ def test_serve_names_a_wrong_setting_in_one_line(
 def test_serve_names_a_wrong_option(served: list[Settings]) -> None:
     code, _, err = run("serve", "--port", 99999)
     assert code == 2
-    assert "'--port': must be a whole number from 0 to 65535, got '99999'" in re.sub(r"[│\s]+", " ", err)
+    assert "'--port': Input should be less than or equal to 65535" in re.sub(r"[│\s]+", " ", err)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from scoring.formats import Format, FormatError, check_names, write_format
+from colocalization.listing import ImageFile
+from scoring.formats import ExportOptions, FormatError, check_names, write_format
+from scoring.formats.base import records
 from scoring.predictions import Prediction
 
 PREDICTIONS: list[Prediction] = [
@@ -32,6 +34,7 @@ PREDICTIONS: list[Prediction] = [
         "confidence": 0.0,
         "contains_common_object": False,
         "error": {"code": "truncated", "message": "cut off"},
+        "warning": None,
     },
     {
         "path": "nothing\udcff.png",
@@ -41,12 +44,17 @@ PREDICTIONS: list[Prediction] = [
         "confidence": 0.1,
         "contains_common_object": False,
         "error": None,
+        "warning": None,
     },
 ]
 
 
-def write(kind: Format, out: Path, predictions: list[Prediction] = PREDICTIONS) -> Path:
-    return write_format(kind, lambda: iter(predictions), out, label="bird", model="net 1.0")
+def write(kind: str, out: Path, predictions: list[Prediction] = PREDICTIONS, **options: object) -> Path:
+    options = {"label": "bird", "model": "net 1.0", "yolo_images": "none", **options}
+    export = ExportOptions(**options)  # type: ignore[arg-type]
+    files = [ImageFile(one["path"], f"/data/set/{one['path']}", 1, 1) for one in predictions]
+    read = lambda: records(files, predictions, keep_unflagged=export.keep_unflagged)  # noqa: E731
+    return write_format(kind, read, out, export).path
 
 
 def test_csv_has_a_row_for_every_box_and_for_every_image_without_one(tmp_path: Path) -> None:
@@ -64,12 +72,16 @@ def test_csv_has_a_row_for_every_box_and_for_every_image_without_one(tmp_path: P
     assert b"nothing\xff.png" in path.read_bytes()  # the bytes that the file's name has
 
 
+def flagged(confidence: float, shown: bool | None) -> dict[str, object]:
+    return {"confidence": confidence, "contains_common_object": shown}
+
+
 def test_coco_is_a_data_set_with_corner_and_size(tmp_path: Path) -> None:
     content = json.loads(write("coco", tmp_path).read_text())
     assert content["categories"] == [{"id": 1, "name": "bird", "supercategory": ""}]
     assert content["images"] == [
-        {"id": 1, "file_name": "birds/a b.jpg", "width": 200, "height": 100},
-        {"id": 2, "file_name": "nothing\udcff.png", "width": 64, "height": 48},
+        {"id": 1, "file_name": "birds/a b.jpg", "width": 200, "height": 100, **flagged(0.8, True)},
+        {"id": 2, "file_name": "nothing\udcff.png", "width": 64, "height": 48, **flagged(0.1, False)},
     ]
     first, second = content["annotations"]
     assert first == {
@@ -81,6 +93,7 @@ def test_coco_is_a_data_set_with_corner_and_size(tmp_path: Path) -> None:
         "iscrowd": 0,
         "segmentation": [],
         "score": 0.9,
+        **flagged(0.8, True),
     }
     assert (second["id"], second["image_id"], second["bbox"]) == (2, 1, [0.0, 0.0, 200.0, 100.0])
 
@@ -101,7 +114,7 @@ def test_coco_is_read_by_pycocotools_and_scores_full_marks_against_itself(
 
 @pytest.mark.parametrize("kind", ["coco", "labelstudio"])
 @pytest.mark.parametrize("count", [0, 1])
-def test_json_is_whole_without_anything_to_list(tmp_path: Path, kind: Format, count: int) -> None:
+def test_json_is_whole_without_anything_to_list(tmp_path: Path, kind: str, count: int) -> None:
     content = json.loads(write(kind, tmp_path, PREDICTIONS[1:2] * count).read_text())
     assert content == ([] if kind == "labelstudio" else {**content, "images": [], "annotations": []})
 
@@ -128,19 +141,24 @@ def test_yolo_has_five_columns_relative_to_the_image(tmp_path: Path) -> None:
     ],
 )
 def test_yolo_refuses_names_that_differ_in_the_ending_alone(names: list[str], collide: bool) -> None:
-    check_names(["csv", "coco", "labelstudio"], names)
+    files = [ImageFile(name, f"/data/set/{name}", 1, 1) for name in names]
+    check_names(["csv", "coco", "labelstudio"], files, ExportOptions())
     if collide:
         with pytest.raises(FormatError, match="YOLO would call the labels of"):
-            check_names(["yolo"], names)
+            check_names(["yolo"], files, ExportOptions())
     else:
-        check_names(["yolo"], names)
+        check_names(["yolo"], files, ExportOptions())
 
 
 def test_label_studio_tasks_have_percentages(tmp_path: Path) -> None:
     first, second = json.loads(write("labelstudio", tmp_path).read_text())
     prefix = "/data/local-files/?d="
-    assert unquote(first["data"]["image"].removeprefix(prefix)) == "birds/a b.jpg"
-    assert second["data"]["image"] == f"{prefix}nothing%FF.png"
+    assert unquote(first["data"]["image"].removeprefix(prefix)) == "set/birds/a b.jpg"
+    assert second["data"] == {
+        "image": f"{prefix}set/nothing%FF.png",
+        "path": "nothing\udcff.png",
+        **flagged(0.1, False),
+    }
     (prediction,) = first["predictions"]
     assert (prediction["model_version"], prediction["score"]) == ("net 1.0", 0.8)
     region = prediction["result"][0]
@@ -162,3 +180,44 @@ def test_label_studio_tasks_have_percentages(tmp_path: Path) -> None:
 def test_other_formats_are_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ValueError, match=f"got '{kind}'"):
         write(kind, tmp_path)  # type: ignore[arg-type]
+
+
+DOUBTED: Prediction = {**PREDICTIONS[0], "path": "doubted.jpg", "contains_common_object": False, "confidence": 0.2}
+UNTOLD: Prediction = {**PREDICTIONS[0], "path": "untold.jpg", "contains_common_object": None, "confidence": 0.7}
+
+
+def boxes_in(kind: str, path: Path) -> list[int]:
+    """Number of boxes of each image in a file of predictions."""
+    if kind == "csv":
+        with path.open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        names = dict.fromkeys(row["file"] for row in rows)
+        return [sum(row["file"] == name and row["x0"] != "" for row in rows) for name in names]
+    if kind == "yolo":
+        return [len((path / f"labels/{name}.txt").read_text().splitlines()) for name in ("shown", "doubted", "untold")]
+    content = json.loads(path.read_text())
+    if kind == "coco":
+        owners = [annotation["image_id"] for annotation in content["annotations"]]
+        return [owners.count(image["id"]) for image in content["images"]]
+    return [len(task["predictions"][0]["result"]) for task in content]
+
+
+@pytest.mark.parametrize("kind", ["csv", "coco", "yolo", "labelstudio"])
+@pytest.mark.parametrize(("keep", "expected"), [(False, [2, 0, 2]), (True, [2, 2, 2])])
+def test_an_image_without_the_common_object_is_a_negative_unless_asked_otherwise(
+    tmp_path: Path, kind: str, keep: bool, expected: list[int]
+) -> None:
+    shown: Prediction = {**PREDICTIONS[0], "path": "shown.jpg"}
+    path = write(kind, tmp_path, [shown, DOUBTED, UNTOLD], keep_unflagged=keep)
+    assert boxes_in(kind, path) == expected
+
+
+def test_flag_and_confidence_are_in_every_format_that_can_hold_them(tmp_path: Path) -> None:
+    coco = json.loads(write("coco", tmp_path, [DOUBTED], keep_unflagged=True).read_text())
+    for part in ("images", "annotations"):
+        assert coco[part][0].items() >= flagged(0.2, False).items()
+    (task,) = json.loads(write("labelstudio", tmp_path, [DOUBTED], keep_unflagged=True).read_text())
+    assert task["data"].items() >= flagged(0.2, False).items()
+    rows = write("csv", tmp_path, [DOUBTED, UNTOLD], keep_unflagged=True).read_text().splitlines()
+    assert rows[1].endswith(",0.2,false,200,100,")
+    assert rows[3].endswith(",0.7,,200,100,")

@@ -1,0 +1,85 @@
+"""What a run is asked for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from colocalization.engine import Device
+from colocalization.images import ImageLimits
+from colocalization.results import Effort, Mode
+from scoring.formats.base import ExportOptions, Format
+from scoring.pipeline import PipelineSizes
+
+__all__ = ["InputOptions", "MachineOptions", "ScoreOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """Which images.
+
+    Attributes:
+        inputs: Folders, files and patterns.
+        files_from: A list of names, `-` for standard input; None for no list.
+        strict: Whether files that are no images count as failed.
+    """
+
+    inputs: tuple[str, ...] = ()
+    files_from: str | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOptions:
+    """What the work runs on.
+
+    Attributes:
+        model: Model file; None takes the one in the box.
+        effort: How much work mode `common` takes.
+        device: Where the network runs.
+        require_gpu: Whether to refuse to run without one.
+        threads: Cores that the network takes on the CPU; 0 takes all.
+        workers: Threads that decode and draw; 0 takes a core each, up to a bound.
+        batch_size: Images in one run of the network on a GPU.
+        limits: What one image may cost.
+    """
+
+    model: Path | None = None
+    effort: Effort = "full"
+    device: Device = "auto"
+    require_gpu: bool = False
+    threads: int = 0
+    workers: int = 0
+    batch_size: int = 32
+    limits: ImageLimits = field(default_factory=ImageLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """What to do with the images.
+
+    Attributes:
+        mode: What the boxes are found by.
+        max_boxes: Most boxes an image.
+        formats: Formats to write besides `predictions.jsonl`.
+        export: What one can choose of them.
+        heatmaps: Whether to draw a heat map of every image.
+        overlays: Whether to draw heat map and boxes over every image.
+        contact_sheet: Whether to draw a sheet of overlays.
+        resume: Whether to take over what an earlier run finished.
+        sizes: How much is done at once. Only the size of a batch can change a result, in the last bits of its floats.
+    """
+
+    mode: Mode = "common"
+    max_boxes: int = 1
+    formats: tuple[Format | str, ...] = ()
+    export: ExportOptions = field(default_factory=ExportOptions)
+    heatmaps: bool = False
+    overlays: bool = False
+    contact_sheet: bool = False
+    resume: bool = True
+    sizes: PipelineSizes = field(default_factory=PipelineSizes)
+
+    def __post_init__(self) -> None:
+        if self.max_boxes < 1:
+            raise ValueError(f"max_boxes must be at least 1, got {self.max_boxes}")
+        if unknown := [name for name in self.formats if name not in list(Format)]:
+            raise ValueError(f"formats must be among {', '.join(Format)}, got {unknown[0]!r}")

@@ -1,0 +1,107 @@
+"""One run of `colocalize score`: find the images, load the model, score, and say what came of it."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from colocalization.commands.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
+from colocalization.cores import score_lanes, usable_cores
+from colocalization.images import harden_pillow
+from scoring.inputs import Inputs, discover
+from scoring.name_lists import read_names
+from scoring.options import InputOptions, MachineOptions, ScoreOptions
+from scoring.pipeline import PipelineSizes
+
+if TYPE_CHECKING:
+    from colocalization.localizer import Localizer
+    from scoring.summary import ScoreSummary
+
+__all__ = ["run"]
+
+_MOST_WORKERS = 12
+"""Threads that decode and draw, unless `--workers` says otherwise. Each has up to four images in flight, up to 5 MB
+each, so that memory would grow with the cores; and the network, in its few lanes, takes most of the work anyway."""
+
+_MOST_HEAPS = 4
+"""Heaps of the C library for all threads together: each keeps what was freed in it, a tenth of all memory or more."""
+
+
+def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: MachineOptions) -> None:
+    """Score images into a folder; ends the command with its exit code."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
+    with errors_reported(f"interrupted; what was finished is kept in {str(out)!r}: run the same command to go on"):
+        found = _find(inputs, out)
+        # Only now, so that a mistake in the inputs is told at once.
+        from rich.console import Console
+
+        from scoring.progress import progress_on
+        from scoring.scorer import Scorer
+        from scoring.summary import summary_table
+
+        localizer = _load(machine)
+        options = replace(options, sizes=_sizes(machine, localizer.engine.provider))
+        with sigterm_interrupts():
+            summary = Scorer(localizer, out, options, progress_on(Console(stderr=True))).score(found.files)
+        _explain(summary, found, options)
+        skipped = len(found.left_out.no_images)
+        Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
+    for note in summary.notes:
+        typer.echo(note)
+    if summary.errors or found.left_out.unreadable:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _find(inputs: InputOptions, out: Path) -> Inputs:
+    if not inputs.inputs and inputs.files_from is None:
+        fail("nothing to score: give a folder, files, a pattern, or --files-from")
+    if out.exists() and not out.is_dir():
+        fail(f"--out must be a folder, but {str(out)!r} is a file")
+    names = None if inputs.files_from is None else read_names(inputs.files_from)
+    return discover(inputs.inputs, names=names, strict=inputs.strict, exclude=out)
+
+
+def _load(machine: MachineOptions) -> "Localizer":
+    import cv2
+
+    from colocalization.localizer import Localizer
+    from colocalization.memory import bound_heaps
+
+    cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
+    bound_heaps(_MOST_HEAPS)
+    harden_pillow()
+    _, threads = score_lanes(machine.threads or usable_cores())
+    return Localizer.load(
+        machine.model,
+        device=machine.device,
+        require_gpu=machine.require_gpu,
+        threads=threads,
+        limits=machine.limits,
+        effort=machine.effort,
+    )
+
+
+def _sizes(machine: MachineOptions, provider: str) -> PipelineSizes:
+    """How much is done at once: batches on a GPU, single images side by side on the CPU."""
+    on_gpu = provider.startswith("CUDA")
+    lanes, _ = score_lanes(machine.threads or usable_cores())
+    workers = machine.workers or min(usable_cores(), _MOST_WORKERS)
+    return PipelineSizes(machine.batch_size if on_gpu else 1, 1 if on_gpu else lanes, workers)
+
+
+def _explain(summary: "ScoreSummary", found: Inputs, options: ScoreOptions) -> None:
+    if summary.mode != options.mode:
+        readable = summary.images - summary.errors.total()
+        reason = "needs at least two readable images" if readable < 2 else "found no object that the images share"
+        warn(f"mode {options.mode!r} {reason}; used {summary.mode!r}")
+    for warning in found.left_out.warnings():
+        warn(warning)
+    if kept := summary.cleared.kept:
+        others = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
+        warn(f"left what an earlier run wrote, since it was changed or cannot be removed: {str(kept[0])!r}{others}")
+    for failure in summary.failures:
+        warn(f"failed: {failure}")
+    if (more := summary.errors.total() - len(summary.failures)) > 0:
+        warn(f"failed: {more} more, see predictions.jsonl")
