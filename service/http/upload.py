@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from python_multipart.exceptions import FormParserError, MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 from starlette.requests import ClientDisconnect
 
 from colocalization.errors import ImageError
 from service.http.budget import Reservation
+from service.http.disposition import Disposition, media_type, read_disposition
 from service.http.problems import Problem
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -22,6 +24,7 @@ IMAGES_FIELD = "images"
 """Name of the repeated field that carries the images."""
 
 _MAX_FIELD_BYTES = 1024
+_MAX_TOLD = 80
 _MAX_HEADERS, _MAX_HEADER_BYTES = 8, 4096
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -44,6 +47,17 @@ class UploadLimits:
     max_request_bytes: int
     max_name_length: int
     timeout: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "UploadLimits":
+        """What the settings say."""
+        return cls(
+            max_images=settings.max_images,
+            max_image_bytes=settings.max_image_bytes,
+            max_request_bytes=settings.max_request_bytes,
+            max_name_length=settings.max_name_length,
+            timeout=settings.upload_timeout,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +163,15 @@ async def _feed(
 
 
 def _boundary(headers: Mapping[str, str]) -> bytes:
-    kind, options = parse_options_header(headers.get("content-type", ""))
-    if kind != b"multipart/form-data":
-        given = repr(kind.decode("latin-1")) if kind else "no content type"
+    kind, options = media_type(headers.get("content-type", ""))
+    if kind != "multipart/form-data":
+        given = repr(kind[:_MAX_TOLD]) if kind else "no content type"
         raise Problem("unsupported_media_type", f"Expected multipart/form-data, got {given}.", close=True)
     if (encoding := headers.get("content-encoding", "identity")) != "identity":
         raise Problem(
             "unsupported_media_type", f"Expected a body without content encoding, got {encoding!r}.", close=True
         )
-    boundary = options.get(b"boundary", b"")
+    boundary = options.get("boundary", "").encode("latin-1", "replace")
     if not 1 <= len(boundary) <= 70:  # RFC 2046, section 5.1.1
         raise Problem("malformed_body", f"The boundary must have 1 to 70 characters, got {len(boundary)}.", close=True)
     return boundary
@@ -185,9 +199,9 @@ class _Collector:
         self.ended = False
         self._limits = limits
         self._allowed = allowed_fields
-        self._headers: dict[bytes, bytes] = {}
+        self._headers: dict[str, str] = {}
         self._header_name = self._header_value = b""
-        self._name = self._file_name = ""
+        self._part = Disposition("", None)
         self._chunks: list[bytes] = []
         self._size = 0
 
@@ -215,16 +229,18 @@ class _Collector:
         self._header_value += data[start:end]
 
     def _header_end(self) -> None:
-        self._headers[self._header_name.lower()] = self._header_value
+        name, value = _text(self._header_name).lower(), _text(self._header_value)
+        if name in self._headers:
+            raise Problem("malformed_body", f"A part has the header {name[:_MAX_TOLD]!r} twice.", close=True)
+        self._headers[name] = value
         self._header_name = self._header_value = b""
 
     def _headers_finished(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if kind != b"form-data" or b"name" not in options:
-            raise Problem("malformed_body", "Every part must be form-data with a name.", close=True)
-        self._name = options[b"name"].decode("utf-8", "replace")
-        self._file_name = options.get(b"filename", b"").decode("utf-8", "replace")
-        if self._name == IMAGES_FIELD:
+        try:
+            self._part = read_disposition(self._headers)
+        except ValueError as error:
+            raise Problem("malformed_body", f"The multipart body is not a form: {error}.", close=True) from error
+        if self._part.name == IMAGES_FIELD:
             self._check_image_part()
         else:
             self._check_field_part()
@@ -238,28 +254,31 @@ class _Collector:
                 {"limit": {"name": "max_images", "value": limits.max_images}},
                 close=True,
             )
-        if len(self._file_name) > limits.max_name_length:
+        length = len(self._part.file_name or "")
+        if length > limits.max_name_length:
             raise Problem(
                 "invalid_parameter",
-                f"A file name has {len(self._file_name)} characters; at most {limits.max_name_length} are allowed.",
+                f"A file name has {length} characters; at most {limits.max_name_length} are allowed.",
                 {"limit": {"name": "max_name_length", "value": limits.max_name_length}},
                 close=True,
             )
 
     def _check_field_part(self) -> None:
-        if self._name not in self._allowed:
+        if self._part.name not in self._allowed:
             allowed = ", ".join(sorted({IMAGES_FIELD, *self._allowed}))
             raise Problem(
                 "invalid_parameter",
-                f"There is no form field {self._name[:80]!r}; the fields are {allowed}.",
+                f"There is no form field {self._part.name[:_MAX_TOLD]!r}; the fields are {allowed}.",
                 close=True,
             )
-        if self._name in self.upload.fields:
-            raise Problem("invalid_parameter", f"The form field {self._name!r} is given more than once.", close=True)
+        if self._part.name in self.upload.fields:
+            raise Problem(
+                "invalid_parameter", f"The form field {self._part.name!r} is given more than once.", close=True
+            )
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
-        if self._name == IMAGES_FIELD:
+        if self._part.name == IMAGES_FIELD:
             if self._size > self._limits.max_image_bytes:
                 self._chunks.clear()  # counted on, but no longer kept
             else:
@@ -267,7 +286,7 @@ class _Collector:
         elif self._size > _MAX_FIELD_BYTES:
             raise Problem(
                 "invalid_parameter",
-                f"The form field {self._name!r} has more than the {_MAX_FIELD_BYTES} bytes allowed.",
+                f"The form field {self._part.name!r} has more than the {_MAX_FIELD_BYTES} bytes allowed.",
                 close=True,
             )
         else:
@@ -276,14 +295,24 @@ class _Collector:
     def _part_end(self) -> None:
         content = b"".join(self._chunks)
         self._chunks = []
-        if self._name != IMAGES_FIELD:
-            self.upload.fields[self._name] = content.decode("utf-8", "replace")
+        if self._part.name != IMAGES_FIELD:
+            self.upload.fields[self._part.name] = content.decode("utf-8", "replace")
             return
         limit = self._limits.max_image_bytes
+        if not content and self._part.file_name == "" and not self._size:
+            return  # what browsers send for a file field in which nothing was chosen
         source: bytes | ImageError = content
         if self._size > limit:
             source = ImageError("file_too_large", f"{self._size} bytes, at most {limit} are allowed")
-        self.upload.images.append(UploadedImage(self._file_name, source))
+        self.upload.images.append(UploadedImage(self._part.file_name or "", source))
 
     def _end(self) -> None:
         self.ended = True
+
+
+def _text(header: bytes) -> str:
+    """A header in UTF-8, or in ISO 8859-1 as old clients send it: no name is lost, nor are two made the same."""
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from colocalization.commands.exits import errors_reported, fail, warn
+from colocalization.commands.exits import errors_reported, fail
 from colocalization.commands.options import one_of, whole_number
 from colocalization.engine import Device
 
@@ -56,8 +56,6 @@ def serve(
         "threads": threads,
         "workers": workers,
     }
-    for name in Settings.unknown_variables():
-        warn(f"{name} is no setting")
     given = {name: value for name, value in options.items() if value is not None}
     try:
         settings = Settings(**given)

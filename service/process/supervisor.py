@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from colocalization.errors import ColocalizeError
 from service.http.state import LoadLocalizer
-from service.process.logs import configure_logging
+from service.process.worker import work
 from service.settings import Settings
 
 __all__ = ["Supervisor", "WorkerError"]
@@ -110,7 +109,7 @@ class Supervisor:
     def _start(self, index: int, *, replaces: bool = False) -> None:
         reports, child_reports = self._context.Pipe(duplex=False)
         arguments = (index, self._settings, self._listener, self._load, self._metrics_folder, child_reports)
-        process = self._context.Process(target=_work, args=arguments, name=f"worker-{index}")
+        process = self._context.Process(target=work, args=arguments, name=f"worker-{index}")
         # A worker starts with SIGHUP blocked, so that it does not die of one before it has a handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         try:
@@ -175,34 +174,3 @@ def _received(reports: Connection) -> str | None:
         return str(reports.recv()) if reports.poll() else None
     except EOFError:  # it died without a word
         return None
-
-
-def _work(
-    index: int,
-    settings: Settings,
-    listener: socket.socket,
-    load: LoadLocalizer | None,
-    metrics_folder: Path,
-    reports: Connection,
-) -> None:
-    """Run one worker; the first function of its process."""
-    # Ctrl-C goes to all processes of the terminal; the supervisor tells the workers what it means.
-    os.setpgid(0, 0)
-    configure_logging(settings.log_format, settings.log_level)
-    threading.Thread(target=_leave_with_parent, name="parent-watch", daemon=True).start()
-    if settings.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(settings.gpus[index % len(settings.gpus)])
-    from service.process.server import serve  # imports prometheus_client, which by now finds its folder
-
-    try:
-        serve(settings, listener, load=load, shared_metrics=metrics_folder)
-    except (ColocalizeError, ValueError, OSError) as error:
-        reports.send(str(error))
-        raise SystemExit(3) from None
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
