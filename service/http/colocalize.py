@@ -38,7 +38,7 @@ async def answer(request: Request, service: Service) -> Response:
     settings = service.settings
     unread = not _has_small_body(request.headers)  # whether a refusal leaves much of the body on its way
     try:
-        service.scheduler.check(1)  # refused before the upload is read, where not even one image would be accepted
+        service.scheduler.work.check(1)  # refused before the upload is read, where not even one image would be accepted
         with service.budget.reservation() as reservation:
             upload = await read_upload(
                 request.headers,
@@ -46,7 +46,7 @@ async def answer(request: Request, service: Service) -> Response:
                 UploadLimits.of(settings),
                 reservation,
                 PARAMETER_NAMES,
-                service.scheduler.seconds_left,
+                service.scheduler.work.seconds_left,
             )
             unread = False
             received = time.monotonic()
@@ -89,10 +89,10 @@ def _has_small_body(headers: Headers) -> bool:
 
 
 def _overloaded(overloaded: Overloaded, service: Service, *, close: bool) -> Problem:
-    limit = service.settings.max_pending_images
+    limit, pending = service.settings.max_pending_images, service.scheduler.work.pending
     return Problem(
         "overloaded",
-        f"{service.scheduler.pending} images are waiting for an answer; at most {limit} may, and none for too long.",
+        f"{pending} images are waiting for an answer; at most {limit} may, and none for too long.",
         {"limit": {"name": "max_pending_images", "value": limit}},
         retry_after=overloaded.retry_after,
         close=close,

@@ -82,7 +82,7 @@ def _parameters(value: str) -> list[tuple[str, str | tuple[str | None, str | Non
     """The value and its parameters, whose own values are texts, or (charset, language, text) in the extended form."""
     message = Message()
     message["content-type"] = " ".join(value.split("\r\n")) or ";"
-    return message.get_params([("", "")]) or [("", "")]
+    return list(message.get_params([("", "")]))
 
 
 def _text(content: str | tuple[str | None, str | None, str]) -> str:

@@ -79,7 +79,7 @@ def job(
     def render(index: int, result: object, prepared: object) -> bytes:
         if log is not None:
             log.append(index)
-        return b"error" if prepared is None else str(index).encode()
+        return str(index).encode()
 
     return Job(sources, localizer=localizer, mode=mode, max_boxes=1, render=render)
 
@@ -88,7 +88,7 @@ def test_answers_are_in_the_order_of_the_images(make, dummy_localizer: Localizer
     one = job(dummy_localizer, [jpeg] * 20 + [b""] + [jpeg], "common")
     make().submit(one)
     one.done.result(10)
-    assert one.answers == [str(i).encode() for i in range(20)] + [b"error", b"21"]
+    assert one.answers == [str(i).encode() for i in range(20)] + [b"", b"21"]
     assert {index: error.code for index, error in one.errors.items()} == {20: "empty_file"}
 
 
@@ -118,7 +118,7 @@ def test_requests_share_batches(make, dummy_localizer: Localizer, dummy_engine: 
     others = [job(dummy_localizer, [jpeg]) for _ in range(8)]
     for other in others:
         scheduler.submit(other)
-    wait_until(lambda: len(scheduler._ready_queue) == 8)
+    wait_until(lambda: len(scheduler.work._ready_queue) == 8)
     gate.open.set()
     for other in others:
         other.done.result(10)
@@ -155,16 +155,16 @@ def test_dropped_set_is_estimated_no_further_and_counts_until_then(
     gate = Gate()
     scheduler = make(pool_threads=2)
     dropped = job(dummy_localizer, [jpeg] * 6, "common")
-    dummy_engine.before_run = lambda _: gate(1) if scheduler._fitting else None
+    dummy_engine.before_run = lambda _: gate(1) if scheduler.work._fitting else None
     scheduler.submit(dropped)
     assert gate.entered.wait(5)
     runs = len(dummy_engine.batch_sizes)
     scheduler.cancel(dropped)
-    assert scheduler.pending == 6
+    assert scheduler.work.pending == 6
     gate.open.set()
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
     assert len(dummy_engine.batch_sizes) == runs + 1  # the look that it was dropped at
-    assert scheduler._fitting == 0
+    assert scheduler.work._fitting == 0
 
 
 def test_large_images_that_wait_for_their_turn_leave_the_threads_to_small_ones(
@@ -201,7 +201,7 @@ def test_large_images_that_wait_for_their_turn_leave_the_threads_to_small_ones(
         one.done.result(10)
         assert one.answers == [str(index).encode() for index in range(len(one.answers))]
     assert most == [1] * 5  # one at a time
-    assert scheduler.pending == 0
+    assert scheduler.work.pending == 0
 
 
 def test_idle_service_does_not_wait_for_more_images(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
@@ -242,7 +242,7 @@ def test_only_the_jobs_that_make_the_network_fail_fail(
     good, bad = job(dummy_localizer, [jpeg] * 2, mode), job(dummy_localizer, [white] * 2, mode)
     scheduler.submit(good)
     scheduler.submit(bad)
-    wait_until(lambda: len(scheduler._ready_queue) == 4)
+    wait_until(lambda: len(scheduler.work._ready_queue) == 4)
     run = dummy_engine.run
 
     def refuse_white(images: np.ndarray) -> object:
@@ -255,7 +255,7 @@ def test_only_the_jobs_that_make_the_network_fail_fail(
     good.done.result(10)
     with pytest.raises(InferenceFailed):
         bad.done.result(10)
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
 
 
 def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
@@ -270,7 +270,7 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
     one = job(dummy_localizer, [jpeg, b"magic"])
     make().submit(one)
     one.done.result(10)
-    assert (one.answers, one.errors[1].code) == ([b"0", b"error"], "undecodable")
+    assert (one.answers, one.errors[1].code) == ([b"0", b""], "undecodable")
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
@@ -283,9 +283,9 @@ def test_what_is_not_finite_is_the_error_of_its_image(
     one, scheduler = job(dummy_localizer, [jpeg, encode(dark), jpeg], mode), make()
     scheduler.submit(one)
     one.done.result(10)
-    assert (one.answers, one.errors[1].code, one.mode) == ([b"0", b"error", b"2"], "not_finite", mode)
+    assert (one.answers, one.errors[1].code, one.mode) == ([b"0", b"", b"2"], "not_finite", mode)
     assert sorted(recorder.codes) == ["not_finite", "ok", "ok"]
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
 
 
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
@@ -306,13 +306,13 @@ def test_bound_is_in_images_and_retry_after_comes_from_the_rate(
     dummy_engine.before_run = gate
     waiting = job(dummy_localizer, [jpeg] * 8)
     scheduler.submit(waiting)
-    scheduler.check(2)
+    scheduler.work.check(2)
     with pytest.raises(Overloaded):
         scheduler.submit(job(dummy_localizer, [jpeg] * 3))
-    scheduler._rate.rate = 0.5  # images a second
-    scheduler._limits = SchedulerLimits(10, 1, 8, 0.05, 2, 1000.0)
+    scheduler.work._rate.rate = 0.5  # images a second
+    scheduler.work._limits = SchedulerLimits(10, 1, 8, 0.05, 2, 1000.0)
     with pytest.raises(Overloaded) as caught:
-        scheduler.check(5)  # three too many: six seconds
+        scheduler.work.check(5)  # three too many: six seconds
     assert caught.value.retry_after == 6
     gate.open.set()
     waiting.done.result(10)
@@ -327,7 +327,7 @@ def test_images_that_cannot_be_read_do_not_make_the_rate_look_better(
         one = job(dummy_localizer, sources)
         scheduler.submit(one)
         one.done.result(10)
-    assert scheduler.rate < 50
+    assert scheduler.work.rate < 50
 
 
 def test_what_cannot_be_answered_in_time_is_not_accepted(
@@ -336,13 +336,13 @@ def test_what_cannot_be_answered_in_time_is_not_accepted(
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make(deadline=4.0)
-    scheduler._rate.rate = 2.0
-    scheduler.check(60)  # an idle service takes any job that has room
+    scheduler.work._rate.rate = 2.0
+    scheduler.work.check(60)  # an idle service takes any job that has room
     waiting = job(dummy_localizer, [jpeg] * 6)
     scheduler.submit(waiting)
-    scheduler.check(2)  # 8 images take 4 s
+    scheduler.work.check(2)  # 8 images take 4 s
     with pytest.raises(Overloaded) as caught:
-        scheduler.check(7)  # 13 images take 6.5 s
+        scheduler.work.check(7)  # 13 images take 6.5 s
     assert caught.value.retry_after == 3
     gate.open.set()
     waiting.done.result(10)
@@ -382,14 +382,14 @@ def test_cancelled_job_is_dropped_wherever_it_is(
     dropped, kept = job(dummy_localizer, [jpeg] * 12, "common", log), job(dummy_localizer, [jpeg])
     scheduler.submit(dropped)
     assert gate.entered.wait(5)
-    wait_until(lambda: scheduler._decoding == 0)
+    wait_until(lambda: scheduler.work._decoding == 0)
     scheduler.cancel(dropped)
     scheduler.cancel(dropped)  # a second time changes nothing
     scheduler.submit(kept)
-    assert scheduler.pending == dropped.working + 1
+    assert scheduler.work.pending == dropped.working + 1
     gate.open.set()
     kept.done.result(10)
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
     assert log == []
     assert sum(dummy_engine.batch_sizes) <= 3  # the batch that ran when it was dropped, and the kept one
     assert recorder.codes.count("dropped") == 12
@@ -404,7 +404,7 @@ def test_new_model_is_used_by_new_jobs_only(make, dummy_localizer: Localizer, jp
     scheduler.submit(old)
     assert gate.entered.wait(5)
     scheduler.submit(new)
-    wait_until(lambda: scheduler._decoding == 0)
+    wait_until(lambda: scheduler.work._decoding == 0)
     gate.open.set()
     old.done.result(10)
     new.done.result(10)
@@ -430,15 +430,15 @@ def test_age_is_told(make, dummy_localizer: Localizer, dummy_engine: DummyEngine
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make()
-    assert scheduler.oldest_age() == 0.0
+    assert scheduler.work.oldest_age() == 0.0
     one = job(dummy_localizer, [jpeg])
     scheduler.submit(one)
     assert gate.entered.wait(5)
     time.sleep(0.05)
-    assert scheduler.oldest_age() >= 0.05
+    assert scheduler.work.oldest_age() >= 0.05
     gate.open.set()
     one.done.result(10)
-    assert scheduler.oldest_age() == 0.0
+    assert scheduler.work.oldest_age() == 0.0
 
 
 def test_lanes_run_side_by_side_and_one_that_hangs_does_not_stop_the_others(
@@ -484,6 +484,6 @@ def test_many_jobs_from_many_threads_leave_nothing_behind(
     for one in kept:
         one.done.result(20)
         assert all(one.answers)
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
     assert recorder.codes.count("ok") >= sum(len(one.answers) for one in kept)
     assert len(recorder.codes) == sum(len(one.answers) for one in jobs)

@@ -8,12 +8,14 @@ import pytest
 from service.process.healthcheck import address, is_ready
 from tests.service.processes import free_port, running
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 -- not bound here
+
 
 @pytest.mark.parametrize(
     ("arguments", "environment", "asked"),
     [
         ([], {}, ("127.0.0.1", 8000)),
-        (["colocalize", "serve"], {"COLOCALIZE_HOST": "0.0.0.0", "COLOCALIZE_PORT": "9000"}, ("127.0.0.1", 9000)),
+        (["colocalize", "serve"], {"COLOCALIZE_HOST": EVERYWHERE, "COLOCALIZE_PORT": "9000"}, ("127.0.0.1", 9000)),
         (["colocalize", "serve", "--port", "9001", ""], {"COLOCALIZE_PORT": "9000"}, ("127.0.0.1", 9001)),
         (["docker-init", "--", "colocalize", "serve", "--port=9002"], {}, ("127.0.0.1", 9002)),
         (["colocalize", "serve", "--host", "::"], {}, ("::1", 8000)),
