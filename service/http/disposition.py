@@ -13,7 +13,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 
-__all__ = ["Disposition", "media_type", "read_disposition"]
+__all__ = ["Disposition", "read_disposition"]
 
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 _ENCODED_WORDS = re.compile(r"(=\?[^?\s]+\?[BbQq]\?[^?]*\?=\s*)+")
@@ -30,17 +30,6 @@ class Disposition:
 
     name: str
     file_name: str | None
-
-
-def media_type(value: str) -> tuple[str, dict[str, str]]:
-    """The media type of a `Content-Type`, in lower case, and its parameters.
-
-    Example:
-        >>> media_type('Multipart/Form-Data; boundary="a b"')
-        ('multipart/form-data', {'boundary': 'a b'})
-    """
-    (kind, _), *parameters = _parameters(value)
-    return kind.strip().lower(), {name.lower(): _text(content) for name, content in parameters}
 
 
 def read_disposition(headers: Mapping[str, str]) -> Disposition:
@@ -72,7 +61,7 @@ def read_disposition(headers: Mapping[str, str]) -> Disposition:
         raise ValueError("every part must be form-data with a name")
     if (encoding := headers.get("content-transfer-encoding", "").strip().lower()) not in _PLAIN_ENCODINGS:
         raise ValueError(f"a part is encoded as {encoding[:80]!r}; send its bytes as they are")
-    if media_type(headers.get("content-type", ""))[0].startswith("multipart/"):
+    if headers.get("content-type", "").strip().lower().startswith("multipart/"):
         raise ValueError("a part is itself made of parts; send each file in a part of its own")
     file_names = sorted(given["filename"], key=lambda content: isinstance(content, str))  # the extended form first
     return Disposition(_text(given["name"][0]), _base_name(_text(file_names[0])) if file_names else None)

@@ -27,6 +27,7 @@ def api_router(service: Service) -> APIRouter:
 
     @router.post(
         COLOCALIZE,
+        tags=["Images"],
         summary="Localize the common object of a set of images",
         response_model=ColocalizeResponse,
         responses={
@@ -49,6 +50,7 @@ def api_router(service: Service) -> APIRouter:
 
     @router.get(
         LIVEZ,
+        tags=["Service"],
         summary="Whether the process works",
         response_model=HealthBody,
         responses={
@@ -64,6 +66,7 @@ def api_router(service: Service) -> APIRouter:
 
     @router.get(
         READYZ,
+        tags=["Service"],
         summary="Whether requests may be sent here",
         response_model=HealthBody,
         responses={
@@ -79,6 +82,7 @@ def api_router(service: Service) -> APIRouter:
 
     @router.get(
         METRICS,
+        tags=["Service"],
         summary="Prometheus metrics of all workers",
         response_class=Response,
         responses={
@@ -92,6 +96,7 @@ def api_router(service: Service) -> APIRouter:
 
     @router.get(
         MODEL,
+        tags=["Service"],
         summary="The model in use and the limits",
         response_model=ModelDetails,
         responses={

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from python_multipart.exceptions import FormParserError, MultipartParseError
-from python_multipart.multipart import MultipartParser
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from colocalization.errors import ImageError
 from service.http.budget import Reservation
-from service.http.disposition import Disposition, media_type, read_disposition
+from service.http.disposition import Disposition, read_disposition
 from service.http.problems import Problem
 from service.settings import Settings
 
@@ -163,15 +163,15 @@ async def _feed(
 
 
 def _boundary(headers: Mapping[str, str]) -> bytes:
-    kind, options = media_type(headers.get("content-type", ""))
-    if kind != "multipart/form-data":
-        given = repr(kind[:_MAX_TOLD]) if kind else "no content type"
+    kind, options = parse_options_header(headers.get("content-type", ""))
+    if kind != b"multipart/form-data":
+        given = repr(kind[:_MAX_TOLD].decode("latin-1")) if kind else "no content type"
         raise Problem("unsupported_media_type", f"Expected multipart/form-data, got {given}.", close=True)
     if (encoding := headers.get("content-encoding", "identity")) != "identity":
         raise Problem(
             "unsupported_media_type", f"Expected a body without content encoding, got {encoding!r}.", close=True
         )
-    boundary = options.get("boundary", "").encode("latin-1", "replace")
+    boundary = {name.lower(): value for name, value in options.items()}.get(b"boundary", b"")
     if not 1 <= len(boundary) <= 70:  # RFC 2046, section 5.1.1
         raise Problem("malformed_body", f"The boundary must have 1 to 70 characters, got {len(boundary)}.", close=True)
     return boundary

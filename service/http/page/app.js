@@ -106,8 +106,8 @@ function fill(answer) {
 function checkSize() {
   const bytes = images.reduce((sum, file) => sum + file.size, 0);
   if (bytes + 1024 * images.length > limits.max_request_bytes) {
-    throw new Failure("Too many bytes", `The ${images.length} images have ${inMib(bytes)} together; at most `
-      + `${inMib(limits.max_request_bytes)} are allowed. Choose fewer or smaller ones.`);
+    throw new Failure("Too many bytes", `All together have ${inMib(bytes)}; at most ${inMib(limits.max_request_bytes)} `
+      + "are allowed at a time. Choose fewer or smaller images.");
   }
 }
 
