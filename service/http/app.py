@@ -28,11 +28,11 @@ from service.http.middleware.root_path import RootPathMiddleware
 from service.http.middleware.security_headers import SecurityHeadersMiddleware
 from service.http.middleware.server_timing import ServerTimingMiddleware
 from service.http.middleware.tracing import TracingMiddleware, otlp_tracer_provider
-from service.http.openapi import install_openapi
-from service.http.paths import GUARDED, OPEN
+from service.http.openapi import example_answer, install_openapi
+from service.http.paths import COLOCALIZE, GUARDED, MODEL, OPEN
 from service.http.problems import Problem
 from service.http.responses import problem_response
-from service.http.routes import api_router
+from service.http.routes import api_router, model_details
 from service.http.state import LoadLocalizer, Service
 from service.settings import CPU_PROVIDER, Settings
 
@@ -114,7 +114,11 @@ def create_app(
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    install_openapi(app, settings, guarded_paths=GUARDED if keys else ())
+    examples = {
+        COLOCALIZE: example_answer(service.slot.current.engine),
+        MODEL: model_details(service).model_dump(mode="json"),
+    }
+    install_openapi(app, settings, examples=examples, guarded_paths=GUARDED if keys else ())
     # The last one added is the outermost.
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(HeadMiddleware)

@@ -167,24 +167,29 @@ COLOCALIZE_REQUEST: dict[str, Any] = {
 """What the body and the query of `POST /colocalize` hold; FastAPI does not see it, since the body is streamed."""
 
 
-def install_openapi(app: FastAPI, settings: Settings, *, guarded_paths: Collection[str]) -> None:
+def install_openapi(
+    app: FastAPI, settings: Settings, *, examples: Mapping[str, Any], guarded_paths: Collection[str]
+) -> None:
     """Make the app give an OpenAPI document that is complete.
 
     Args:
         app: The app, with all its routes.
         settings: The limits that go into the document.
+        examples: What the one operation of a path answers, by path.
         guarded_paths: Paths for which clients must show an API key.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, settings, guarded_paths)
+            app.openapi_schema = _document(app, settings, examples, guarded_paths)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, settings: Settings, guarded_paths: Collection[str]) -> dict[str, Any]:
+def _document(
+    app: FastAPI, settings: Settings, examples: Mapping[str, Any], guarded_paths: Collection[str]
+) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -192,6 +197,9 @@ def _document(app: FastAPI, settings: Settings, guarded_paths: Collection[str]) 
         routes=app.routes,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
+    for path, example in examples.items():  # not by the routes: FastAPI leaves out members that are null
+        (operation,) = document["paths"][path].values()
+        operation["responses"]["200"]["content"]["application/json"]["example"] = example
     models = [(ProblemBody, "serialization"), (ColocalizeResponse, "serialization")]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     components = document.setdefault("components", {})

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -85,7 +86,9 @@ class LingeringResponse(Response):
         self.headers["connection"] = "close"
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        await _discard(receive)
+        # Cancelled here, at the end of the drain, all that matters has been sent.
+        with suppress(asyncio.CancelledError):
+            await _discard(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.http.colocalize import answer
 from service.http.metrics import METRICS_MEDIA_TYPE
-from service.http.openapi import COLOCALIZE_REQUEST, example_answer, problem_responses
+from service.http.openapi import COLOCALIZE_REQUEST, problem_responses
 from service.http.paths import COLOCALIZE, LIVEZ, METRICS, MODEL, READYZ
 from service.http.problems import Problem
 from service.http.schemas import ColocalizeResponse, HealthBody, ModelDetails
@@ -31,7 +31,6 @@ def api_router(service: Service) -> APIRouter:
         summary="Localize the common object of a set of images",
         response_model=ColocalizeResponse,
         responses={
-            200: {"content": {"application/json": {"example": example_answer(service.slot.current.engine)}}},
             **problem_responses(
                 "malformed_body", "unauthorized", "upload_timeout", "request_too_large", "image_too_large",
                 "too_many_images", "unsupported_media_type", "invalid_parameter", "no_images", "no_readable_image",
@@ -99,10 +98,7 @@ def api_router(service: Service) -> APIRouter:
         tags=["Service"],
         summary="The model in use and the limits",
         response_model=ModelDetails,
-        responses={
-            200: {"content": {"application/json": {"example": model_details(service).model_dump(mode="json")}}},
-            **problem_responses("unauthorized"),
-        },
+        responses=problem_responses("unauthorized"),
     )
     async def model() -> ModelDetails:
         """What the model file says about itself, where it runs, and what a request may cost."""

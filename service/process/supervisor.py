@@ -31,6 +31,9 @@ __all__ = ["Supervisor", "WorkerError"]
 _RESTART_PAUSE, _RETRY_PAUSE = 1.0, 5.0
 _POLL_SECONDS = 0.5
 
+_METRICS_BYTES = 2**18
+"""More than the counters of one worker ever take."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -90,6 +93,7 @@ class Supervisor:
             WorkerError: A worker could not start; the others are stopped.
         """
         self._metrics_folder = Path(tempfile.mkdtemp(prefix="colocalize-metrics-"))
+        _check_room(self._metrics_folder, _METRICS_BYTES * self._settings.workers)
         # Read by prometheus_client when a worker imports it.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._metrics_folder)
         handled = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._forward}
@@ -167,6 +171,19 @@ class Supervisor:
     def _kill_all(self) -> None:
         for worker in list(self._workers.values()):
             worker.process.kill()
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Refuse a folder without room for the workers' metrics: they write through memory, and would die of SIGBUS."""
+    probe = folder / "room"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(size))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        reason = f"{folder.parent} has no room for the metrics of the workers ({size} bytes): {error.strerror}"
+        raise WorkerError(f"{reason}; TMPDIR may name another folder") from error
+    probe.unlink()
 
 
 def _received(reports: Connection) -> str | None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from colocalization.cores import usable_cores
+from service.process.settings_errors import explain
 from service.settings import CPU_PROVIDER, Settings
 
 
@@ -74,3 +75,35 @@ def test_quota_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     if content is not None:
         file.write_text(content)
     assert usable_cores(file) == cores
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"),
+    [("", ""), ("/", ""), ("/colo", "/colo"), ("/a/colo/", "/a/colo"), ("/a.b_c~d-9", "/a.b_c~d-9")],
+)
+def test_prefix_has_no_slash_at_its_end(given: str, prefix: str) -> None:
+    assert Settings(root_path=given).root_path == prefix
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"host": ""}, "COLOCALIZE_HOST must be an address of this machine or its name"),
+        ({"host": " 127.0.0.1"}, "COLOCALIZE_HOST must be an address"),
+        ({"root_path": "colo"}, "COLOCALIZE_ROOT_PATH must be empty, or a path that starts with a slash"),
+        ({"root_path": "//evil.example"}, "COLOCALIZE_ROOT_PATH must be empty, or a path"),
+        ({"root_path": "/a b"}, "got '/a b'"),
+        ({"trusted_proxies": "10.0.0.0/8, nginx"}, "COLOCALIZE_TRUSTED_PROXIES must be addresses or networks"),
+        ({"port": "tcp://10.0.0.1:8000"}, "set enableServiceLinks: false"),
+        ({"otlp_endpoint": ""}, "COLOCALIZE_OTLP_ENDPOINT must be a URL, got ''"),
+    ],
+)
+def test_values_that_would_be_taken_for_something_else_are_refused(values: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**values)
+    assert said in explain(caught.value, ())
+
+
+def test_proxies_are_addresses_networks_or_everyone() -> None:
+    assert Settings(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies == ("10.0.0.0/8", "::1")
+    assert Settings(trusted_proxies="*").trusted_proxies == ("*",)

@@ -1,5 +1,6 @@
 """Batching across requests, turns, refusals and the dropping of work."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from service.inference import scheduler as scheduler_module
 from service.inference.interface import InferenceFailed, Overloaded, SchedulerLimits, Stopped
 from service.inference.job import Job
 from service.inference.scheduler import Scheduler
+from service.process.logs import JsonFormatter
 from tests.dummy_engine import DummyEngine
 from tests.service.conftest import encode, wait_until
 
@@ -487,3 +489,91 @@ def test_many_jobs_from_many_threads_leave_nothing_behind(
     wait_until(lambda: scheduler.work.pending == 0)
     assert recorder.codes.count("ok") >= sum(len(one.answers) for one in kept)
     assert len(recorder.codes) == sum(len(one.answers) for one in jobs)
+
+
+@pytest.mark.parametrize("broken", ["prepare", "run", "fit_features", "finish", "render"])
+def test_log_lines_of_the_threads_name_the_request(
+    make, dummy_localizer: Localizer, jpeg: bytes, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    one = job(dummy_localizer, [jpeg] * 3, "common")
+    one.request_id = "mine"
+    setattr(one if broken == "render" else dummy_localizer, broken, fail)
+    make().submit(one)
+    wait_until(one.done.done)
+    records = [record for record in caplog.records if record.name.startswith("service.inference")]
+    assert records
+    assert {record.request_id for record in records} == {"mine"}
+    entry = json.loads(JsonFormatter().format(records[0]))
+    assert (entry["request_id"], "out of memory" in entry["exception"]) == ("mine", True)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError(), OSError(12, "Cannot allocate memory"), KeyError("a")]
+)
+@pytest.mark.parametrize("broken", ["prepare", "run", "fit_features", "finish", "render"])
+def test_every_call_that_raises_fails_its_request_and_no_other(
+    make, recorder: Recorder, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, broken: str,
+    error: Exception,
+) -> None:  # fmt: skip
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    scheduler, sane = make(), Localizer(dummy_engine)
+    bad = job(dummy_localizer, [jpeg] * 3, "common")
+    setattr(bad if broken == "render" else dummy_localizer, broken, fail)
+    good = [job(sane, [jpeg] * 3, "common") for _ in range(3)]
+    for one in (good[0], bad, *good[1:]):
+        scheduler.submit(one)
+    for one in good:
+        one.done.result(10)
+        assert all(one.answers)
+    if broken == "prepare":  # only the images' fault, as far as anybody can tell
+        bad.done.result(10)
+        assert {error.code for error in bad.errors.values()} == {"undecodable"}
+    else:
+        with pytest.raises(InferenceFailed):
+            bad.done.result(10)
+    wait_until(lambda: scheduler.work.pending == 0)
+    assert len(recorder.codes) == 12
+    again = job(sane, [jpeg])
+    scheduler.submit(again)
+    again.done.result(10)
+
+
+def test_images_that_cannot_be_read_do_not_use_up_the_sample(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+    dummy_localizer.set_sample_size = 4
+    seen: list[int] = []
+    fit = dummy_localizer.fit_features
+    dummy_localizer.fit_features = lambda images, features, check: (
+        seen.append(len(images)),
+        fit(images, features, check=check),
+    )[1]
+    sources = [b"no image"] * 10 + [jpeg, b""] * 4 + [ImageError("file_too_large", "9 bytes")] * 5
+    one = job(dummy_localizer, sources, "common")
+    make().submit(one)
+    one.done.result(10)
+    assert (seen, one.mode, len(one.errors)) == ([4], "common", 19)
+    assert [index for index, answer in enumerate(one.answers) if answer] == [10, 12, 14, 16]
+
+
+def test_image_alone_does_not_wait_behind_the_sets_of_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+    fit, gate = dummy_localizer.fit_features, Gate()
+
+    def slow_fit(images: list, features: list, check: Callable[[], None]) -> object:
+        gate(1)
+        return fit(images, features)
+
+    dummy_localizer.fit_features = slow_fit
+    scheduler = make(pool_threads=2)
+    large = job(dummy_localizer, [jpeg] * 2, "common")
+    scheduler.submit(large)
+    assert gate.entered.wait(5)
+    alone = job(dummy_localizer, [jpeg], "common")
+    scheduler.submit(alone)
+    alone.done.result(5)
+    assert (alone.mode, large.done.done()) == ("attention", False)
+    gate.open.set()
+    large.done.result(10)
