@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     reload: bool = Field(False, description="Load the model file again on SIGHUP.")
 
     max_images: int = Field(64, ge=1, description="Most images in one request.")
-    max_image_bytes: int = Field(32 * _MIB, ge=1, description="Largest encoded image.")
+    max_bytes: int = Field(ImageLimits().max_bytes, ge=1, description="Largest encoded image.")
     max_request_bytes: int = Field(128 * _MIB, ge=1, description="Largest request body.")
     max_buffered_bytes: int = Field(
         512 * _MIB,
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
 
     def image_limits(self) -> ImageLimits:
         """What one image may cost."""
-        return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_pixels)
+        return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
 
     def batch_size(self, provider: str) -> int:
         """Most images in one run of the network.

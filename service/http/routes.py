@@ -113,7 +113,7 @@ def model_details(service: Service) -> ModelDetails:
     about = asdict(engine.metadata)
     size = about.pop("input_size")
     told = {name: value for name, value in about.items() if name in ModelDetails.model_fields}
-    limits = ("max_images", "max_image_bytes", "max_request_bytes", "max_pixels", "max_boxes",
+    limits = ("max_images", "max_bytes", "max_request_bytes", "max_pixels", "max_boxes",
               "max_pending_images", "request_timeout", "upload_timeout")  # fmt: skip
     return ModelDetails(
         **told,

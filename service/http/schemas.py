@@ -78,8 +78,19 @@ class ImageBody(_Body):
     width: Annotated[int, Field(description="Width of the original as displayed, in pixels; 0 with an error.")]
     height: Annotated[int, Field(description="Height of the original as displayed, in pixels; 0 with an error.")]
     boxes: Annotated[tuple[BoxBody, ...], Field(description="Best first; empty where nothing was found.")]
-    confidence: Annotated[float, Field(ge=0, le=1, description="How sure it is that the common object is shown.")]
-    contains_common_object: bool | None
+    confidence: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="How sure it is that the common object is shown; in mode `attention`, which knows of no set, "
+            "how clearly the heat map tells its object from the rest.",
+        ),
+    ]
+    contains_common_object: Annotated[
+        bool | None,
+        Field(description="Whether the common object is shown; null in mode `attention`, which cannot tell."),
+    ]
     heatmap: HeatmapBody | None
     error: ImageErrorBody | None
     warning: ImageWarningBody | None = None

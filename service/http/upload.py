@@ -36,14 +36,14 @@ class UploadLimits:
 
     Attributes:
         max_images: Most images.
-        max_image_bytes: Largest encoded image; a larger one becomes an `ImageError` and is not kept.
+        max_bytes: Largest encoded image; a larger one becomes an `ImageError` and is not kept.
         max_request_bytes: Largest body.
         max_name_length: Longest file name, in characters.
         timeout: Seconds in which the whole body must arrive.
     """
 
     max_images: int
-    max_image_bytes: int
+    max_bytes: int
     max_request_bytes: int
     max_name_length: int
     timeout: float
@@ -53,7 +53,7 @@ class UploadLimits:
         """What the settings say."""
         return cls(
             max_images=settings.max_images,
-            max_image_bytes=settings.max_image_bytes,
+            max_bytes=settings.max_bytes,
             max_request_bytes=settings.max_request_bytes,
             max_name_length=settings.max_name_length,
             timeout=settings.upload_timeout,
@@ -279,7 +279,7 @@ class _Collector:
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
         if self._part.name == IMAGES_FIELD:
-            if self._size > self._limits.max_image_bytes:
+            if self._size > self._limits.max_bytes:
                 self._chunks.clear()  # counted on, but no longer kept
             else:
                 self._chunks.append(data[start:end])
@@ -298,7 +298,7 @@ class _Collector:
         if self._part.name != IMAGES_FIELD:
             self.upload.fields[self._part.name] = content.decode("utf-8", "replace")
             return
-        limit = self._limits.max_image_bytes
+        limit = self._limits.max_bytes
         if not content and self._part.file_name == "" and not self._size:
             return  # what browsers send for a file field in which nothing was chosen
         source: bytes | ImageError = content

@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 let images = [];        // the files to send
 let finished = [];      // the cards of the last answer
 let running = null;     // AbortController of the request under way
-let limits = { max_images: 64, max_image_bytes: 32 * MIB, max_request_bytes: 128 * MIB };
+let limits = { max_images: 64, max_bytes: 32 * MIB, max_request_bytes: 128 * MIB };
 
 const inMib = (bytes) => bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${+(bytes / MIB).toFixed(1)} MiB`;
 
@@ -31,7 +31,7 @@ async function loadModel() {
   const model = await answer.json();
   limits = model.limits;
   byId("limits").textContent = "JPEG, PNG, WebP, GIF, BMP or TIFF, "
-    + `up to ${limits.max_images} at a time, ${inMib(limits.max_image_bytes)} each and ${inMib(limits.max_request_bytes)} together`;
+    + `up to ${limits.max_images} at a time, ${inMib(limits.max_bytes)} each and ${inMib(limits.max_request_bytes)} together`;
   byId("max-boxes").max = model.limits.max_boxes;
   const warning = model.provider_warning ? ` (${model.provider_warning})` : "";
   byId("model-name").textContent = `${model.name} on ${model.provider.replace("ExecutionProvider", "")}${warning}`;

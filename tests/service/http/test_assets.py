@@ -51,6 +51,4 @@ def test_scripts_name_only_elements_and_limits_that_exist(client: TestClient) ->
     assert len(named) > 10
     assert named <= set(re.findall(r'\bid="([\w-]+)"', page))
     limits = set(re.findall(r"limits\.(\w+)", script))
-    assert (
-        {"max_images", "max_image_bytes", "max_request_bytes"} <= limits <= client.get("/model").json()["limits"].keys()
-    )
+    assert {"max_images", "max_bytes", "max_request_bytes"} <= limits <= client.get("/model").json()["limits"].keys()

@@ -19,7 +19,7 @@ from service.http.problems import Problem
 from service.http.upload import UploadLimits, read_upload
 from tests.service.conftest import wait_until
 
-LIMITS = UploadLimits(max_images=9, max_image_bytes=99, max_request_bytes=9000, max_name_length=99, timeout=5)
+LIMITS = UploadLimits(max_images=9, max_bytes=99, max_request_bytes=9000, max_name_length=99, timeout=5)
 TYPE = "multipart/form-data; boundary=B"
 
 
