@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from colocalization.commands.exits import errors_reported, fail
+from colocalization.commands.exits import EXIT_CANNOT_RUN, errors_reported, fail
 from colocalization.commands.options import one_of, whole_number
 from colocalization.engine import Device
 
@@ -43,7 +43,9 @@ def serve(
     """
     from pydantic import ValidationError
 
+    from service.http.middleware.tracing import TracingError
     from service.process.server import run
+    from service.process.serving import ServeError
     from service.process.settings_errors import explain
     from service.settings import Settings
 
@@ -64,5 +66,7 @@ def serve(
     with errors_reported():
         try:
             run(settings)
+        except (ServeError, TracingError) as error:
+            fail(error.message, EXIT_CANNOT_RUN)
         except ValueError as error:  # a setting that only shows to be wrong when it is used, such as an API key
             fail(str(error))

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from contextvars import Context
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ from types import FrameType
 import cv2
 import uvicorn
 
-from colocalization.errors import ModelError
+from colocalization.errors import ColocalizeError, ModelError
 from colocalization.images import harden_pillow
 from colocalization.memory import bound_heaps
 from service.http.app import create_app
@@ -21,7 +22,7 @@ from service.http.protocol import timed_protocol
 from service.http.state import LoadLocalizer, Service
 from service.settings import Settings
 
-__all__ = ["leave_at_once", "serve"]
+__all__ = ["DrainingServer", "ServeError", "leave_at_once", "serve"]
 
 _SETTLE_SECONDS = 0.1
 
@@ -30,6 +31,13 @@ _MOST_HEAPS = 2
 work. The many small objects are Python's, which has its own heap."""
 
 _logger = logging.getLogger(__name__)
+
+
+class ServeError(ColocalizeError):
+    """The service cannot run on this machine as it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("serve_error", message)
 
 
 def leave_at_once(number: int, _: FrameType | None) -> None:
@@ -59,6 +67,7 @@ def serve(
         ColocalizeError: The model or its execution provider cannot be used; with several workers, also where the first
             run fails.
         ValueError: An API key is not well-formed.
+        ServeError: Threads or tasks could not be started.
     """
     early_reload = _EarlyReload()
     bound_heaps(_MOST_HEAPS)
@@ -99,7 +108,10 @@ def serve(
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
     )
     server = DrainingServer(config, service, early_reload)
-    server.run(sockets=[listener])
+    with suppress(SystemExit):  # how newer versions of uvicorn tell that the app's lifespan could not begin
+        server.run(sockets=[listener])
+    if not server.started:
+        raise ServeError("the service could not start; the log says why")
     _logger.info("stopped")
 
 

@@ -21,8 +21,8 @@ from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from colocalization.errors import ColocalizeError
 from service.http.state import LoadLocalizer
+from service.process.serving import ServeError
 from service.process.worker import work
 from service.settings import Settings
 
@@ -37,11 +37,8 @@ _METRICS_BYTES = 2**18
 _logger = logging.getLogger(__name__)
 
 
-class WorkerError(ColocalizeError):
+class WorkerError(ServeError):
     """A worker could not start, so the service does not run."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("worker_error", message)
 
 
 @dataclass

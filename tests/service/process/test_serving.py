@@ -2,6 +2,8 @@
 
 import logging
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -25,3 +27,15 @@ def test_log_line_of_a_signal_belongs_to_no_request(caplog: pytest.LogCaptureFix
     finally:
         REQUEST_ID.reset(token)
     assert (service.draining, seen) == (True, [None, "another"])
+
+
+def test_service_that_cannot_start_its_threads_says_so_and_fails() -> None:
+    code = (
+        "import threading; from service.process import command; from service.http.state import Service\n"
+        'def fail(self): raise RuntimeError("can\'t start new thread")\n'
+        "Service.start = fail; command.app(['--port', '0', '--device', 'cpu'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1] == "error: the service could not start; the log says why"
+    assert "can't start new thread" in done.stderr
