@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from colocalization.errors import ImageErrorCode, ImageWarningCode
-from colocalization.metadata import Pooling
+from colocalization.errors import ImageErrorCode
+from colocalization.metadata import Pooling, Precision
 from colocalization.results import Mode
 from service.http.problems import ProblemCode
 
@@ -141,7 +141,7 @@ class ModelDetails(_Body):
     k: float
     gate: bool
     input_size: _Size
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     licence: str
     training_data: str
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
