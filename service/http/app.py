@@ -114,6 +114,7 @@ def create_app(
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_unexpected)
     examples = {
         COLOCALIZE: example_answer(service.slot.current.engine),
         MODEL: model_details(service).model_dump(mode="json"),
@@ -157,3 +158,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     if "GET" in (allowed := answer.headers.get("allow", "").split(", ")):
         answer.headers["allow"] = ", ".join([*allowed, "HEAD"])
     return answer
+
+
+async def _answer_unexpected(request: Request, _: Exception) -> Response:
+    """Answer what goes wrong in the middleware itself; Starlette raises it on, so that the server logs it."""
+    return problem_response(Problem("internal_error", "The service failed; its log has more."), request.scope)

@@ -7,13 +7,14 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.http.form import UploadLimits
 from service.http.parameters import PARAMETER_NAMES, read_parameters
 from service.http.problems import Problem
 from service.http.rendering import render_image, write_answer
 from service.http.request_state import STATE, RequestState
 from service.http.responses import PiecesResponse
 from service.http.state import Service
-from service.http.upload import UploadLimits, read_upload
+from service.http.upload import read_upload
 from service.http.waiting import run_job
 from service.inference.interface import InferenceFailed, Overloaded, Stopped
 from service.inference.job import Job

@@ -9,12 +9,12 @@ from pydantic.json_schema import models_json_schema
 
 from colocalization.engine import Engine
 from colocalization.errors import ImageError
+from service.http.form import IMAGES_FIELD
 from service.http.parameters import Parameters
 from service.http.paths import COLOCALIZE
 from service.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, ProblemCode
 from service.http.rendering import failed_image, model_body
 from service.http.schemas import BoxBody, ColocalizeResponse, ImageBody, ProblemBody, Timing
-from service.http.upload import IMAGES_FIELD
 from service.settings import Settings
 
 __all__ = ["COLOCALIZE_REQUEST", "example_answer", "install_openapi", "problem_responses"]

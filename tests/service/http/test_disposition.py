@@ -15,8 +15,9 @@ from werkzeug.http import parse_options_header
 
 from service.http.budget import ByteBudget
 from service.http.disposition import read_disposition
+from service.http.form import UploadLimits
 from service.http.problems import Problem
-from service.http.upload import UploadLimits, read_upload
+from service.http.upload import read_upload
 from tests.service.conftest import wait_until
 
 LIMITS = UploadLimits(max_images=9, max_bytes=99, max_request_bytes=9000, max_name_length=99, timeout=5)
