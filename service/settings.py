@@ -36,9 +36,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
-    host: str = Field(
-        "127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 takes all of the machine's."
-    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 takes all of the machine's.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     root_path: str = Field(
         "",
@@ -152,9 +150,7 @@ class Settings(BaseSettings):
     def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         for proxy in proxies:
             if proxy != "*":
-                ip_network(
-                    proxy
-                )  # raises ValueError; uvicorn would take what it cannot read for a name, and trust nobody
+                ip_network(proxy)  # raises ValueError; uvicorn would take it for a name and trust nobody
         return proxies
 
     @field_validator("gpus", "cors_origins", "trusted_proxies", mode="before")

@@ -12,7 +12,16 @@ from colocalization.heatmaps import colorize, encode_png, overlay
 from colocalization.localizer import PreparedImage
 from colocalization.results import ImageResult
 from service.http.problems import Problem
-from service.http.schemas import BoxBody, HeatmapBody, HeatmapKind, ImageBody, ImageErrorBody, ModelBody, Timing
+from service.http.schemas import (
+    BoxBody,
+    HeatmapBody,
+    HeatmapKind,
+    ImageBody,
+    ImageErrorBody,
+    ImageWarningBody,
+    ModelBody,
+    Timing,
+)
 from service.inference.job import STAGES, Job
 
 __all__ = ["failed_image", "model_body", "render_image", "write_answer"]
@@ -35,6 +44,7 @@ def render_image(
         result: What was found in it.
         prepared: Its pixels.
     """
+    warning = result.warning
     body = ImageBody(
         name=names[index],
         width=result.width,
@@ -44,6 +54,7 @@ def render_image(
         contains_common_object=result.contains_common_object,
         heatmap=_heatmap(result, prepared, kind),
         error=None,
+        warning=None if warning is None else ImageWarningBody(code=warning.code, message=warning.message),
     )
     return body.model_dump_json().encode()
 

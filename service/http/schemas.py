@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from colocalization.errors import ImageErrorCode
+from colocalization.errors import ImageErrorCode, ImageWarningCode
 from colocalization.metadata import Pooling, Precision
 from colocalization.results import Mode
 from service.http.problems import ProblemCode
@@ -93,7 +93,9 @@ class ImageBody(_Body):
     ]
     heatmap: HeatmapBody | None
     error: ImageErrorBody | None
-    warning: ImageWarningBody | None = None
+    warning: Annotated[
+        ImageWarningBody | None, Field(description="What is wrong with an image that was read all the same, or null.")
+    ] = None
 
 
 class ModelBody(_Body):

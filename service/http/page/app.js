@@ -77,7 +77,7 @@ function drawBoxes(svg, image) {
 
 function facts(image, mode, unseen) {
   if (image.error) return image.error.message;
-  const size = `${image.width} × ${image.height}` + (unseen ? " · this browser does not show the format" : "");
+  const size = `${image.width} × ${image.height}` + (image.warning ? ` · ${image.warning.message}` : "") + (unseen ? " · this browser does not show the format" : "");
   if (!image.boxes.length) return `${size} · nothing found`;
   const boxes = image.boxes.length === 1 ? "1 box" : `${image.boxes.length} boxes`;
   if (mode === "attention") return `${size} · ${boxes}`;

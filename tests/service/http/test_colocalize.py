@@ -172,3 +172,10 @@ def test_unreadable_images_do_not_change_what_the_others_get(client: TestClient,
     assert (among["mode"], len(among["images"])) == ("common", 54)
     for got, expected in zip(among["images"][30:34], alone["images"], strict=True):
         assert {**got, "name": ""} == {**expected, "name": ""}
+
+
+def test_image_that_ends_early_is_answered_with_a_warning(client: TestClient, jpeg: bytes) -> None:
+    whole, cut = client.post("/colocalize", files=images(jpeg, jpeg[:-2])).json()["images"]
+    assert (whole["warning"], whole["error"], cut["error"]) == (None, None, None)
+    assert cut["warning"]["code"] == "truncated"
+    assert len(cut["boxes"]) == 1
