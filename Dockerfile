@@ -52,14 +52,14 @@ RUN --mount=type=secret,id=pip_conf --mount=type=secret,id=ca_bundle \
 FROM python-gpu AS gpu
 COPY --from=install-gpu /opt/colocalize /opt/colocalize
 ENV PATH=/opt/colocalize/bin:${PATH} HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# As variables, not as options, which would win over what `docker run --env` sets.
+ENV COLOCALIZE_HOST=0.0.0.0 COLOCALIZE_PORT=8000 COLOCALIZE_REQUIRE_GPU=true
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000
-# http.client, because urllib would send the request to a proxy where the environment names one.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["/opt/colocalize/bin/python", "-I", "-c", \
-    "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=4); c.request('GET', '/readyz'); raise SystemExit(c.getresponse().status != 200)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["/opt/colocalize/bin/python", "-I", "-m", "service.process.healthcheck"]
 ENTRYPOINT ["colocalize"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000", "--require-gpu"]
+CMD ["serve"]
 ARG VERSION=""
 ARG REVISION=""
 LABEL org.opencontainers.image.title="Colocalize" \
@@ -71,13 +71,13 @@ LABEL org.opencontainers.image.title="Colocalize" \
 FROM ${PYTHON_IMAGE} AS cpu
 COPY --from=install-cpu /opt/colocalize /opt/colocalize
 ENV PATH=/opt/colocalize/bin:${PATH} HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV COLOCALIZE_HOST=0.0.0.0 COLOCALIZE_PORT=8000
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000
-HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["/opt/colocalize/bin/python", "-I", "-c", \
-    "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=4); c.request('GET', '/readyz'); raise SystemExit(c.getresponse().status != 200)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["/opt/colocalize/bin/python", "-I", "-m", "service.process.healthcheck"]
 ENTRYPOINT ["colocalize"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve"]
 ARG VERSION=""
 ARG REVISION=""
 LABEL org.opencontainers.image.title="Colocalize" \

@@ -144,7 +144,11 @@ def find_windows(
     found, worth = found[order], worth[order]
     # OpenCV's, since ours compares all pairs; it takes left, top, width, height, and scores from 0 on.
     sized = np.concatenate([found[:, :2], found[:, 2:] - found[:, :2]], axis=1) * _UNITS
-    kept = np.asarray(cv2.dnn.NMSBoxes(sized.tolist(), (worth - worth.min()).tolist(), 0.0, _OVERLAP)).reshape(-1)[:most].astype(np.intp)
+    kept = (
+        np.asarray(cv2.dnn.NMSBoxes(sized.tolist(), (worth - worth.min()).tolist(), 0.0, _OVERLAP))
+        .reshape(-1)[:most]
+        .astype(np.intp)
+    )
     return found[kept], worth[kept]
 
 

@@ -1,7 +1,9 @@
 """All settings of the service: one frozen object, read once and passed down."""
 
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,12 +15,13 @@ from colocalization.engine import Device
 from colocalization.images import ImageLimits
 from colocalization.results import Effort
 
-__all__ = ["CPU_PROVIDER", "LogFormat", "Settings"]
+__all__ = ["CPU_PROVIDER", "LogFormat", "LogLevel", "Settings"]
 
 CPU_PROVIDER = "CPUExecutionProvider"
 """ONNX Runtime's name of the provider that runs on the CPU."""
 
 LogFormat = Literal["json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 _PREFIX = "COLOCALIZE_"
 _MIB = 2**20
@@ -33,8 +36,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 takes all of the machine's.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    root_path: str = Field(
+        "",
+        description="Prefix of a reverse proxy below which the service stands, such as /colo; for `/openapi.json`, "
+        "and where the proxy does not take it off.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses and networks of reverse proxies whose X-Forwarded-For and -Proto are believed, "
+        "comma-separated; * believes everyone.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Processes behind the port, each with a model of its own.")
 
     model: Path | None = Field(None, description="Model file; the one in the box if left out.")
@@ -65,7 +78,7 @@ class Settings(BaseSettings):
     reload: bool = Field(False, description="Load the model file again on SIGHUP.")
 
     max_images: int = Field(64, ge=1, description="Most images in one request.")
-    max_image_bytes: int = Field(32 * _MIB, ge=1, description="Largest encoded image.")
+    max_bytes: int = Field(ImageLimits().max_bytes, ge=1, description="Largest encoded image.")
     max_request_bytes: int = Field(128 * _MIB, ge=1, description="Largest request body.")
     max_buffered_bytes: int = Field(
         512 * _MIB,
@@ -112,12 +125,35 @@ class Settings(BaseSettings):
     )
 
     log_format: LogFormat = Field("json", description="json: one object a line; text: for people.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: LogLevel = Field("info", description="Least level that is logged.")
     otlp_endpoint: str | None = Field(
-        None, description="URL of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`."
+        None, min_length=1, description="URL of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`."
     )
 
-    @field_validator("gpus", "cors_origins", mode="before")
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if host != host.strip() or not host:
+            raise ValueError("not an address")
+        return host
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, path: str) -> str:
+        path = path.rstrip("/")
+        if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+            raise ValueError("not a prefix")
+        return path
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            if proxy != "*":
+                ip_network(proxy)  # raises ValueError; uvicorn would take it for a name and trust nobody
+        return proxies
+
+    @field_validator("gpus", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -138,7 +174,7 @@ class Settings(BaseSettings):
 
     def image_limits(self) -> ImageLimits:
         """What one image may cost."""
-        return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_pixels)
+        return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
 
     def batch_size(self, provider: str) -> int:
         """Most images in one run of the network.

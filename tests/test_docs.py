@@ -1,6 +1,6 @@
 """What docs/service.md says about settings and problems is what the code says.
 
-`python -m tests.service.test_docs` writes the table of settings anew.
+`python -m tests.test_docs` writes the table of settings anew.
 """
 
 import inspect
@@ -20,7 +20,8 @@ BEGIN, END = "<!-- settings: begin, checked by tests/test_docs.py -->\n", "<!-- 
 def settings_table() -> str:
     rows = ["| setting | default | |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, ()) or isinstance(field.default, SecretStr) else f"`{field.default}`"
+        hidden = field.default in (None, (), "") or isinstance(field.default, SecretStr)
+        default = "" if hidden else f"`{field.default}`"
         rows.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
 

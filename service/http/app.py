@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,15 +19,20 @@ from service.http.assets import ASSET_PATHS, asset_router
 from service.http.keys import read_keys
 from service.http.middleware.access_log import AccessLogMiddleware
 from service.http.middleware.api_keys import ApiKeysMiddleware
+from service.http.middleware.cors import ProblemCorsMiddleware
 from service.http.middleware.draining import DrainingMiddleware
 from service.http.middleware.errors import ErrorsMiddleware
+from service.http.middleware.head import HeadMiddleware
 from service.http.middleware.request_id import RequestIdMiddleware
+from service.http.middleware.root_path import RootPathMiddleware
 from service.http.middleware.security_headers import SecurityHeadersMiddleware
 from service.http.middleware.server_timing import ServerTimingMiddleware
 from service.http.middleware.tracing import TracingMiddleware, otlp_tracer_provider
-from service.http.openapi import install_openapi
-from service.http.problems import Problem, problem_response
-from service.http.routes import GUARDED_PATHS, OPEN_PATHS, api_router
+from service.http.openapi import example_answer, install_openapi
+from service.http.paths import COLOCALIZE, GUARDED, MODEL, OPEN
+from service.http.problems import Problem
+from service.http.responses import problem_response
+from service.http.routes import api_router, model_details
 from service.http.state import LoadLocalizer, Service
 from service.settings import CPU_PROVIDER, Settings
 
@@ -102,19 +106,27 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # A redirect would name the scheme that the proxy speaks to us, and may send the images again in clear.
+        redirect_slashes=False,
     )
     app.state.service = service
     app.include_router(api_router(service))
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    install_openapi(app, settings, guarded_paths=GUARDED_PATHS if keys else ())
+    app.add_exception_handler(Exception, _answer_unexpected)
+    examples = {
+        COLOCALIZE: example_answer(service.slot.current.engine),
+        MODEL: model_details(service).model_dump(mode="json"),
+    }
+    install_openapi(app, settings, examples=examples, guarded_paths=GUARDED if keys else ())
     # The last one added is the outermost.
     app.add_middleware(ErrorsMiddleware)
-    app.add_middleware(ApiKeysMiddleware, keys=keys, open_paths=OPEN_PATHS | ASSET_PATHS)
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(ApiKeysMiddleware, keys=keys, open_paths=OPEN | ASSET_PATHS)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            ProblemCorsMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "x-api-key", "x-request-id"],
@@ -125,20 +137,29 @@ def create_app(
     app.add_middleware(DrainingMiddleware, service=service)
     if tracer_provider is not None:
         app.add_middleware(TracingMiddleware, provider=tracer_provider)
-    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN_PATHS | GUARDED_PATHS | ASSET_PATHS)
+    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN | GUARDED | ASSET_PATHS)
     app.add_middleware(RequestIdMiddleware)
+    if settings.root_path:
+        app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     return app
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
-    return problem_response(error, request)
+    return problem_response(error, request.scope)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    answer = problem_response(Problem.from_http_exception(error), request)
+    answer = problem_response(Problem.from_http_exception(error, request.url.path), request.scope)
     answer.headers.update(error.headers or {})
+    if "GET" in (allowed := answer.headers.get("allow", "").split(", ")):
+        answer.headers["allow"] = ", ".join([*allowed, "HEAD"])
     return answer
+
+
+async def _answer_unexpected(request: Request, _: Exception) -> Response:
+    """Answer what goes wrong in the middleware itself; Starlette raises it on, so that the server logs it."""
+    return problem_response(Problem("internal_error", "The service failed; its log has more."), request.scope)

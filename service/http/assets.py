@@ -1,4 +1,9 @@
-"""The static page, held in memory."""
+"""The static files of the page and of `/docs`, held in memory.
+
+`docs/` holds Swagger UI 5.35.0 as the npm package `swagger-ui-dist` brings it (Apache-2.0, see the LICENSE there), and
+a page and a few lines of our own to start it. All addresses in the files are relative, so that they work below any
+prefix.
+"""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -8,26 +13,34 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.http.paths import DOCS
+
 __all__ = ["ASSET_PATHS", "asset_router"]
 
-_MEDIA_TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
-    "app.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
+_HTML, _CSS, _JS = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8"
 
-ASSET_PATHS = frozenset({"/", *(f"/page/{name}" for name in _MEDIA_TYPES if name != "index.html")})
+_FILES = {
+    "/": ("page/index.html", _HTML),
+    "/page/style.css": ("page/style.css", _CSS),
+    "/page/app.js": ("page/app.js", _JS),
+    "/page/icon.svg": ("page/icon.svg", "image/svg+xml"),
+    DOCS: ("docs/index.html", _HTML),
+    f"{DOCS}/start.js": ("docs/start.js", _JS),
+    f"{DOCS}/style.css": ("docs/style.css", _CSS),
+    f"{DOCS}/swagger-ui.css": ("docs/swagger-ui.css", _CSS),
+    f"{DOCS}/swagger-ui-bundle.js": ("docs/swagger-ui-bundle.js", _JS),
+}
+"""File and media type by address."""
+
+ASSET_PATHS = frozenset(_FILES)
 
 
 def asset_router() -> APIRouter:
-    """Routes of the page and its parts."""
+    """Routes of the files."""
     router = APIRouter(include_in_schema=False)
-    folder = files("service.http") / "page"
-    for name, media_type in _MEDIA_TYPES.items():
-        content = (folder / name).read_bytes()
-        path = "/" if name == "index.html" else f"/page/{name}"
-        router.add_api_route(path, _endpoint(content, media_type), methods=["GET", "HEAD"], response_class=Response)
+    for path, (name, media_type) in _FILES.items():
+        content = files("service.http").joinpath(name).read_bytes()
+        router.add_api_route(path, _endpoint(content, media_type), methods=["GET"], response_class=Response)
     return router
 
 

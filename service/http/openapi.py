@@ -7,13 +7,17 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from colocalization.engine import Engine
+from colocalization.errors import ImageError
+from service.http.form import IMAGES_FIELD
 from service.http.parameters import Parameters
+from service.http.paths import COLOCALIZE
 from service.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, ProblemCode
-from service.http.schemas import ColocalizeResponse, ProblemBody
-from service.http.upload import IMAGES_FIELD
+from service.http.rendering import failed_image, model_body
+from service.http.schemas import BoxBody, ColocalizeResponse, ImageBody, ProblemBody, Timing
 from service.settings import Settings
 
-__all__ = ["COLOCALIZE_REQUEST", "install_openapi", "problem_responses"]
+__all__ = ["COLOCALIZE_REQUEST", "example_answer", "install_openapi", "problem_responses"]
 
 _REF = "#/components/schemas/{model}"
 
@@ -69,40 +73,25 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
 
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}}
 
-EXAMPLE_ANSWER: Mapping[str, Any] = {
-    "model": {
-        "name": "efficientnet_lite0_ptap",
-        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "backbone": "tf_efficientnet_lite0",
-        "input_size": [320, 320],
-    },
-    "mode": "common",
-    "images": [
-        {
-            "name": "a.jpg",
-            "width": 640,
-            "height": 480,
-            "boxes": [{"x0": 12.0, "y0": 30.5, "x1": 400.0, "y1": 410.2, "score": 0.91}],
-            "confidence": 0.93,
-            "contains_common_object": True,
-            "heatmap": None,
-            "error": None,
-            "warning": None,
-        },
-        {
-            "name": "b.jpg",
-            "width": 0,
-            "height": 0,
-            "boxes": [],
-            "confidence": 0.0,
-            "contains_common_object": False,
-            "heatmap": None,
-            "error": {"code": "empty_file", "message": "the file has 0 bytes"},
-            "warning": None,
-        },
-    ],
-    "timing_ms": {"queue": 0.4, "decode": 9.1, "inference": 41.0, "postprocess": 12.3, "total": 58.7},
-}
+
+def example_answer(engine: Engine) -> dict[str, Any]:
+    """An answer of `POST /colocalize` as the model in use would give it, of an image and of one that is empty.
+
+    Args:
+        engine: Runs the model.
+    """
+    box = BoxBody(x0=12.0, y0=30.5, x1=400.0, y1=410.2, score=0.91)
+    found = ImageBody(
+        name="a.jpg", width=640, height=480, boxes=(box,), confidence=0.93, contains_common_object=True, heatmap=None,
+        error=None,
+    )  # fmt: skip
+    answer = ColocalizeResponse(
+        model=model_body(engine),
+        mode="common",
+        images=(found, failed_image("b.jpg", ImageError("empty_file", "the file has 0 bytes"))),
+        timing_ms=Timing(queue=0.4, decode=9.1, inference=41.0, postprocess=12.3, total=58.7),
+    )
+    return answer.model_dump(mode="json")
 
 
 def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
@@ -178,30 +167,44 @@ COLOCALIZE_REQUEST: dict[str, Any] = {
 """What the body and the query of `POST /colocalize` hold; FastAPI does not see it, since the body is streamed."""
 
 
-def install_openapi(app: FastAPI, settings: Settings, *, guarded_paths: Collection[str]) -> None:
+def install_openapi(
+    app: FastAPI, settings: Settings, *, examples: Mapping[str, Any], guarded_paths: Collection[str]
+) -> None:
     """Make the app give an OpenAPI document that is complete.
 
     Args:
         app: The app, with all its routes.
         settings: The limits that go into the document.
+        examples: What the one operation of a path answers, by path.
         guarded_paths: Paths for which clients must show an API key.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, settings, guarded_paths)
+            app.openapi_schema = _document(app, settings, examples, guarded_paths)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, settings: Settings, guarded_paths: Collection[str]) -> dict[str, Any]:
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+def _document(
+    app: FastAPI, settings: Settings, examples: Mapping[str, Any], guarded_paths: Collection[str]
+) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
+    )
+    for path, example in examples.items():  # not by the routes: FastAPI leaves out members that are null
+        (operation,) = document["paths"][path].values()
+        operation["responses"]["200"]["content"]["application/json"]["example"] = example
     models = [(ProblemBody, "serialization"), (ColocalizeResponse, "serialization")]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     components = document.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **definitions["$defs"]}
-    operation = document["paths"]["/colocalize"]["post"]
+    operation = document["paths"][COLOCALIZE]["post"]
     fields = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     fields[IMAGES_FIELD]["maxItems"] = settings.max_images
     fields["max_boxes"]["maximum"] = settings.max_boxes

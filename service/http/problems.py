@@ -1,17 +1,12 @@
 """Errors over HTTP: problem details (RFC 9457) with a stable `code`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
-from service.http.responses import LingeringResponse
-
-__all__ = ["PROBLEM_MEDIA_TYPE", "PROBLEM_TYPES", "Problem", "ProblemCode", "ProblemType", "problem_response"]
+__all__ = ["PROBLEM_MEDIA_TYPE", "PROBLEM_TYPES", "Problem", "ProblemCode", "ProblemType"]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -20,6 +15,7 @@ ProblemCode = Literal[
     "malformed_body",
     "unauthorized",
     "not_found",
+    "preflight_refused",
     "method_not_allowed",
     "upload_timeout",
     "request_too_large",
@@ -50,6 +46,7 @@ class ProblemType:
 PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = {
     "bad_request": ProblemType(400, "The request is not valid HTTP for this service"),
     "malformed_body": ProblemType(400, "The body is not well-formed multipart/form-data"),
+    "preflight_refused": ProblemType(400, "Pages of other origins may not send this request"),
     "unauthorized": ProblemType(401, "A valid API key is needed"),
     "not_found": ProblemType(404, "There is nothing at this address"),
     "method_not_allowed": ProblemType(405, "This address does not take this method"),
@@ -69,10 +66,12 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = {
     "deadline_exceeded": ProblemType(504, "The answer was not ready in time"),
 }
 
+_MAX_TOLD = 200
+
 _CODE_OF_STATUS: Mapping[int, ProblemCode] = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed"}
 
 
-@dataclass
+@dataclass(eq=False)  # an exception is itself and no other, and hashable as such
 class Problem(Exception):  # noqa: N818 -- RFC 9457's word
     """An error to be answered as problem details.
 
@@ -99,12 +98,22 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457's word
         return PROBLEM_TYPES[self.code].status
 
     @classmethod
-    def from_http_exception(cls, error: HTTPException) -> "Problem":
-        """The problem for what the router raises (404, 405)."""
+    def from_http_exception(cls, error: HTTPException, path: str) -> "Problem":
+        """The problem for what the router raises (404, 405).
+
+        Args:
+            error: What it raised.
+            path: Path of the request.
+        """
         code: ProblemCode = _CODE_OF_STATUS.get(
             error.status_code, "bad_request" if error.status_code < 500 else "internal_error"
         )
-        return cls(code, PROBLEM_TYPES[code].title + ".")
+        detail = PROBLEM_TYPES[code].title
+        if code == "not_found":
+            detail = f"There is nothing at {path[:_MAX_TOLD]!r}"
+            if path != "/" and path.endswith("/"):
+                detail += "; no address ends with a slash"
+        return cls(code, f"{detail}.")
 
     def body(self, request_id: str | None) -> dict[str, Any]:
         """The members of the answer's JSON object."""
@@ -120,16 +129,3 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457's word
         if request_id is not None:
             members["request_id"] = request_id
         return members
-
-
-def problem_response(problem: Problem, request: Request) -> Response:
-    """The HTTP answer for a problem."""
-    headers = {"cache-control": "no-store"}
-    if problem.retry_after is not None:
-        headers["retry-after"] = str(problem.retry_after)
-    if problem.code == "unauthorized":
-        headers["www-authenticate"] = 'Bearer realm="colocalize"'
-    request.state.problem_code = problem.code
-    content = json.dumps(problem.body(getattr(request.state, "request_id", None)), ensure_ascii=False)
-    kind = LingeringResponse if problem.close else Response
-    return kind(content, problem.status, headers, PROBLEM_MEDIA_TYPE)

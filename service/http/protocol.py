@@ -3,6 +3,10 @@
 - A client that sends its header byte by byte, or nothing at all ("slow loris"), would hold a connection for ever.
 - A header without an end would fill the memory; neither uvicorn nor its parser has a limit.
 - A request that offers to upgrade (curl's `--http2` does) would lose its body.
+
+uvicorn has no public hooks for these but the choice of the protocol's class, so what is used here of
+`HttpToolsProtocol` is its inside. It is listed in tests/service/http/test_protocol.py, and pyproject.toml bounds
+uvicorn's version.
 """
 
 import asyncio
@@ -49,10 +53,15 @@ class _NoUpgradeProtocol(HttpToolsProtocol):
                 except httptools.HttpParserUpgrade as upgrade:
                     data = self._head_without_offer() + data[upgrade.args[0] :] if self._offers_upgrade else b""
                     self.parser = _new_parser(self)
-        except httptools.HttpParserError:
-            message = "Invalid HTTP request received."
-            self.logger.warning(message)
-            self.send_400_response(message)
+        except httptools.HttpParserError as error:
+            self.send_400_response(str(error))
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in the form of all other errors; uvicorn's own answer is plain text."""
+        request_id = uuid.uuid4().hex
+        _logger.info("not HTTP", extra={"client": self.client and self.client[0], "request_id": request_id})
+        self.transport.write(_raw(Problem("bad_request", f"The request is not valid HTTP: {msg}."), request_id))
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         # CONNECT has no other form; the app refuses it.
@@ -121,17 +130,18 @@ class _BoundedProtocol(_NoUpgradeProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False  # an answer to an earlier request is under way, and shall be the last
             return
-        self.transport.write(_refusal(request_id))
+        problem = Problem(
+            "header_too_large",
+            f"The request's line and header have more than the {MAX_HEAD_BYTES} bytes allowed.",
+            {"limit": {"name": "header_bytes", "value": MAX_HEAD_BYTES}},
+        )
+        self.transport.write(_raw(problem, request_id))
         # As in `LingeringResponse`: closing at once, while the client sends, could lose the answer on its way.
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
-def _refusal(request_id: str) -> bytes:
-    problem = Problem(
-        "header_too_large",
-        f"The request's line and header have more than the {MAX_HEAD_BYTES} bytes allowed.",
-        {"limit": {"name": "header_bytes", "value": MAX_HEAD_BYTES}},
-    )
+def _raw(problem: Problem, request_id: str) -> bytes:
+    """The whole answer for a problem of a request that does not get as far as the app."""
     body = json.dumps(problem.body(request_id)).encode()
     head = (
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"

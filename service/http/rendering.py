@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from colocalization.engine import Engine
+from colocalization.errors import ImageError
 from colocalization.heatmaps import colorize, encode_png, overlay
 from colocalization.localizer import PreparedImage
 from colocalization.results import ImageResult
+from service.http.problems import Problem
 from service.http.schemas import (
     BoxBody,
     HeatmapBody,
@@ -20,13 +22,17 @@ from service.http.schemas import (
     ModelBody,
     Timing,
 )
-from service.inference.job import Job, Render, StageTimes
+from service.inference.job import STAGES, Job
 
-__all__ = ["answer_pieces", "image_renderer", "model_body", "timing"]
+__all__ = ["failed_image", "model_body", "render_image", "write_answer"]
+
+_MOST_ERRORS_TOLD = 16
 
 
-def image_renderer(names: Sequence[str], kind: HeatmapKind) -> Render:
-    """A function that writes one image's part of the answer.
+def render_image(
+    names: Sequence[str], kind: HeatmapKind, index: int, result: ImageResult, prepared: PreparedImage
+) -> bytes:
+    """Write one image's part of the answer.
 
     It runs in the scheduler's pool right after the boxes are found, so that a request holds the finished bytes of its
     heat maps and not the maps themselves.
@@ -34,28 +40,41 @@ def image_renderer(names: Sequence[str], kind: HeatmapKind) -> Render:
     Args:
         names: File names of the request's images.
         kind: What to give as heat map.
+        index: Place of the image in the request.
+        result: What was found in it.
+        prepared: Its pixels.
     """
-
-    def render(index: int, result: ImageResult, prepared: PreparedImage | None) -> bytes:
-        error, warning = result.error, result.warning
-        body = ImageBody(
-            name=names[index],
-            width=result.width,
-            height=result.height,
-            boxes=tuple(BoxBody(x0=b.x0, y0=b.y0, x1=b.x1, y1=b.y1, score=b.score) for b in result.boxes),
-            confidence=result.confidence,
-            contains_common_object=result.contains_common_object,
-            heatmap=_heatmap(result, prepared, kind),
-            error=None if error is None else ImageErrorBody(code=error.code, message=error.message),
-            warning=None if warning is None else ImageWarningBody(code=warning.code, message=warning.message),
-        )
-        return body.model_dump_json().encode()
-
-    return render
+    warning = result.warning
+    body = ImageBody(
+        name=names[index],
+        width=result.width,
+        height=result.height,
+        boxes=tuple(BoxBody(x0=b.x0, y0=b.y0, x1=b.x1, y1=b.y1, score=b.score) for b in result.boxes),
+        confidence=result.confidence,
+        contains_common_object=result.contains_common_object,
+        heatmap=_heatmap(result, prepared, kind),
+        error=None,
+        warning=None if warning is None else ImageWarningBody(code=warning.code, message=warning.message),
+    )
+    return body.model_dump_json().encode()
 
 
-def _heatmap(result: ImageResult, prepared: PreparedImage | None, kind: HeatmapKind) -> HeatmapBody | None:
-    if kind == "none" or result.heatmap is None or prepared is None:
+def failed_image(name: str, error: ImageError) -> ImageBody:
+    """The part of the answer of an image that could not be read or localized."""
+    return ImageBody(
+        name=name,
+        width=0,
+        height=0,
+        boxes=(),
+        confidence=0.0,
+        contains_common_object=False,
+        heatmap=None,
+        error=ImageErrorBody(code=error.code, message=error.message),
+    )
+
+
+def _heatmap(result: ImageResult, prepared: PreparedImage, kind: HeatmapKind) -> HeatmapBody | None:
+    if kind == "none" or result.heatmap is None:
         return None
     height, width = result.heatmap.shape
     if kind == "array":
@@ -84,28 +103,42 @@ def model_body(engine: Engine) -> ModelBody:
     return ModelBody(name=about.name, sha256=engine.sha256, backbone=about.backbone, input_size=size)
 
 
-def timing(times: StageTimes, total: float) -> Timing:
-    """The times of a request, from seconds to milliseconds."""
+def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[bytes], dict[str, float]]:
+    """The JSON of a finished job's answer.
 
-    def milliseconds(seconds: float) -> float:
-        return round(1000 * seconds, 3)
+    Args:
+        job: The job.
+        names: File names of its images.
+        seconds: Time from the end of the upload until now.
 
-    return Timing(
-        queue=milliseconds(times.queue),
-        decode=milliseconds(times.decode),
-        inference=milliseconds(times.inference),
-        postprocess=milliseconds(times.postprocess),
-        total=milliseconds(total),
-    )
+    Returns:
+        The JSON in pieces that are not copied together, as heat maps are large, and milliseconds by stage.
 
-
-def answer_pieces(job: Job, spent: Timing) -> list[bytes]:
-    """The JSON of a finished job's answer, in pieces that are not copied together (heat maps are large)."""
-    head = f'{{"model":{model_body(job.localizer.engine).model_dump_json()},"mode":"{job.mode}","images":['
-    pieces = [head.encode()]
-    for index, answer in enumerate(job.answers):
+    Raises:
+        Problem: Not one of the images could be read or localized.
+    """
+    if len(job.errors) == len(names):
+        raise _nothing_readable([(names[index], error) for index, error in sorted(job.errors.items())])
+    stages = {stage: getattr(job.times, stage) for stage in ("queue", *STAGES)}
+    spent = Timing(**{name: round(1000 * time, 3) for name, time in {**stages, "total": seconds}.items()})
+    pieces = [f'{{"model":{model_body(job.localizer.engine).model_dump_json()},"mode":"{job.mode}","images":['.encode()]
+    for index, name in enumerate(names):
         if index:
             pieces.append(b",")
-        pieces.append(answer)
+        error = job.errors.get(index)
+        pieces.append(job.answers[index] if error is None else failed_image(name, error).model_dump_json().encode())
     pieces.append(f'],"timing_ms":{spent.model_dump_json()}}}'.encode())
-    return pieces
+    return pieces, spent.model_dump()
+
+
+def _nothing_readable(errors: Sequence[tuple[str, ImageError]]) -> Problem:
+    """The problem of a request of which no image can be read, from their names and errors in the order sent."""
+    told = [{"name": name, "code": error.code, "message": error.message} for name, error in errors[:_MOST_ERRORS_TOLD]]
+    first = errors[0][1].message
+    if all(error.code == "file_too_large" for _, error in errors):
+        return Problem("image_too_large", f"Every image is too large; the first has {first}.", {"errors": told})
+    return Problem(
+        "no_readable_image",
+        f"None of the {len(errors)} images could be read; the first: {first}.",
+        {"errors": told},
+    )

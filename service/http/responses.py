@@ -1,17 +1,21 @@
-"""Two kinds of HTTP answers: one in pieces to a client that may be slow, one to a client that is still sending."""
+"""Answers: in pieces to a client that may be slow, to a client that is still sending, and problems."""
 
 import asyncio
+import json
 import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.http.budget import ByteBudget, Reservation
+from service.http.problems import PROBLEM_MEDIA_TYPE, Problem
+from service.http.request_state import state_of
 
-__all__ = ["LingeringResponse", "PiecesResponse"]
+__all__ = ["LingeringResponse", "PiecesResponse", "problem_response"]
 
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 8 * 2**20
@@ -82,7 +86,9 @@ class LingeringResponse(Response):
         self.headers["connection"] = "close"
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        await _discard(receive)
+        # Cancelled here, at the end of the drain, all that matters has been sent.
+        with suppress(asyncio.CancelledError):
+            await _discard(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -97,3 +103,22 @@ async def _discard(receive: Receive) -> None:
         if message["type"] != "http.request" or not message.get("more_body", False):
             return
         left -= len(message.get("body", b""))
+
+
+def problem_response(problem: Problem, scope: Scope) -> Response:
+    """The HTTP answer for a problem, which is noted for the log.
+
+    Args:
+        problem: The problem.
+        scope: The request's ASGI scope.
+    """
+    headers = {"cache-control": "no-store"}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
+    if problem.code == "unauthorized":
+        headers["www-authenticate"] = 'Bearer realm="colocalize"'
+    state = state_of(scope)
+    state.problem_code = problem.code
+    content = json.dumps(problem.body(state.request_id), ensure_ascii=False)
+    kind = LingeringResponse if problem.close else Response
+    return kind(content, problem.status, headers, PROBLEM_MEDIA_TYPE)

@@ -1,26 +1,20 @@
-"""The endpoints besides the page."""
+"""The endpoints besides the pages."""
 
 from dataclasses import asdict
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from service.http.colocalize import answer
 from service.http.metrics import METRICS_MEDIA_TYPE
-from service.http.openapi import COLOCALIZE_REQUEST, EXAMPLE_ANSWER, problem_responses
+from service.http.openapi import COLOCALIZE_REQUEST, problem_responses
+from service.http.paths import COLOCALIZE, LIVEZ, METRICS, MODEL, READYZ
 from service.http.problems import Problem
-from service.http.reference import reference_page
 from service.http.schemas import ColocalizeResponse, HealthBody, ModelDetails
 from service.http.state import Service
 
-__all__ = ["GUARDED_PATHS", "OPEN_PATHS", "api_router"]
-
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
-"""Paths that never need an API key, besides the page's."""
-
-GUARDED_PATHS = frozenset({"/colocalize", "/model", "/metrics"})
-"""Paths that need an API key where keys are set."""
+__all__ = ["api_router", "model_details"]
 
 
 def api_router(service: Service) -> APIRouter:
@@ -32,11 +26,11 @@ def api_router(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.post(
-        "/colocalize",
+        COLOCALIZE,
+        tags=["Images"],
         summary="Localize the common object of a set of images",
         response_model=ColocalizeResponse,
         responses={
-            200: {"content": {"application/json": {"example": EXAMPLE_ANSWER}}},
             **problem_responses(
                 "malformed_body", "unauthorized", "upload_timeout", "request_too_large", "image_too_large",
                 "too_many_images", "unsupported_media_type", "invalid_parameter", "no_images", "no_readable_image",
@@ -54,7 +48,8 @@ def api_router(service: Service) -> APIRouter:
         return await answer(request, service)
 
     @router.get(
-        "/livez",
+        LIVEZ,
+        tags=["Service"],
         summary="Whether the process works",
         response_model=HealthBody,
         responses={
@@ -69,7 +64,8 @@ def api_router(service: Service) -> APIRouter:
         return HealthBody(status="ok")
 
     @router.get(
-        "/readyz",
+        READYZ,
+        tags=["Service"],
         summary="Whether requests may be sent here",
         response_model=HealthBody,
         responses={
@@ -84,7 +80,8 @@ def api_router(service: Service) -> APIRouter:
         return HealthBody(status="ok")
 
     @router.get(
-        "/metrics",
+        METRICS,
+        tags=["Service"],
         summary="Prometheus metrics of all workers",
         response_class=Response,
         responses={
@@ -97,25 +94,15 @@ def api_router(service: Service) -> APIRouter:
         return Response(service.metrics.exposition(), media_type=METRICS_MEDIA_TYPE)
 
     @router.get(
-        "/model",
+        MODEL,
+        tags=["Service"],
         summary="The model in use and the limits",
         response_model=ModelDetails,
-        responses={
-            200: {"content": {"application/json": {"example": _EXAMPLE_MODEL}}},
-            **problem_responses("unauthorized"),
-        },
+        responses=problem_responses("unauthorized"),
     )
     async def model() -> ModelDetails:
         """What the model file says about itself, where it runs, and what a request may cost."""
         return model_details(service)
-
-    page = ""
-
-    @router.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        nonlocal page
-        page = page or reference_page(request.app.openapi())
-        return HTMLResponse(page)
 
     return router
 
@@ -126,7 +113,7 @@ def model_details(service: Service) -> ModelDetails:
     about = asdict(engine.metadata)
     size = about.pop("input_size")
     told = {name: value for name, value in about.items() if name in ModelDetails.model_fields}
-    limits = ("max_images", "max_image_bytes", "max_request_bytes", "max_pixels", "max_boxes",
+    limits = ("max_images", "max_bytes", "max_request_bytes", "max_pixels", "max_boxes",
               "max_pending_images", "request_timeout", "upload_timeout")  # fmt: skip
     return ModelDetails(
         **told,
@@ -136,31 +123,3 @@ def model_details(service: Service) -> ModelDetails:
         provider_warning=engine.provider_warning,
         limits={name: getattr(settings, name) for name in limits},
     )
-
-
-_EXAMPLE_MODEL = {
-    "name": "efficientnet_lite0_ptap",
-    "version": "0.1.0",
-    "sha256": EXAMPLE_ANSWER["model"]["sha256"],
-    "backbone": "tf_efficientnet_lite0",
-    "feature_map": "last block",
-    "pooling": "ptap",
-    "k": 0.7,
-    "gate": False,
-    "input_size": [320, 320],
-    "precision": "fp32",
-    "licence": "Apache-2.0",
-    "training_data": "ImageNet-1k",
-    "provider": "CPUExecutionProvider",
-    "provider_warning": None,
-    "limits": {
-        "max_images": 64,
-        "max_image_bytes": 33554432,
-        "max_request_bytes": 134217728,
-        "max_pixels": 64000000,
-        "max_boxes": 100,
-        "max_pending_images": 128,
-        "request_timeout": 60.0,
-        "upload_timeout": 60.0,
-    },
-}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from colocalization.errors import ImageErrorCode, ImageWarningCode
-from colocalization.metadata import Pooling
+from colocalization.metadata import Pooling, Precision
 from colocalization.results import Mode
 from service.http.problems import ProblemCode
 
@@ -78,11 +78,24 @@ class ImageBody(_Body):
     width: Annotated[int, Field(description="Width of the original as displayed, in pixels; 0 with an error.")]
     height: Annotated[int, Field(description="Height of the original as displayed, in pixels; 0 with an error.")]
     boxes: Annotated[tuple[BoxBody, ...], Field(description="Best first; empty where nothing was found.")]
-    confidence: Annotated[float, Field(ge=0, le=1, description="How sure it is that the common object is shown.")]
-    contains_common_object: bool | None
+    confidence: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="How sure it is that the common object is shown; in mode `attention`, which knows of no set, "
+            "how clearly the heat map tells its object from the rest.",
+        ),
+    ]
+    contains_common_object: Annotated[
+        bool | None,
+        Field(description="Whether the common object is shown; null in mode `attention`, which cannot tell."),
+    ]
     heatmap: HeatmapBody | None
     error: ImageErrorBody | None
-    warning: ImageWarningBody | None = None
+    warning: Annotated[
+        ImageWarningBody | None, Field(description="What is wrong with an image that was read all the same, or null.")
+    ] = None
 
 
 class ModelBody(_Body):
@@ -130,7 +143,7 @@ class ModelDetails(_Body):
     k: float
     gate: bool
     input_size: _Size
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     licence: str
     training_data: str
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]

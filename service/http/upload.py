@@ -2,76 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from colocalization.errors import ImageError
 from service.http.budget import Reservation
+from service.http.form import FormCollector, Upload, UploadLimits
 from service.http.problems import Problem
 
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
+__all__ = ["read_upload"]
 
-__all__ = ["IMAGES_FIELD", "Upload", "UploadLimits", "UploadedImage", "read_upload"]
-
-IMAGES_FIELD = "images"
-"""Name of the repeated field that carries the images."""
-
-_MAX_FIELD_BYTES = 1024
+_MAX_TOLD = 80
 _MAX_HEADERS, _MAX_HEADER_BYTES = 8, 4096
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class UploadLimits:
-    """What one request may send.
-
-    Attributes:
-        max_images: Most images.
-        max_image_bytes: Largest encoded image; a larger one becomes an `ImageError` and is not kept.
-        max_request_bytes: Largest body.
-        max_name_length: Longest file name, in characters.
-        timeout: Seconds in which the whole body must arrive.
-    """
-
-    max_images: int
-    max_image_bytes: int
-    max_request_bytes: int
-    max_name_length: int
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedImage:
-    """One image as sent.
-
-    Attributes:
-        name: File name as the client gave it; empty where it gave none.
-        source: The encoded bytes, or why they were not kept.
-    """
-
-    name: str
-    source: bytes | ImageError
-
-
-@dataclass(slots=True)
-class Upload:
-    """A whole body.
-
-    Attributes:
-        images: The images in the order sent.
-        fields: The other form fields.
-        size: Bytes of the body.
-    """
-
-    images: list[UploadedImage] = field(default_factory=list)
-    fields: dict[str, str] = field(default_factory=dict)
-    size: int = 0
 
 
 async def read_upload(
@@ -99,7 +45,7 @@ async def read_upload(
     """
     boundary = _boundary(headers)
     _check_length(headers.get("content-length"), limits)
-    collector = _Collector(limits, allowed_fields)
+    collector = FormCollector(limits, allowed_fields)
     parser = MultipartParser(
         boundary, collector.callbacks(), max_header_count=_MAX_HEADERS, max_header_size=_MAX_HEADER_BYTES
     )
@@ -151,13 +97,13 @@ async def _feed(
 def _boundary(headers: Mapping[str, str]) -> bytes:
     kind, options = parse_options_header(headers.get("content-type", ""))
     if kind != b"multipart/form-data":
-        given = repr(kind.decode("latin-1")) if kind else "no content type"
+        given = repr(kind[:_MAX_TOLD].decode("latin-1")) if kind else "no content type"
         raise Problem("unsupported_media_type", f"Expected multipart/form-data, got {given}.", close=True)
     if (encoding := headers.get("content-encoding", "identity")) != "identity":
         raise Problem(
             "unsupported_media_type", f"Expected a body without content encoding, got {encoding!r}.", close=True
         )
-    boundary = options.get(b"boundary", b"")
+    boundary = {name.lower(): value for name, value in options.items()}.get(b"boundary", b"")
     if not 1 <= len(boundary) <= 70:  # RFC 2046, section 5.1.1
         raise Problem("malformed_body", f"The boundary must have 1 to 70 characters, got {len(boundary)}.", close=True)
     return boundary
@@ -175,115 +121,3 @@ def _too_large(what: str, limits: UploadLimits) -> Problem:
         {"limit": {"name": "max_request_bytes", "value": limits.max_request_bytes}},
         close=True,
     )
-
-
-class _Collector:
-    """Receives the parser's callbacks and builds the `Upload`."""
-
-    def __init__(self, limits: UploadLimits, allowed_fields: frozenset[str]) -> None:
-        self.upload = Upload()
-        self.ended = False
-        self._limits = limits
-        self._allowed = allowed_fields
-        self._headers: dict[bytes, bytes] = {}
-        self._header_name = self._header_value = b""
-        self._name = self._file_name = ""
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def callbacks(self) -> "MultipartCallbacks":
-        return {
-            "on_part_begin": self._part_begin,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value_part,
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._headers_finished,
-            "on_part_data": self._part_data,
-            "on_part_end": self._part_end,
-            "on_end": self._end,
-        }
-
-    def _part_begin(self) -> None:
-        self._headers = {}
-        self._chunks = []
-        self._size = 0
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
-
-    def _header_value_part(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
-
-    def _header_end(self) -> None:
-        self._headers[self._header_name.lower()] = self._header_value
-        self._header_name = self._header_value = b""
-
-    def _headers_finished(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if kind != b"form-data" or b"name" not in options:
-            raise Problem("malformed_body", "Every part must be form-data with a name.", close=True)
-        self._name = options[b"name"].decode("utf-8", "replace")
-        self._file_name = options.get(b"filename", b"").decode("utf-8", "replace")
-        if self._name == IMAGES_FIELD:
-            self._check_image_part()
-        else:
-            self._check_field_part()
-
-    def _check_image_part(self) -> None:
-        limits = self._limits
-        if len(self.upload.images) == limits.max_images:
-            raise Problem(
-                "too_many_images",
-                f"The request has more than the {limits.max_images} images allowed.",
-                {"limit": {"name": "max_images", "value": limits.max_images}},
-                close=True,
-            )
-        if len(self._file_name) > limits.max_name_length:
-            raise Problem(
-                "invalid_parameter",
-                f"A file name has {len(self._file_name)} characters; at most {limits.max_name_length} are allowed.",
-                {"limit": {"name": "max_name_length", "value": limits.max_name_length}},
-                close=True,
-            )
-
-    def _check_field_part(self) -> None:
-        if self._name not in self._allowed:
-            allowed = ", ".join(sorted({IMAGES_FIELD, *self._allowed}))
-            raise Problem(
-                "invalid_parameter",
-                f"There is no form field {self._name[:80]!r}; the fields are {allowed}.",
-                close=True,
-            )
-        if self._name in self.upload.fields:
-            raise Problem("invalid_parameter", f"The form field {self._name!r} is given more than once.", close=True)
-
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._size += end - start
-        if self._name == IMAGES_FIELD:
-            if self._size > self._limits.max_image_bytes:
-                self._chunks.clear()  # counted on, but no longer kept
-            else:
-                self._chunks.append(data[start:end])
-        elif self._size > _MAX_FIELD_BYTES:
-            raise Problem(
-                "invalid_parameter",
-                f"The form field {self._name!r} has more than the {_MAX_FIELD_BYTES} bytes allowed.",
-                close=True,
-            )
-        else:
-            self._chunks.append(data[start:end])
-
-    def _part_end(self) -> None:
-        content = b"".join(self._chunks)
-        self._chunks = []
-        if self._name != IMAGES_FIELD:
-            self.upload.fields[self._name] = content.decode("utf-8", "replace")
-            return
-        limit = self._limits.max_image_bytes
-        source: bytes | ImageError = content
-        if self._size > limit:
-            source = ImageError("file_too_large", f"{self._size} bytes, at most {limit} are allowed")
-        self.upload.images.append(UploadedImage(self._file_name, source))
-
-    def _end(self) -> None:
-        self.ended = True

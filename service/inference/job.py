@@ -4,19 +4,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from colocalization.common_object import CommonObject
 from colocalization.errors import ImageError
-from colocalization.localizer import ImageFeatures, Localizer, PreparedImage, SecondLooks
+from colocalization.localizer import FittedSet, ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 
-__all__ = ["Job", "JobImage", "Render", "Stage", "StageTimes"]
+__all__ = ["STAGES", "Job", "JobImage", "Render", "Stage", "StageTimes"]
 
 Stage = Literal["decode", "inference", "postprocess"]
 
-Render = Callable[[int, ImageResult, PreparedImage | None], bytes]
-"""Writes one image's part of the answer: its index, its result, and its pixels where it could be read."""
+STAGES: Final[tuple[Stage, ...]] = ("decode", "inference", "postprocess")
+
+Render = Callable[[int, ImageResult, PreparedImage], bytes]
+"""Writes one image's part of the answer: from its index, its result and its pixels."""
 
 
 @dataclass(slots=True)
@@ -66,17 +68,26 @@ class JobImage:
 class Job:
     """One request's images, and how far they are.
 
-    All but `done` is touched by the scheduler's threads only, under its lock.
+    All but `done` is touched by the scheduler's threads only, under its lock. An image goes through `begin` and `end`
+    for each stage, and in between from `inferred` to `answered`; or it ends with `unreadable` or `unlocalizable`.
 
     Attributes:
+        images: The images that came whole.
         localizer: The model that all images of the job go through, also when another is loaded meanwhile.
-        mode: The mode asked for; `attention` at the end where `common` found only one readable image, or nothing
-            that the images share.
+        mode: The mode asked for; `attention` at the end where `common` found nothing that the images share.
         max_boxes: Most boxes in an image.
         render: Writes one image's part of the answer.
-        answers: The parts of the answer, in the order of the images.
+        request_id: Name of the request, for the log.
+        answers: The parts of the answer, in the order of the images; empty for those with an error.
         errors: The errors of the images that could not be read or localized, by their index.
         times: Where the time went.
+        unanswered: Images that are neither answered nor refused.
+        working: Images that a thread has in its hands.
+        held: Images that wait for the step over the set, in the order of the request once all are there.
+        next_is_large: Whether the next image to be decoded has been found to be large.
+        common: The common object, once it is estimated.
+        closed: Whether the job is over, and what still goes on is for nothing.
+        accepted_at: When it was made, on the monotonic clock.
         done: Gives None when all answers are there, or raises.
     """
 
@@ -88,30 +99,96 @@ class Job:
         mode: Mode,
         max_boxes: int,
         render: Render,
+        request_id: str | None = None,
     ) -> None:
         self.localizer = localizer
         self.mode: Mode = mode
         self.max_boxes = max_boxes
         self.render = render
+        self.request_id = request_id
         self.answers: list[bytes] = [b""] * len(sources)
-        self.errors: dict[int, ImageError] = {}
+        self.errors = {index: source for index, source in enumerate(sources) if isinstance(source, ImageError)}
+        self.images = [JobImage(index, source) for index, source in enumerate(sources) if isinstance(source, bytes)]
         self.times = StageTimes()
-        self.done: Future[None] = Future()
-        self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
-        self.images = [JobImage(i, source) for i, source in enumerate(sources) if isinstance(source, bytes)]
-        for index, source in enumerate(sources):
-            if isinstance(source, ImageError):
-                self.refuse(index, source)
-        self.undecoded = self.unanswered = len(self.images)
-        self.uninferred = 0
+        self.unanswered = len(self.images)
         self.working = 0
         self.held: list[JobImage] = []
         self.next_is_large = False
         self.common: CommonObject | None = None
         self.closed = False
         self.accepted_at = time.monotonic()
+        self.done: Future[None] = Future()
+        self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
+        self._before_set = len(self.images)  # neither refused nor through the network
+        self._fit_begun = False
 
-    def refuse(self, index: int, error: ImageError) -> None:
-        """Answer one image with an error."""
-        self.errors[index] = error
-        self.answers[index] = self.render(index, ImageResult.failed(error), None)
+    def begin(self, images: int = 1) -> None:
+        """A thread takes so many of the images in its hands."""
+        self.times.begin()
+        self.working += images
+
+    def end(self, stage: Stage, seconds: float, images: int = 1) -> None:
+        """A thread lets go of images that it took with one `begin`, after so many seconds in a stage."""
+        self.times.end(stage, seconds)
+        self.working -= images
+
+    def unreadable(self, image: JobImage, error: ImageError) -> None:
+        """An image cannot be decoded; it is no part of the set."""
+        self._before_set -= 1
+        self._refuse(image, error)
+
+    def inferred(self, image: JobImage) -> list[JobImage]:
+        """The network has run on an image.
+
+        Returns:
+            The images that can be finished now: this one in mode `attention`; in mode `common` it is held.
+        """
+        self._before_set -= 1
+        if self.mode == "attention":
+            return [image]
+        self.held.append(image)
+        return []
+
+    @property
+    def awaits_fit(self) -> bool:
+        """Whether the step over the set can begin: all images that can be are through the network."""
+        return bool(self.held) and self._before_set == 0 and not self._fit_begun
+
+    def begin_fit(self) -> None:
+        """The step over the set is about to begin."""
+        self._fit_begun = True
+        self.held.sort(key=lambda image: image.index)
+
+    def fitted(self, fit: FittedSet) -> list[JobImage]:
+        """The step over the set is over.
+
+        Args:
+            fit: What came of it, over the images that are held.
+
+        Returns:
+            The images that can be finished now: all that were held.
+        """
+        self.common = fit.common
+        self.mode = fit.mode
+        for index, looks in fit.looks.items():
+            self.held[index].looks = looks
+        ready, self.held = self.held, []
+        return ready
+
+    def unlocalizable(self, image: JobImage, error: ImageError) -> None:
+        """What the network gave for an image is of no use."""
+        self._refuse(image, error)
+
+    def answered(self, image: JobImage, answer: bytes) -> None:
+        """An image's part of the answer is there."""
+        self.answers[image.index] = answer
+        self.unanswered -= 1
+
+    def close(self) -> None:
+        """Nothing more is to be done."""
+        self.closed = True
+        self.held.clear()
+
+    def _refuse(self, image: JobImage, error: ImageError) -> None:
+        self.errors[image.index] = error
+        self.unanswered -= 1

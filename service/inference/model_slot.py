@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from colocalization.errors import ColocalizeError, ModelError
 from colocalization.images import DecodedImage
 from colocalization.lanes import LaneEngine, Lanes
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
@@ -42,6 +43,17 @@ def in_daemon(call: Callable[[], _T], name: str) -> "Future[_T]":
 
     threading.Thread(target=work, name=name, daemon=True).start()
     return result
+
+
+def _loaded(load: Callable[[], Localizer]) -> Localizer:
+    """Load the model; what goes wrong and nobody has named, such as a lack of memory, is the model's error."""
+    try:
+        return load()
+    except (ColocalizeError, OSError):
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[:1] or ["no reason given"]
+        raise ModelError(f"the model cannot be loaded: {type(error).__name__}: {reason[0]}") from error
 
 
 def warm_up(localizer: Localizer, max_batch: int, lanes: int) -> None:
@@ -93,11 +105,11 @@ class ModelSlot:
             settings: Say how many lanes there are and how large a batch may be.
 
         Raises:
-            ColocalizeError: Whatever `load` raises.
+            ColocalizeError: The model or its execution provider cannot be used.
         """
         self._load = load
         self._reloading = threading.Lock()
-        first = load()
+        first = _loaded(load)
         self.max_batch = settings.batch_size(first.engine.provider)
         self.lanes = Lanes(settings.lane_count(first.engine.provider))
         self.current = self._in_lanes(first)
@@ -120,7 +132,7 @@ class ModelSlot:
             Exception: Whatever loading or the first run raises; the old model stays.
         """
         with self._reloading:
-            fresh = self._in_lanes(self._load())
+            fresh = self._in_lanes(_loaded(self._load))
             warm_up(fresh, self.max_batch, self.lanes.count)
             old, self.current = self.current, fresh
         _logger.info("model reloaded", extra={"sha256": fresh.engine.sha256, "provider": fresh.engine.provider})

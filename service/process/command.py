@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from colocalization.commands.exits import errors_reported, fail, warn
+from colocalization.commands.exits import EXIT_CANNOT_RUN, errors_reported, fail
 from colocalization.engine import Device
 
 __all__ = ["app"]
@@ -21,9 +21,7 @@ def serve(
         typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file; the one in the box if left out.")] = None,
-    device: Annotated[
-        Device | None, typer.Option(help="Where the network runs.")
-    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Where the network runs.")] = None,
     require_gpu: Annotated[
         bool | None, typer.Option("--require-gpu", help="Refuse to start where CUDA cannot be used.")
     ] = None,
@@ -42,7 +40,9 @@ def serve(
     """
     from pydantic import ValidationError
 
+    from service.http.middleware.tracing import TracingError
     from service.process.server import run
+    from service.process.serving import ServeError
     from service.process.settings_errors import explain
     from service.settings import Settings
 
@@ -55,8 +55,6 @@ def serve(
         "threads": threads,
         "workers": workers,
     }
-    for name in Settings.unknown_variables():
-        warn(f"{name} is no setting")
     given = {name: value for name, value in options.items() if value is not None}
     try:
         settings = Settings(**given)
@@ -65,5 +63,7 @@ def serve(
     with errors_reported():
         try:
             run(settings)
+        except (ServeError, TracingError) as error:
+            fail(error.message, EXIT_CANNOT_RUN)
         except ValueError as error:  # a setting that only shows to be wrong when it is used, such as an API key
             fail(str(error))

@@ -6,7 +6,7 @@ import sys
 import textwrap
 from datetime import UTC, datetime
 
-from service.http.middleware.request_id import REQUEST_ID
+from service.http.request_state import REQUEST_ID
 from service.settings import LogFormat
 
 __all__ = ["JsonFormatter", "TextFormatter", "configure_logging"]
@@ -90,3 +90,4 @@ def configure_logging(style: LogFormat, level: str) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # The multipart parser warns about bad bodies, which are answered with 400 and no news.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    logging.captureWarnings(True)  # Python's warnings too, as lines of the same form

@@ -1,37 +1,21 @@
 """Starting and stopping the service."""
 
-import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
-import cv2
-import uvicorn
-
-from colocalization.errors import ModelError
-from colocalization.images import harden_pillow
-from colocalization.memory import bound_heaps
-from service.http.app import create_app
-from service.http.protocol import timed_protocol
-from service.http.state import LoadLocalizer, Service
+from service.http.state import LoadLocalizer
 from service.process.logs import configure_logging
+from service.process.serving import leave_at_once, serve
 from service.process.supervisor import Supervisor
 from service.settings import Settings
 
-__all__ = ["bind", "run", "serve"]
+__all__ = ["bind", "run"]
 
 _BACKLOG = 2048
-_SETTLE_SECONDS = 0.1
-
-_MOST_HEAPS = 2
-"""Heaps of the C library for all threads together: what each thread kept in its own crept up for as long as there was
-work. The many small objects are Python's, which has its own heap."""
 
 _logger = logging.getLogger(__name__)
 
@@ -52,6 +36,8 @@ def run(settings: Settings, load: LoadLocalizer | None = None) -> None:
         ValueError: An API key is not well-formed.
     """
     configure_logging(settings.log_format, settings.log_level)
+    for name in Settings.unknown_variables():
+        _logger.warning("%s is no setting", name)
     with _early_signals(), bind(settings.host, settings.port) as listener:
         if settings.workers == 1:
             serve(settings, listener, load=load)
@@ -66,8 +52,8 @@ def _early_signals() -> Iterator[None]:
     The first process of a container has no default action: without a handler, SIGTERM would do nothing.
     """
     handlers: dict[int, Callable[[int, FrameType | None], None] | signal.Handlers] = {
-        signal.SIGTERM: _leave_at_once,
-        signal.SIGINT: _leave_at_once,
+        signal.SIGTERM: leave_at_once,
+        signal.SIGINT: leave_at_once,
     }
     if hasattr(signal, "SIGHUP"):
         handlers[signal.SIGHUP] = signal.SIG_IGN  # there is no model yet that would have to be loaded again
@@ -79,22 +65,24 @@ def _early_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave_at_once(number: int, _: FrameType | None) -> None:
-    try:
-        sys.stderr.flush()
-    finally:  # also where the log's disk is full
-        os._exit(128 + number)  # threads may be in the middle of a run of the network, and are not waited for
-
-
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
+    Args:
+        host: Address or name; never empty, which the system would take for all addresses.
+        port: Port; 0 takes a free one.
+
     Raises:
-        OSError: The address is in use, not this machine's, or not allowed.
+        OSError: The address is in use, unknown, not this machine's, or not allowed.
+        ValueError: `host` is empty.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    if not host:
+        raise ValueError("the address to listen on is empty; 0.0.0.0 or :: listens on all of the machine's")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,139 +92,3 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
     return listener
-
-
-def serve(
-    settings: Settings,
-    listener: socket.socket,
-    *,
-    load: LoadLocalizer | None = None,
-    shared_metrics: Path | None = None,
-) -> None:
-    """Run one worker on a socket that listens, in this process.
-
-    Args:
-        settings: The settings.
-        listener: The socket.
-        load: Gives the localizer; from the settings if left out.
-        shared_metrics: Folder in which several workers keep their metrics.
-
-    Raises:
-        ColocalizeError: The model or its execution provider cannot be used; with several workers, also where the first
-            run fails.
-        ValueError: An API key is not well-formed.
-    """
-    early_reload = _EarlyReload()
-    bound_heaps(_MOST_HEAPS)
-    cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
-    harden_pillow()
-    app = create_app(settings, load, shared_metrics=shared_metrics)
-    service: Service = app.state.service
-    engine = service.slot.current.engine
-    host, port = listener.getsockname()[:2]
-    _logger.info(
-        "listening",
-        extra={
-            "url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
-            "model": engine.metadata.name,
-            "sha256": engine.sha256,
-            "provider": engine.provider,
-            "provider_warning": engine.provider_warning,
-            "network_threads": settings.network_threads(),
-            "pool_threads": settings.pool_size(),
-            "lanes": service.slot.lanes.count,
-            "max_batch": service.slot.max_batch,
-        },
-    )
-    if settings.workers > 1:
-        # Until it is able to answer, the other workers are to take the connections of the common port.
-        _warm_up_or_raise(service)
-    config = uvicorn.Config(
-        app,
-        http=timed_protocol(settings.header_timeout),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=max(1, round(settings.keep_alive_timeout)),
-        timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
-    )
-    server = DrainingServer(config, service, early_reload)
-    server.run(sockets=[listener])
-    _logger.info("stopped")
-
-
-def _warm_up_or_raise(service: Service) -> None:
-    try:
-        service.warm_up()
-    except Exception as error:
-        _logger.exception("the model failed its first run")
-        raise ModelError(f"the model failed its first run: {type(error).__name__}: {error}") from error
-
-
-class _EarlyReload:
-    """Remembers a SIGHUP that comes while the model is loaded, which may have been read before it was changed.
-
-    Attributes:
-        asked: Whether one came.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, self._remember)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # the supervisor starts workers with it blocked
-
-    def _remember(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
-
-
-class DrainingServer(uvicorn.Server):
-    """uvicorn's server, with an end in steps.
-
-    1. The first signal: `/readyz` fails, answers carry `Connection: close`, new requests are still taken for
-       `drain_delay` seconds, in which a load balancer notices.
-    2. No new connections; the requests that were accepted are finished.
-    3. A second signal, at any time: the process ends at once.
-    """
-
-    def __init__(self, config: uvicorn.Config, service: Service, early_reload: _EarlyReload) -> None:
-        super().__init__(config)
-        self._service = service
-        self._early_reload = early_reload
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle SIGTERM and SIGINT."""
-        if self._service.draining:
-            _leave_at_once(sig, frame)
-        self._service.draining = True
-        _logger.info("draining", extra={"signal": signal.Signals(sig).name})
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and listen for SIGHUP where the settings say so."""
-        await super().startup(sockets)
-        if hasattr(signal, "SIGHUP"):
-            reload = self._service.settings.reload
-            handler = self._service.request_reload if reload else _ignore_reload
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, handler)
-            if self._early_reload.asked:
-                handler()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Leave the main loop once draining."""
-        return await super().on_tick(counter) or self._service.draining
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take requests a little longer, then no more connections, then finish."""
-        await asyncio.sleep(self._service.settings.drain_delay)
-        for server in self.servers:
-            server.close()
-        # Requests whose bytes are already here become requests under way; uvicorn then closes the idle connections.
-        await asyncio.sleep(_SETTLE_SECONDS)
-        await super().shutdown(sockets)
-
-
-def _ignore_reload() -> None:
-    _logger.warning("SIGHUP is ignored; set COLOCALIZE_RELOAD=true to reload the model with it")

@@ -13,6 +13,16 @@ from service.settings import Settings
 __all__ = ["explain"]
 
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", str: "text"}
+_FORMS = {
+    "host": "an address of this machine or its name (0.0.0.0 or :: for all of its addresses)",
+    "root_path": "empty, or a path that starts with a slash and has letters, digits, '.', '_', '~' and '-' only",
+    "trusted_proxies": "addresses or networks such as 10.0.0.0/8, comma-separated, or *",
+    "otlp_endpoint": "a URL",
+}
+"""What is allowed where the type does not say it."""
+
+_SERVICE_LINK = " (Kubernetes sets it for a Service called colocalize; set enableServiceLinks: false in the pod)"
+
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
 
 
@@ -35,7 +45,8 @@ def _explain_one(location: tuple[int | str, ...], entry: dict[str, Any], options
         return str(entry.get("ctx", {}).get("error", entry["msg"]))
     source = f"--{name.replace('_', '-')}" if name in options else Settings.variable(name)
     given = "" if field.annotation is SecretStr else f", got {entry['input']!r}"
-    return f"{source} must be {_allowed(field)}{given}"
+    hint = _SERVICE_LINK if name == "port" and str(entry["input"]).startswith("tcp://") else ""
+    return f"{source} must be {_FORMS.get(name) or _allowed(field)}{given}{hint}"
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from colocalization.errors import ColocalizeError
 from service.http.state import LoadLocalizer
-from service.process.logs import configure_logging
+from service.process.serving import ServeError
+from service.process.worker import work
 from service.settings import Settings
 
 __all__ = ["Supervisor", "WorkerError"]
@@ -32,14 +31,14 @@ __all__ = ["Supervisor", "WorkerError"]
 _RESTART_PAUSE, _RETRY_PAUSE = 1.0, 5.0
 _POLL_SECONDS = 0.5
 
+_METRICS_BYTES = 2**18
+"""More than the counters of one worker ever take."""
+
 _logger = logging.getLogger(__name__)
 
 
-class WorkerError(ColocalizeError):
+class WorkerError(ServeError):
     """A worker could not start, so the service does not run."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("worker_error", message)
 
 
 @dataclass
@@ -91,6 +90,7 @@ class Supervisor:
             WorkerError: A worker could not start; the others are stopped.
         """
         self._metrics_folder = Path(tempfile.mkdtemp(prefix="colocalize-metrics-"))
+        _check_room(self._metrics_folder, _METRICS_BYTES * self._settings.workers)
         # Read by prometheus_client when a worker imports it.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._metrics_folder)
         handled = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGHUP: self._forward}
@@ -110,7 +110,7 @@ class Supervisor:
     def _start(self, index: int, *, replaces: bool = False) -> None:
         reports, child_reports = self._context.Pipe(duplex=False)
         arguments = (index, self._settings, self._listener, self._load, self._metrics_folder, child_reports)
-        process = self._context.Process(target=_work, args=arguments, name=f"worker-{index}")
+        process = self._context.Process(target=work, args=arguments, name=f"worker-{index}")
         # A worker starts with SIGHUP blocked, so that it does not die of one before it has a handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         try:
@@ -170,39 +170,21 @@ class Supervisor:
             worker.process.kill()
 
 
+def _check_room(folder: Path, size: int) -> None:
+    """Refuse a folder without room for the workers' metrics: they write through memory, and would die of SIGBUS."""
+    probe = folder / "room"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(size))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        reason = f"{folder.parent} has no room for the metrics of the workers ({size} bytes): {error.strerror}"
+        raise WorkerError(f"{reason}; TMPDIR may name another folder") from error
+    probe.unlink()
+
+
 def _received(reports: Connection) -> str | None:
     try:
         return str(reports.recv()) if reports.poll() else None
     except EOFError:  # it died without a word
         return None
-
-
-def _work(
-    index: int,
-    settings: Settings,
-    listener: socket.socket,
-    load: LoadLocalizer | None,
-    metrics_folder: Path,
-    reports: Connection,
-) -> None:
-    """Run one worker; the first function of its process."""
-    # Ctrl-C goes to all processes of the terminal; the supervisor tells the workers what it means.
-    os.setpgid(0, 0)
-    configure_logging(settings.log_format, settings.log_level)
-    threading.Thread(target=_leave_with_parent, name="parent-watch", daemon=True).start()
-    if settings.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(settings.gpus[index % len(settings.gpus)])
-    from service.process.server import serve  # imports prometheus_client, which by now finds its folder
-
-    try:
-        serve(settings, listener, load=load, shared_metrics=metrics_folder)
-    except (ColocalizeError, ValueError, OSError) as error:
-        reports.send(str(error))
-        raise SystemExit(3) from None
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)

@@ -107,10 +107,9 @@ class Container:
                 write, and no capability.
         """
         command = [*self.config["Entrypoint"], *self.config["Cmd"]]
-        for option, value in {"--host": "127.0.0.1", "--port": str(port)}.items():
-            command[command.index(option) + 1] = value
+        listen = ["COLOCALIZE_HOST=127.0.0.1", f"COLOCALIZE_PORT={port}"]
         if hardened:
-            settings = [*self.config["Env"], *command]
+            settings = [*self.config["Env"], *listen, *command]
             command = [
                 "unshare",
                 "--mount",
@@ -123,7 +122,7 @@ class Container:
                 *settings,
             ]
         else:
-            command = self._run_command(*command)
+            command = self._run_command("env", *listen, *command)
         log = self.buildah.folder / f"service-{port}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(command, env=self.buildah.environment, stdout=file, stderr=subprocess.STDOUT)

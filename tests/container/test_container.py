@@ -128,7 +128,7 @@ def test_gpu_target_refuses_to_start_without_a_gpu(
 def _healthcheck(container: Container, port: int) -> subprocess.CompletedProcess[str]:
     kind, *command = container.config["Healthcheck"]["Test"]
     assert kind == "CMD"  # the exec form: needs no shell in the image
-    return container.run(*(part.replace("8000", str(port)) for part in command))
+    return container.run("env", "COLOCALIZE_HOST=127.0.0.1", f"COLOCALIZE_PORT={port}", *command)
 
 
 def _read_boxes(path: Path) -> dict[str, list[list[float]]]:

@@ -1,6 +1,6 @@
 """The files of `deploy/` agree with the image, with each other and with the service's settings."""
 
-import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,15 @@ def test_default_target_is_the_cpu() -> None:
 
 
 def test_health_checks_of_image_and_compose_are_the_same_program() -> None:
-    programs = {ast.dump(ast.parse(code)) for code in re.findall(r'"(from http\.client.+?)"\]', DOCKERFILE)}
-    for service in _compose_services().values():
-        programs.add(ast.dump(ast.parse(service["healthcheck"]["test"][-1])))
-    assert len(programs) == 1
+    checks = [json.loads(command) for command in re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)]
+    checks += [service["healthcheck"]["test"][1:] for service in _compose_services().values()]
+    assert checks == [["/opt/colocalize/bin/python", "-I", "-m", "service.process.healthcheck"]] * 4
+
+
+def test_what_the_image_listens_on_can_be_set_by_variables() -> None:
+    commands = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    assert commands == ['["serve"]'] * 2  # options would win over `docker run --env COLOCALIZE_PORT=...`
+    assert DOCKERFILE.count("COLOCALIZE_HOST=0.0.0.0 COLOCALIZE_PORT=8000") == 2
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu"])

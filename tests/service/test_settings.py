@@ -1,9 +1,9 @@
 """Settings: from the environment, from flags, and what does not go together."""
 
-
 import pytest
 from pydantic import ValidationError
 
+from service.process.settings_errors import explain
 from service.settings import CPU_PROVIDER, Settings
 
 
@@ -61,3 +61,35 @@ def test_batches_are_small_on_the_cpu() -> None:
 
 def test_keys_are_not_shown() -> None:
     assert "0123456789abcdef" not in repr(Settings(api_keys="alice=0123456789abcdef"))
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"),
+    [("", ""), ("/", ""), ("/colo", "/colo"), ("/a/colo/", "/a/colo"), ("/a.b_c~d-9", "/a.b_c~d-9")],
+)
+def test_prefix_has_no_slash_at_its_end(given: str, prefix: str) -> None:
+    assert Settings(root_path=given).root_path == prefix
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"host": ""}, "COLOCALIZE_HOST must be an address of this machine or its name"),
+        ({"host": " 127.0.0.1"}, "COLOCALIZE_HOST must be an address"),
+        ({"root_path": "colo"}, "COLOCALIZE_ROOT_PATH must be empty, or a path that starts with a slash"),
+        ({"root_path": "//evil.example"}, "COLOCALIZE_ROOT_PATH must be empty, or a path"),
+        ({"root_path": "/a b"}, "got '/a b'"),
+        ({"trusted_proxies": "10.0.0.0/8, nginx"}, "COLOCALIZE_TRUSTED_PROXIES must be addresses or networks"),
+        ({"port": "tcp://10.0.0.1:8000"}, "set enableServiceLinks: false"),
+        ({"otlp_endpoint": ""}, "COLOCALIZE_OTLP_ENDPOINT must be a URL, got ''"),
+    ],
+)
+def test_values_that_would_be_taken_for_something_else_are_refused(values: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**values)
+    assert said in explain(caught.value, ())
+
+
+def test_proxies_are_addresses_networks_or_everyone() -> None:
+    assert Settings(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies == ("10.0.0.0/8", "::1")
+    assert Settings(trusted_proxies="*").trusted_proxies == ("*",)

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.metrics import Metrics
+from service.http.paths import QUIET
+from service.http.request_state import state_of
 
 __all__ = ["AccessLogMiddleware"]
 
 _logger = logging.getLogger("service.access")
 
-_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _GONE = 499
 """nginx's number for a client that left before its answer."""
 
@@ -52,13 +53,13 @@ class AccessLogMiddleware:
             self._note(scope, status or _GONE, time.monotonic() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        state = scope.get("state", {})
+        state = state_of(scope)
         path = scope["path"] if scope["path"] in self._paths else "other"
-        code = state.get("problem_code", "ok" if status < 400 else "client_gone")
+        code = state.problem_code or ("ok" if status < 400 else "client_gone")
         self._metrics.requests.labels(path, str(status), code).inc()
         self._metrics.request_seconds.labels(path).observe(seconds)
         _logger.log(
-            logging.DEBUG if path in _QUIET else logging.INFO,
+            logging.DEBUG if path in QUIET else logging.INFO,
             "request",
             extra={
                 "method": scope["method"],
@@ -67,9 +68,9 @@ class AccessLogMiddleware:
                 "code": code,
                 "duration_ms": round(1000 * seconds, 1),
                 "client": (scope.get("client") or [None])[0],
-                "api_key": state.get("api_key"),
-                "images": state.get("images"),
-                "upload_bytes": state.get("upload_bytes"),
-                **state.get("timings", {}),
+                "api_key": state.api_key,
+                "images": state.images,
+                "upload_bytes": state.upload_bytes,
+                **state.timings,
             },
         )

@@ -4,10 +4,12 @@ import hashlib
 import hmac
 from collections.abc import Collection, Mapping
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http.problems import Problem, problem_response
+from service.http.problems import Problem
+from service.http.request_state import state_of
+from service.http.responses import problem_response
 
 __all__ = ["ApiKeysMiddleware"]
 
@@ -15,7 +17,7 @@ __all__ = ["ApiKeysMiddleware"]
 class ApiKeysMiddleware:
     """Lets requests through that show a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 
-    The name of the key that was shown goes into `request.state.api_key`, for the log.
+    The name of the key that was shown is noted, for the log.
     """
 
     def __init__(self, app: ASGIApp, *, keys: Mapping[str, str], open_paths: Collection[str]) -> None:
@@ -33,13 +35,12 @@ class ApiKeysMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and self._keys and scope["path"] not in self._open:
-            request = Request(scope, receive)
-            name = self._name_of(_shown_key(request))
+            name = self._name_of(_shown_key(Headers(scope=scope)))
             if name is None:
                 detail = "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`."
-                await problem_response(Problem("unauthorized", detail, close=True), request)(scope, receive, send)
+                await problem_response(Problem("unauthorized", detail, close=True), scope)(scope, receive, send)
                 return
-            request.state.api_key = name
+            state_of(scope).api_key = name
         await self._app(scope, receive, send)
 
     def _name_of(self, shown: bytes) -> str | None:
@@ -50,9 +51,9 @@ class ApiKeysMiddleware:
         return found
 
 
-def _shown_key(request: Request) -> bytes:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    shown = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+def _shown_key(headers: Headers) -> bytes:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
     return shown.encode("latin-1")
 
 

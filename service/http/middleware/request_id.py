@@ -2,21 +2,19 @@
 
 import re
 import uuid
-from contextvars import ContextVar
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["REQUEST_ID", "RequestIdMiddleware"]
+from service.http.request_state import REQUEST_ID, state_of
 
-REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Name of the request that the current task works on."""
+__all__ = ["RequestIdMiddleware"]
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class RequestIdMiddleware:
-    """Puts the request's name into `request.state.request_id`, the header `X-Request-ID` and `REQUEST_ID`.
+    """Puts the request's name into its notes, the header `X-Request-ID` and `REQUEST_ID`.
 
     A name that the client sends is kept where it has 1 to 64 letters, digits, `.`, `_`, `:` or `-`, so that it cannot
     forge log lines or headers.
@@ -32,7 +30,7 @@ class RequestIdMiddleware:
             return
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
         request_id = given if _ALLOWED.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        state_of(scope).request_id = request_id
         REQUEST_ID.set(request_id)
 
         async def send_named(message: Message) -> None:

@@ -5,11 +5,13 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.request_state import state_of
+
 __all__ = ["ServerTimingMiddleware"]
 
 
 class ServerTimingMiddleware:
-    """Writes `request.state.timings` (milliseconds by stage, set by the endpoint) and the time in the app so far."""
+    """Writes the request's timings (milliseconds by stage, noted by the endpoint) and the time in the app so far."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,8 +25,7 @@ class ServerTimingMiddleware:
 
         async def send_timed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                timings: dict[str, float] = {**scope.get("state", {}).get("timings", {})}
-                timings["app"] = 1000 * (time.monotonic() - started)
+                timings = {**state_of(scope).timings, "app": 1000 * (time.monotonic() - started)}
                 entries = (f"{name};dur={value:.1f}" for name, value in timings.items())
                 MutableHeaders(scope=message)["server-timing"] = ", ".join(entries)
             await send(message)

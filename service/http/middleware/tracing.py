@@ -5,16 +5,19 @@ side by side, so their spans tell how long each took and not when; their attribu
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from colocalization.errors import ColocalizeError
+from service.http.paths import QUIET
+from service.http.request_state import state_of
+from service.inference.job import STAGES
 
 __all__ = ["TracingError", "TracingMiddleware", "otlp_tracer_provider"]
 
-_STAGES = ("queue", "decode", "inference", "postprocess")
-_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_SPANS = ("queue", *STAGES)
 
 
 class TracingError(ColocalizeError):
@@ -67,7 +70,7 @@ class TracingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["path"] in _QUIET:
+        if scope["type"] != "http" or scope["path"] in QUIET:
             await self._app(scope, receive, send)
             return
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -87,16 +90,16 @@ class TracingMiddleware:
             attributes=attributes,
         ) as span:
             await self._app(scope, receive, send_noted)
-            state = scope.get("state", {})
+            state = state_of(scope)
             span.set_attribute("http.response.status_code", status)
-            span.set_attribute("colocalize.request_id", state.get("request_id", ""))
-            if "images" in state:
-                span.set_attribute("colocalize.images", state["images"])
-            self._stages(state.get("timings", {}))
+            span.set_attribute("colocalize.request_id", state.request_id or "")
+            if state.images is not None:
+                span.set_attribute("colocalize.images", state.images)
+            self._stages(state.timings)
 
-    def _stages(self, timings: dict[str, float]) -> None:
+    def _stages(self, timings: Mapping[str, float]) -> None:
         now = time.time_ns()
-        for stage in _STAGES:
+        for stage in _SPANS:
             if stage in timings:
                 start = now - int(1e6 * timings[stage])
                 span = self._tracer.start_span(stage, start_time=start, attributes={"summed": True})

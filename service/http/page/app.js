@@ -5,9 +5,19 @@ const byId = (id) => document.getElementById(id);
 const form = byId("form"), files = byId("files"), drop = byId("drop"), again = byId("again");
 const statusLine = byId("status"), problem = byId("problem"), results = byId("results"), opacity = byId("opacity");
 
-let images = [];      // the files shown
+const MIB = 2 ** 20;
+
+let images = [];        // the files to send
+let finished = [];      // the cards of the last answer
 let running = null;     // AbortController of the request under way
-let maxImages = 64;
+let limits = { max_images: 64, max_bytes: 32 * MIB, max_request_bytes: 128 * MIB };
+
+const inMib = (bytes) => bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${+(bytes / MIB).toFixed(1)} MiB`;
+
+// A failure that is told in two parts: what happened, and what to do.
+class Failure extends Error {
+  constructor(title, detail) { super(title); this.detail = detail; }
+}
 
 function headers() {
   const key = byId("key").value.trim();
@@ -15,28 +25,31 @@ function headers() {
 }
 
 async function loadModel() {
-  const answer = await fetch("/model", { headers: headers() }).catch(() => null);
+  const answer = await fetch("model", { headers: headers() }).catch(() => null);
   if (answer?.status === 401) { byId("key-label").hidden = false; return; }
   if (!answer?.ok) return;
   const model = await answer.json();
-  maxImages = model.limits.max_images;
-  const megabytes = Math.floor(model.limits.max_image_bytes / 2 ** 20);
-  byId("limits").textContent = `JPEG, PNG, WebP, GIF, BMP or TIFF, up to ${maxImages} at a time, ${megabytes} MiB each`;
+  limits = model.limits;
+  byId("limits").textContent = "JPEG, PNG, WebP, GIF, BMP or TIFF, "
+    + `up to ${limits.max_images} at a time, ${inMib(limits.max_bytes)} each and ${inMib(limits.max_request_bytes)} together`;
   byId("max-boxes").max = model.limits.max_boxes;
   const warning = model.provider_warning ? ` (${model.provider_warning})` : "";
   byId("model-name").textContent = `${model.name} on ${model.provider.replace("ExecutionProvider", "")}${warning}`;
 }
 
-function show(list) {
-  for (const image of results.querySelectorAll(".image")) URL.revokeObjectURL(image.src);
-  results.replaceChildren(...list.map((file) => {
-    const card = byId("card").content.firstElementChild.cloneNode(true);
-    const image = card.querySelector(".image");
-    image.src = URL.createObjectURL(file);
-    image.alt = file.name;
-    card.querySelector(".name").textContent = file.name;
-    return card;
-  }));
+function makeCard(file) {
+  const card = byId("card").content.firstElementChild.cloneNode(true);
+  const shown = card.querySelector(".image");
+  // Browsers cannot show every format, TIFF for one; boxes and heat map can be seen without it.
+  shown.addEventListener("error", () => card.querySelector(".stage").classList.add("unseen"));
+  shown.src = URL.createObjectURL(file);
+  shown.alt = file.name;
+  card.querySelector(".name").textContent = file.name;
+  return card;
+}
+
+function letGo(cards) {
+  for (const card of cards) URL.revokeObjectURL(card.querySelector(".image").src);
 }
 
 function tell(title, detail) {
@@ -62,77 +75,141 @@ function drawBoxes(svg, image) {
   })));
 }
 
-function facts(image, mode) {
+function facts(image, mode, unseen) {
   if (image.error) return image.error.message;
-  const size = `${image.width} × ${image.height}`;
+  const size = `${image.width} × ${image.height}` + (image.warning ? ` · ${image.warning.message}` : "") + (unseen ? " · this browser does not show the format" : "");
   if (!image.boxes.length) return `${size} · nothing found`;
   const boxes = image.boxes.length === 1 ? "1 box" : `${image.boxes.length} boxes`;
   if (mode === "attention") return `${size} · ${boxes}`;
   const sure = `${Math.round(100 * image.confidence)} % sure`;
-  return image.contains_common_object ? `${size} · ${boxes} · ${sure}` : `${size} · does not show it · ${sure}`;
+  return image.contains_common_object !== false ? `${size} · ${boxes} · ${sure}` : `${size} · does not show it · ${sure}`;
 }
 
 function fill(answer) {
   answer.images.forEach((image, index) => {
-    const card = results.children[index];
-    card.querySelector(".facts").textContent = facts(image, answer.mode);
+    const card = results.children[index], stage = card.querySelector(".stage"), shown = card.querySelector(".image");
+    const tellFacts = () => {
+      card.querySelector(".facts").textContent = facts(image, answer.mode, stage.classList.contains("unseen"));
+    };
+    tellFacts();
+    shown.addEventListener("error", tellFacts);
     card.classList.toggle("failed", Boolean(image.error));
-    card.classList.toggle("absent", !image.error && !image.contains_common_object);
-    const image = card.querySelector(".image");
-    image.alt = `${image.name}: ${image.boxes.length} boxes`;
+    card.classList.toggle("absent", image.contains_common_object === false && !image.error);
+    shown.alt = `${image.name}: ${image.boxes.length} boxes`;
     if (image.error) return;
+    stage.style.aspectRatio = `${image.width} / ${image.height}`;
     drawBoxes(card.querySelector(".boxes"), image);
     if (image.heatmap) card.querySelector(".heat").src = `data:${image.heatmap.media_type};base64,${image.heatmap.data}`;
   });
+}
+
+function checkSize() {
+  const bytes = images.reduce((sum, file) => sum + file.size, 0);
+  if (bytes + 1024 * images.length > limits.max_request_bytes) {
+    throw new Failure("Too many bytes", `All together have ${inMib(bytes)}; at most ${inMib(limits.max_request_bytes)} `
+      + "are allowed at a time. Choose fewer or smaller images.");
+  }
+}
+
+// Sends the images and gives the answer's JSON, or throws a Failure that says who refused them and why.
+async function ask(signal) {
+  checkSize();
+  const body = new FormData();
+  for (const file of images) body.append("images", file, file.name);
+  body.append("mode", byId("mode").value);
+  body.append("max_boxes", byId("max-boxes").value || "1");
+  body.append("heatmap", "png");
+  let response;
+  try {
+    response = await fetch("colocalize", { method: "POST", body, headers: headers(), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    for (const file of images) {
+      await file.slice(0, 1).arrayBuffer().catch(() => {
+        throw new Failure(`${file.name} cannot be read`, "It may have been moved or changed, or be a folder. Choose it again.");
+      });
+    }
+    throw new Failure("The service did not answer", "Is it still running, and reachable from here?");
+  }
+  const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
+  const answer = isJson ? await response.json() : null;
+  if (response.ok && answer) return answer;
+  if (response.status === 401) byId("key-label").hidden = false;
+  const wait = response.headers.get("retry-after");
+  if (answer?.title) throw new Failure(answer.title, answer.detail + (wait ? ` Try again in ${wait} s.` : ""));
+  // Not the service's words: something on the way, most likely a proxy, answered in its place.
+  const why = response.status === 413 ? "It takes smaller requests only: send fewer or smaller images, or raise its limit."
+    : `It answered with status ${response.status} ${response.statusText}`.trim() + ".";
+  throw new Failure("A proxy before the service refused the request", why);
 }
 
 async function run() {
   if (!images.length) return;
   running?.abort();
   const mine = running = new AbortController();
-  const body = new FormData();
-  for (const file of images) body.append("images", file, file.name);
-  body.append("mode", byId("mode").value);
-  body.append("max_boxes", byId("max-boxes").value || "1");
-  body.append("heatmap", "png");
   tell("");
-  show(images);
+  const cards = images.map(makeCard);
+  results.replaceChildren(...cards);
   statusLine.textContent = images.length === 1 ? "Looking at 1 image …" : `Looking at ${images.length} images …`;
-  for (const card of results.children) card.classList.add("waiting");
+  for (const card of cards) card.classList.add("waiting");
   try {
-    const response = await fetch("/colocalize", { method: "POST", body, headers: headers(), signal: mine.signal });
-    const answer = await response.json();
-    if (!response.ok) {
-      if (response.status === 401) byId("key-label").hidden = false;
-      const wait = response.headers.get("retry-after");
-      tell(answer.title, answer.detail + (wait ? ` Try again in ${wait} s.` : ""));
-      statusLine.textContent = "";
-      return;
-    }
+    const answer = await ask(mine.signal);
+    letGo(finished);
+    finished = cards;
     fill(answer);
     const seconds = (answer.timing_ms.total / 1000).toFixed(2);
     const alone = byId("mode").value === "common" && answer.mode === "attention";
     statusLine.textContent = `Done in ${seconds} s.` + (alone ? " Nothing in common was found; this is what stands out in each." : "");
   } catch (error) {
+    letGo(cards);
+    if (running === mine) results.replaceChildren(...finished); // what was found before is not lost
     if (error.name === "AbortError") return;
-    tell("The service did not answer", "Is it still running?");
+    tell(error.message, error.detail);
     statusLine.textContent = "";
   } finally {
     if (running === mine) {
       running = null;
-      for (const card of results.children) card.classList.remove("waiting");
+      for (const card of cards) card.classList.remove("waiting");
     }
   }
 }
 
-function take(list) {
+function take(list, note = "") {
   const taken = [...list];
-  if (!taken.length) return;
-  images = taken.slice(0, maxImages);
+  if (!taken.length) {
+    if (note) tell("Nothing was taken", note);
+    return;
+  }
+  images = taken.slice(0, limits.max_images);
   again.disabled = false;
-  run().then(() => {
-    if (taken.length > maxImages) tell("Too many images", `The first ${maxImages} of ${taken.length} were taken.`);
-  });
+  const notes = [note, taken.length > images.length ? `The first ${images.length} of ${taken.length} images were taken.` : ""];
+  run().then(() => { if (problem.hidden && notes.join("")) tell("Not all were taken", notes.join(" ").trim()); });
+}
+
+const IMAGE_NAME = /\.(jpe?g|jpe|jfif|mpo|png|apng|webp|gif|bmp|dib|tiff?)$/i;
+
+// The files of what was dropped. Folders are looked through: as files they could not be read.
+async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return { list: [...transfer.files], note: "" };
+  const list = [];
+  let others = 0;
+  async function walk(entry, depth) {
+    if (entry.isFile) {
+      if (depth && !IMAGE_NAME.test(entry.name)) others += 1;
+      else list.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 at a time
+      if (!some.length || list.length > limits.max_images) return;
+      for (const inner of some.sort((a, b) => (a.name < b.name ? -1 : 1))) await walk(inner, depth + 1);
+    }
+  }
+  for (const entry of entries) await walk(entry, 0);
+  const kinds = others === 1 ? "1 file of another kind was left out." : `${others} files of other kinds were left out.`;
+  return { list, note: others ? kinds : list.length ? "" : "There are no images in the folder." };
 }
 
 files.addEventListener("change", () => take(files.files));
@@ -149,6 +226,9 @@ for (const name of ["dragenter", "dragover"]) {
 for (const name of ["dragleave", "drop"]) {
   document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.remove("over"); });
 }
-document.addEventListener("drop", (event) => take(event.dataTransfer.files));
+document.addEventListener("drop", (event) => {
+  dropped(event.dataTransfer).then(
+    ({ list, note }) => take(list, note), (error) => tell("What was dropped cannot be read", error.message));
+});
 document.addEventListener("paste", (event) => take(event.clipboardData.files));
 loadModel();

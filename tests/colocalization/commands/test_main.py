@@ -388,13 +388,12 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 def test_serve_takes_options_before_the_environment(served: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLOCALIZE_HOST", "127.0.0.2")
     monkeypatch.setenv("COLOCALIZE_PORT", "9000")
-    monkeypatch.setenv("COLOCALIZE_PROT", "9001")
     code, _, err = run("serve", "--port", 8001, "--model", "m.onnx", "--device", "cpu", "--workers", 2)
     assert code == 0
     (settings,) = served
     assert (settings.host, settings.port, settings.model) == ("127.0.0.2", 8001, Path("m.onnx"))
     assert (settings.device, settings.require_gpu, settings.threads, settings.workers) == ("cpu", False, 0, 2)
-    assert err == "warning: COLOCALIZE_PROT is no setting\n"
+    assert err == ""
 
 
 @pytest.mark.parametrize(
@@ -404,6 +403,11 @@ def test_serve_takes_options_before_the_environment(served: list[Settings], monk
         ([], {"BATCH_WAIT": "2"}, "COLOCALIZE_BATCH_WAIT must be a number of at least 0 and at most 1, got '2'"),
         ([], {"RELOAD": "maybe"}, "COLOCALIZE_RELOAD must be true or false, got 'maybe'"),
         ([], {"DEVICE": "tpu"}, "COLOCALIZE_DEVICE must be one of auto, cpu, cuda, got 'tpu'"),
+        (
+            ["--host", ""],
+            {},
+            "--host must be an address of this machine or its name (0.0.0.0 or :: for all of its addresses), got ''",
+        ),
         ([], {"GPUS": "0,b"}, "COLOCALIZE_GPUS must be a whole number or several, comma-separated, got 'b'"),
         (["--workers", 65], {}, "--workers must be a whole number of at least 1 and at most 64, got 65"),
         (

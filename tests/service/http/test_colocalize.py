@@ -115,7 +115,7 @@ def test_set_without_a_readable_image(client: TestClient) -> None:
 
 
 def test_too_large_image_spares_its_set_and_is_413_by_itself(start: Start, jpeg: bytes) -> None:
-    with start(max_image_bytes=len(jpeg)) as client:
+    with start(max_bytes=len(jpeg)) as client:
         together = client.post("/colocalize", files=images(jpeg, jpeg + b"\0"))
         alone = client.post("/colocalize", files=images(jpeg + b"\0"))
     assert together.json()["images"][1]["error"] == {
@@ -153,3 +153,29 @@ def test_answer_after_the_deadline_is_504_and_its_work_is_dropped(start: Start, 
         assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
         dummy_engine.delay_s = 0.0
         assert 'colocalize_images_total{code="dropped"} 1.0' in client.get("/metrics").text
+
+
+def test_attention_is_not_certain_of_a_common_object(client: TestClient, jpeg: bytes) -> None:
+    answers = [
+        client.post("/colocalize", files=images(*[jpeg] * count), data={"mode": mode}).json()
+        for mode, count in (("attention", 2), ("common", 1))  # the second falls back
+    ]
+    for answer in answers:
+        assert answer["mode"] == "attention"
+        assert {image["contains_common_object"] for image in answer["images"]} == {None}
+        assert all(0 < image["confidence"] <= 1 for image in answer["images"])
+
+
+def test_unreadable_images_do_not_change_what_the_others_get(client: TestClient, jpeg: bytes) -> None:
+    alone = client.post("/colocalize", files=images(*[jpeg] * 4)).json()
+    among = client.post("/colocalize", files=images(*[b"no image"] * 30, *[jpeg] * 4, *[b""] * 20)).json()
+    assert (among["mode"], len(among["images"])) == ("common", 54)
+    for got, expected in zip(among["images"][30:34], alone["images"], strict=True):
+        assert {**got, "name": ""} == {**expected, "name": ""}
+
+
+def test_image_that_ends_early_is_answered_with_a_warning(client: TestClient, jpeg: bytes) -> None:
+    whole, cut = client.post("/colocalize", files=images(jpeg, jpeg[:-2])).json()["images"]
+    assert (whole["warning"], whole["error"], cut["error"]) == (None, None, None)
+    assert cut["warning"]["code"] == "truncated"
+    assert len(cut["boxes"]) == 1

@@ -1,13 +1,21 @@
 """Connections before the app: heads without an end, and offers to upgrade."""
 
 import asyncio
+import inspect
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
+import uvicorn
+from packaging.requirements import Requirement
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from service.http.protocol import MAX_HEAD_BYTES, timed_protocol
+
+ROOT = Path(__file__).resolve().parents[3]
 
 SLACK = 4096  # heads are counted in pieces
 BODY = b"0123456789" * 1000
@@ -178,3 +186,53 @@ class TestUpgrade:
     def test_connect_is_left_to_the_app(self) -> None:
         got, _ = talk(b"CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n")
         assert got.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "start", [b"NONSENSE\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n"]
+)
+def test_what_is_no_http_is_refused_with_problem_details(start: bytes) -> None:
+    got, closed = talk(start)
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json\r\n" in head
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"], closed) == (400, "bad_request", True)
+    assert problem["request_id"].encode() in head
+
+
+class TestInsideOfUvicorn:
+    """What `service.http.protocol` and `service.process.serving` use and uvicorn does not document."""
+
+    def test_version_is_within_the_bound_of_pyproject(self) -> None:
+        extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["serve"]
+        (requirement,) = (Requirement(each) for each in extra if each.startswith("uvicorn"))
+        assert any(part.operator == "<" for part in requirement.specifier)
+        assert uvicorn.__version__ in requirement.specifier
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "connection_made", "connection_lost", "data_received", "on_message_begin", "on_headers_complete", "on_body",
+            "on_message_complete", "send_400_response", "_unset_keepalive_if_required",
+        ],
+    )  # fmt: skip
+    def test_methods_of_the_protocol(self, name: str) -> None:
+        assert callable(vars(HttpToolsProtocol)[name])
+
+    def test_attributes_of_the_protocol(self) -> None:
+        async def make() -> HttpToolsProtocol:
+            return HttpToolsProtocol(Config(echo, log_config=None), ServerState(), {})
+
+        made = asyncio.run(make())
+        assert {"transport", "parser", "cycle", "headers", "client", "loop", "logger"} <= vars(made).keys()
+        assert {"should_upgrade", "get_method", "get_http_version", "feed_data"} <= set(dir(made.parser))
+
+    def test_attributes_of_a_request_under_way(self) -> None:
+        source = inspect.getsource(RequestResponseCycle.__init__)
+        assert "self.keep_alive =" in source
+        assert "self.response_complete =" in source
+
+    @pytest.mark.parametrize("name", ["handle_exit", "startup", "on_tick", "shutdown"])
+    def test_steps_of_the_server(self, name: str) -> None:
+        assert callable(vars(uvicorn.Server)[name])

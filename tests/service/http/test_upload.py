@@ -8,10 +8,11 @@ from starlette.requests import ClientDisconnect
 
 from colocalization.errors import ImageError
 from service.http.budget import ByteBudget
+from service.http.form import Upload, UploadLimits
 from service.http.problems import Problem
-from service.http.upload import Upload, UploadLimits, read_upload
+from service.http.upload import read_upload
 
-LIMITS = UploadLimits(max_images=2, max_image_bytes=10, max_request_bytes=2000, max_name_length=5, timeout=0.2)
+LIMITS = UploadLimits(max_images=2, max_bytes=10, max_request_bytes=2000, max_name_length=5, timeout=0.2)
 END = b"--B--\r\n"
 TYPE = "multipart/form-data; boundary=B"
 

@@ -104,3 +104,20 @@ def test_old_and_new_model_share_the_lanes() -> None:
     reloading.join(5)
     running.join(5)
     assert not reloading.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "the model cannot be loaded: MemoryError: no reason given"),
+        (RuntimeError("CUDA out of memory\n#1 somewhere"), "cannot be loaded: RuntimeError: CUDA out of memory"),
+    ],
+)
+def test_whatever_loading_raises_is_one_line(error: Exception, said: str) -> None:
+    def load() -> Localizer:
+        raise error
+
+    with pytest.raises(ModelError) as caught:
+        ModelSlot(load, Settings())
+    assert caught.value.message.endswith(said)
+    assert "\n" not in caught.value.message

@@ -1,5 +1,6 @@
 """Batching across requests, turns, refusals and the dropping of work."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from service.inference import scheduler as scheduler_module
 from service.inference.interface import InferenceFailed, Overloaded, SchedulerLimits, Stopped
 from service.inference.job import Job
 from service.inference.scheduler import Scheduler
+from service.process.logs import JsonFormatter
 from tests.dummy_engine import DummyEngine
 from tests.service.conftest import encode, wait_until
 
@@ -79,7 +81,7 @@ def job(
     def render(index: int, result: object, prepared: object) -> bytes:
         if log is not None:
             log.append(index)
-        return b"error" if prepared is None else str(index).encode()
+        return str(index).encode()
 
     return Job(sources, localizer=localizer, mode=mode, max_boxes=1, render=render)
 
@@ -88,7 +90,7 @@ def test_answers_are_in_the_order_of_the_images(make, dummy_localizer: Localizer
     one = job(dummy_localizer, [jpeg] * 20 + [b""] + [jpeg], "common")
     make().submit(one)
     one.done.result(10)
-    assert one.answers == [str(i).encode() for i in range(20)] + [b"error", b"21"]
+    assert one.answers == [str(i).encode() for i in range(20)] + [b"", b"21"]
     assert {index: error.code for index, error in one.errors.items()} == {20: "empty_file"}
 
 
@@ -118,7 +120,7 @@ def test_requests_share_batches(make, dummy_localizer: Localizer, dummy_engine: 
     others = [job(dummy_localizer, [jpeg]) for _ in range(8)]
     for other in others:
         scheduler.submit(other)
-    wait_until(lambda: len(scheduler._ready_queue) == 8)
+    wait_until(lambda: len(scheduler.work._ready_queue) == 8)
     gate.open.set()
     for other in others:
         other.done.result(10)
@@ -155,16 +157,16 @@ def test_dropped_set_is_estimated_no_further_and_counts_until_then(
     gate = Gate()
     scheduler = make(pool_threads=2)
     dropped = job(dummy_localizer, [jpeg] * 6, "common")
-    dummy_engine.before_run = lambda _: gate(1) if scheduler._fitting else None
+    dummy_engine.before_run = lambda _: gate(1) if scheduler.work._fitting else None
     scheduler.submit(dropped)
     assert gate.entered.wait(5)
     runs = len(dummy_engine.batch_sizes)
     scheduler.cancel(dropped)
-    assert scheduler.pending == 6
+    assert scheduler.work.pending == 6
     gate.open.set()
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
     assert len(dummy_engine.batch_sizes) == runs + 1  # the look that it was dropped at
-    assert scheduler._fitting == 0
+    assert scheduler.work._fitting == 0
 
 
 def test_large_images_that_wait_for_their_turn_leave_the_threads_to_small_ones(
@@ -201,7 +203,7 @@ def test_large_images_that_wait_for_their_turn_leave_the_threads_to_small_ones(
         one.done.result(10)
         assert one.answers == [str(index).encode() for index in range(len(one.answers))]
     assert most == [1] * 5  # one at a time
-    assert scheduler.pending == 0
+    assert scheduler.work.pending == 0
 
 
 def test_idle_service_does_not_wait_for_more_images(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
@@ -242,7 +244,7 @@ def test_only_the_jobs_that_make_the_network_fail_fail(
     good, bad = job(dummy_localizer, [jpeg] * 2, mode), job(dummy_localizer, [white] * 2, mode)
     scheduler.submit(good)
     scheduler.submit(bad)
-    wait_until(lambda: len(scheduler._ready_queue) == 4)
+    wait_until(lambda: len(scheduler.work._ready_queue) == 4)
     run = dummy_engine.run
 
     def refuse_white(images: np.ndarray) -> object:
@@ -255,7 +257,7 @@ def test_only_the_jobs_that_make_the_network_fail_fail(
     good.done.result(10)
     with pytest.raises(InferenceFailed):
         bad.done.result(10)
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
 
 
 def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
@@ -270,7 +272,7 @@ def test_unexpected_errors_of_the_decoder_spare_the_set(make, dummy_localizer: L
     one = job(dummy_localizer, [jpeg, b"magic"])
     make().submit(one)
     one.done.result(10)
-    assert (one.answers, one.errors[1].code) == ([b"0", b"error"], "undecodable")
+    assert (one.answers, one.errors[1].code) == ([b"0", b""], "undecodable")
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
@@ -283,9 +285,9 @@ def test_what_is_not_finite_is_the_error_of_its_image(
     one, scheduler = job(dummy_localizer, [jpeg, encode(dark), jpeg], mode), make()
     scheduler.submit(one)
     one.done.result(10)
-    assert (one.answers, one.errors[1].code, one.mode) == ([b"0", b"error", b"2"], "not_finite", mode)
+    assert (one.answers, one.errors[1].code, one.mode) == ([b"0", b"", b"2"], "not_finite", mode)
     assert sorted(recorder.codes) == ["not_finite", "ok", "ok"]
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
 
 
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
@@ -306,13 +308,13 @@ def test_bound_is_in_images_and_retry_after_comes_from_the_rate(
     dummy_engine.before_run = gate
     waiting = job(dummy_localizer, [jpeg] * 8)
     scheduler.submit(waiting)
-    scheduler.check(2)
+    scheduler.work.check(2)
     with pytest.raises(Overloaded):
         scheduler.submit(job(dummy_localizer, [jpeg] * 3))
-    scheduler._rate.rate = 0.5  # images a second
-    scheduler._limits = SchedulerLimits(10, 1, 8, 0.05, 2, 1000.0)
+    scheduler.work._rate.rate = 0.5  # images a second
+    scheduler.work._limits = SchedulerLimits(10, 1, 8, 0.05, 2, 1000.0)
     with pytest.raises(Overloaded) as caught:
-        scheduler.check(5)  # three too many: six seconds
+        scheduler.work.check(5)  # three too many: six seconds
     assert caught.value.retry_after == 6
     gate.open.set()
     waiting.done.result(10)
@@ -327,7 +329,7 @@ def test_images_that_cannot_be_read_do_not_make_the_rate_look_better(
         one = job(dummy_localizer, sources)
         scheduler.submit(one)
         one.done.result(10)
-    assert scheduler.rate < 50
+    assert scheduler.work.rate < 50
 
 
 def test_what_cannot_be_answered_in_time_is_not_accepted(
@@ -336,13 +338,13 @@ def test_what_cannot_be_answered_in_time_is_not_accepted(
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make(deadline=4.0)
-    scheduler._rate.rate = 2.0
-    scheduler.check(60)  # an idle service takes any job that has room
+    scheduler.work._rate.rate = 2.0
+    scheduler.work.check(60)  # an idle service takes any job that has room
     waiting = job(dummy_localizer, [jpeg] * 6)
     scheduler.submit(waiting)
-    scheduler.check(2)  # 8 images take 4 s
+    scheduler.work.check(2)  # 8 images take 4 s
     with pytest.raises(Overloaded) as caught:
-        scheduler.check(7)  # 13 images take 6.5 s
+        scheduler.work.check(7)  # 13 images take 6.5 s
     assert caught.value.retry_after == 3
     gate.open.set()
     waiting.done.result(10)
@@ -382,14 +384,14 @@ def test_cancelled_job_is_dropped_wherever_it_is(
     dropped, kept = job(dummy_localizer, [jpeg] * 12, "common", log), job(dummy_localizer, [jpeg])
     scheduler.submit(dropped)
     assert gate.entered.wait(5)
-    wait_until(lambda: scheduler._decoding == 0)
+    wait_until(lambda: scheduler.work._decoding == 0)
     scheduler.cancel(dropped)
     scheduler.cancel(dropped)  # a second time changes nothing
     scheduler.submit(kept)
-    assert scheduler.pending == dropped.working + 1
+    assert scheduler.work.pending == dropped.working + 1
     gate.open.set()
     kept.done.result(10)
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
     assert log == []
     assert sum(dummy_engine.batch_sizes) <= 3  # the batch that ran when it was dropped, and the kept one
     assert recorder.codes.count("dropped") == 12
@@ -404,7 +406,7 @@ def test_new_model_is_used_by_new_jobs_only(make, dummy_localizer: Localizer, jp
     scheduler.submit(old)
     assert gate.entered.wait(5)
     scheduler.submit(new)
-    wait_until(lambda: scheduler._decoding == 0)
+    wait_until(lambda: scheduler.work._decoding == 0)
     gate.open.set()
     old.done.result(10)
     new.done.result(10)
@@ -430,15 +432,15 @@ def test_age_is_told(make, dummy_localizer: Localizer, dummy_engine: DummyEngine
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make()
-    assert scheduler.oldest_age() == 0.0
+    assert scheduler.work.oldest_age() == 0.0
     one = job(dummy_localizer, [jpeg])
     scheduler.submit(one)
     assert gate.entered.wait(5)
     time.sleep(0.05)
-    assert scheduler.oldest_age() >= 0.05
+    assert scheduler.work.oldest_age() >= 0.05
     gate.open.set()
     one.done.result(10)
-    assert scheduler.oldest_age() == 0.0
+    assert scheduler.work.oldest_age() == 0.0
 
 
 def test_lanes_run_side_by_side_and_one_that_hangs_does_not_stop_the_others(
@@ -484,6 +486,94 @@ def test_many_jobs_from_many_threads_leave_nothing_behind(
     for one in kept:
         one.done.result(20)
         assert all(one.answers)
-    wait_until(lambda: scheduler.pending == 0)
+    wait_until(lambda: scheduler.work.pending == 0)
     assert recorder.codes.count("ok") >= sum(len(one.answers) for one in kept)
     assert len(recorder.codes) == sum(len(one.answers) for one in jobs)
+
+
+@pytest.mark.parametrize("broken", ["prepare", "run", "fit_features", "finish", "render"])
+def test_log_lines_of_the_threads_name_the_request(
+    make, dummy_localizer: Localizer, jpeg: bytes, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    one = job(dummy_localizer, [jpeg] * 3, "common")
+    one.request_id = "mine"
+    setattr(one if broken == "render" else dummy_localizer, broken, fail)
+    make().submit(one)
+    wait_until(one.done.done)
+    records = [record for record in caplog.records if record.name.startswith("service.inference")]
+    assert records
+    assert {record.request_id for record in records} == {"mine"}
+    entry = json.loads(JsonFormatter().format(records[0]))
+    assert (entry["request_id"], "out of memory" in entry["exception"]) == ("mine", True)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError(), OSError(12, "Cannot allocate memory"), KeyError("a")]
+)
+@pytest.mark.parametrize("broken", ["prepare", "run", "fit_features", "finish", "render"])
+def test_every_call_that_raises_fails_its_request_and_no_other(
+    make, recorder: Recorder, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, broken: str,
+    error: Exception,
+) -> None:  # fmt: skip
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    scheduler, sane = make(), Localizer(dummy_engine)
+    bad = job(dummy_localizer, [jpeg] * 3, "common")
+    setattr(bad if broken == "render" else dummy_localizer, broken, fail)
+    good = [job(sane, [jpeg] * 3, "common") for _ in range(3)]
+    for one in (good[0], bad, *good[1:]):
+        scheduler.submit(one)
+    for one in good:
+        one.done.result(10)
+        assert all(one.answers)
+    if broken == "prepare":  # only the images' fault, as far as anybody can tell
+        bad.done.result(10)
+        assert {error.code for error in bad.errors.values()} == {"undecodable"}
+    else:
+        with pytest.raises(InferenceFailed):
+            bad.done.result(10)
+    wait_until(lambda: scheduler.work.pending == 0)
+    assert len(recorder.codes) == 12
+    again = job(sane, [jpeg])
+    scheduler.submit(again)
+    again.done.result(10)
+
+
+def test_images_that_cannot_be_read_do_not_use_up_the_sample(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+    dummy_localizer.set_sample_size = 4
+    seen: list[int] = []
+    fit = dummy_localizer.fit_features
+    dummy_localizer.fit_features = lambda images, features, check: (
+        seen.append(len(images)),
+        fit(images, features, check=check),
+    )[1]
+    sources = [b"no image"] * 10 + [jpeg, b""] * 4 + [ImageError("file_too_large", "9 bytes")] * 5
+    one = job(dummy_localizer, sources, "common")
+    make().submit(one)
+    one.done.result(10)
+    assert (seen, one.mode, len(one.errors)) == ([4], "common", 19)
+    assert [index for index, answer in enumerate(one.answers) if answer] == [10, 12, 14, 16]
+
+
+def test_image_alone_does_not_wait_behind_the_sets_of_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
+    fit, gate = dummy_localizer.fit_features, Gate()
+
+    def slow_fit(images: list, features: list, check: Callable[[], None]) -> object:
+        gate(1)
+        return fit(images, features)
+
+    dummy_localizer.fit_features = slow_fit
+    scheduler = make(pool_threads=2)
+    large = job(dummy_localizer, [jpeg] * 2, "common")
+    scheduler.submit(large)
+    assert gate.entered.wait(5)
+    alone = job(dummy_localizer, [jpeg], "common")
+    scheduler.submit(alone)
+    alone.done.result(5)
+    assert (alone.mode, large.done.done()) == ("attention", False)
+    gate.open.set()
+    large.done.result(10)

@@ -1,6 +1,8 @@
 """The service as processes: start, signals, workers, reload."""
 
+import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -13,6 +15,8 @@ import httpx
 import pytest
 
 from service.process.server import bind
+from service.process.supervisor import Supervisor, WorkerError
+from service.settings import Settings
 from tests.service.processes import Running, in_background, running
 
 
@@ -312,3 +316,90 @@ def test_address_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
             bind("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "300.1.1.1"])
+def test_unknown_address_is_named(host: str) -> None:
+    with pytest.raises(OSError, match=f"cannot listen on {host}:0: "):
+        bind(host, 0)
+
+
+def test_empty_address_is_not_taken_for_all_addresses() -> None:
+    with pytest.raises(ValueError, match=r"empty; 0\.0\.0\.0 or :: listens on all"):
+        bind("", 0)
+
+
+def test_everything_at_the_start_is_in_the_form_that_is_set() -> None:
+    with running(prot="1") as service:
+        lines = service.log_path.read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert ("warning", "COLOCALIZE_PROT is no setting") in [(entry["level"], entry["message"]) for entry in entries]
+
+
+def unfinished(service: Running) -> socket.socket:
+    """A connection on which a part of an upload has come."""
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+    connection.sendall(
+        b"POST /colocalize HTTP/1.1\r\nHost: a\r\nX-Request-Id: late\r\nContent-Length: 9000\r\n"
+        b"Content-Type: multipart/form-data; boundary=B\r\n\r\n--B\r\n"
+    )
+    return connection
+
+
+def test_upload_that_is_not_over_at_the_end_of_the_drain_is_503(jpeg: bytes) -> None:
+    with running(drain_timeout=1) as service, unfinished(service) as connection:
+        time.sleep(0.3)
+        service.send(signal.SIGTERM)
+        got = b""
+        while piece := connection.recv(65536):
+            got += piece
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503")
+        assert b"content-type: application/problem+json" in head
+        assert b"retry-after: 1" in head
+        problem = json.loads(body)
+        assert (problem["code"], problem["request_id"]) == ("not_ready", "late")
+        assert service.process.wait(10) == 0
+        assert "Traceback" not in service.log_path.read_text()
+        assert all("exception" not in entry for entry in service.log())
+
+
+def test_work_that_is_not_over_at_the_end_of_the_drain_is_503(jpeg: bytes, tmp_path: Path) -> None:
+    hang = tmp_path / "hang"
+    with running(drain_timeout=1, DUMMY_HANG=hang) as service:
+        hang.touch()
+        answer = in_background(service.post, jpeg)
+        time.sleep(0.5)
+        service.send(signal.SIGTERM)
+        got = answer.get()
+        assert (got.status_code, got.json()["code"]) == (503, "not_ready")
+        assert service.process.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("trusted", "sent", "logged"),
+    [
+        ("", "203.0.113.7", "127.0.0.1"),
+        ("10.0.0.0/8", "203.0.113.7", "127.0.0.1"),
+        ("127.0.0.0/8", "203.0.113.7", "203.0.113.7"),
+        ("127.0.0.1", "1.1.1.1, 203.0.113.7", "203.0.113.7"),  # what a client makes up stands before
+        ("*", "203.0.113.7", "203.0.113.7"),
+        ("127.0.0.1", "", "127.0.0.1"),
+    ],
+)
+def test_client_behind_a_proxy_is_logged_where_the_proxy_is_trusted(trusted: str, sent: str, logged: str) -> None:
+    with running(trusted_proxies=trusted) as service:
+        httpx.get(f"{service.url}/model", headers={"x-forwarded-for": sent} if sent else {})
+        wait_for(lambda: any(entry.get("path") == "/model" for entry in service.log()))
+        (entry,) = (entry for entry in service.log() if entry.get("path") == "/model")
+    assert entry["client"] == logged
+
+
+def test_folder_of_the_metrics_without_room_is_named_before_a_worker_starts() -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with socket.socket() as listener, pytest.raises(WorkerError, match=r"no room .*: File too large; TMPDIR may"):
+            Supervisor(Settings(workers=2), listener).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

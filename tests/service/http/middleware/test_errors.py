@@ -17,3 +17,15 @@ def test_unexpected_error_tells_nothing_but_is_logged(
     assert "secret" not in answer.text
     assert "x-content-type-options" in answer.headers
     assert "secret path" in caplog.text
+
+
+def test_unexpected_error_of_the_middleware_is_problem_details_too(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("secret path")
+
+    monkeypatch.setattr("service.http.middleware.server_timing.ServerTimingMiddleware.__call__", fail)
+    answer = client.get("/model")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert (answer.json()["code"], "secret" in answer.text) == ("internal_error", False)

@@ -7,7 +7,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from service.http.middleware.request_id import REQUEST_ID
+from service.http.request_state import REQUEST_ID
 from service.process.logs import JsonFormatter, TextFormatter
 
 
