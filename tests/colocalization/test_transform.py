@@ -108,7 +108,7 @@ def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
 )
 def test_settings_are_checked(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        InputTransform(**{"size": 8, **PLAIN, **changes})  # type: ignore[arg-type]
+        InputTransform(**{"size": 8, **PLAIN, **changes})
 
 
 @pytest.mark.parametrize(
