@@ -19,10 +19,9 @@ def test_agrees_with_the_core() -> None:
     corloc, ious = CorLoc(), []
     for _ in range(50):
         x0, y0, width, height = random.integers(1, 20, 4)
-        box = (float(x0), float(y0), float(x0 + width), float(y0 + height))
-        truth = (5.0, 5.0, 20.0, 20.0)
+        box, truth = [float(x0), float(y0), float(x0 + width), float(y0 + height)], [5.0, 5.0, 20.0, 20.0]
         corloc.add([box], [truth])
-        ious.append(best_iou(box, [truth]))
+        ious.append(best_iou(tuple(box), [tuple(truth)]))  # type: ignore[arg-type]
     scores = corloc.compute()
     _, overall = summarise({"a": ious}, ONE)
     assert [overall.values[name] for name in ("0.3", "0.5", "0.7", "mean")] == pytest.approx(

@@ -58,9 +58,7 @@ def test_is_smaller_and_near_the_network(exported: Path) -> None:
     expected = TensorProto.FLOAT16 if exported.stem == "fp16" else TensorProto.INT8
     assert types[expected] > sum(types.values()) / 2
     source = tiny_source(feature_map="head")
-    report = check_parity(
-        source.network, exported, IMAGES, tolerance=TOLERANCES["fp16" if exported.stem == "fp16" else "int8"]
-    )
+    report = check_parity(source.network, exported, IMAGES, tolerance=TOLERANCES[exported.stem])
     assert report.features > TOLERANCES["fp32"].maps  # or nothing would have been converted
 
 

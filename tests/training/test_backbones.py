@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 
 from training import backbones
@@ -93,7 +92,7 @@ def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(name: str, **settings: object) -> None:
         raise OSError("Name or service not known\nRetrying in 1s")
 
-    monkeypatch.setattr(timm, "create_model", unreachable)
+    monkeypatch.setattr(backbones.timm, "create_model", unreachable)
     with pytest.raises(TrainingError, match="cannot fetch the ImageNet weights of 'resnet50'") as caught:
         create_backbone("resnet50")
     assert "backbone.weights" in caught.value.message

@@ -135,7 +135,7 @@ def test_fills_differ_only_outside_the_view() -> None:
     views = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5, 0.0)
     shrink = matrix("scale", 2)
     valid = validity(shrink, (20, 20), "mean")[0]
-    by_fill = {fill: sample_views(images, views, shrink, 20, fill)[0] for fill in ("mean", "reflect", "crop")}
+    by_fill = {fill: sample_views(images, views, shrink, 20, fill)[0] for fill in ("mean", "reflect", "crop")}  # type: ignore[arg-type]
     assert (by_fill["mean"][:, ~valid] == 0).all()
     assert (by_fill["reflect"][:, ~valid] > 0).all()
     for fill in ("reflect", "crop"):

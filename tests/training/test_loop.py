@@ -223,7 +223,7 @@ def test_without_held_out_images_the_last_epoch_is_kept(
 def test_a_loss_that_is_not_finite_stops_the_run(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     run = trainer(tiny_config("run.evaluate=never", "data.held_out=0"), image_folder, tmp_path)
     with torch.no_grad():
-        run.network.heads["rotation"].bias.fill_(float("nan"))  # type: ignore[operator]
+        run.network.heads["rotation"].bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
     with pytest.raises(TrainingError, match="not finite at step 0"):
         run.run(SilentProgress())
 

@@ -1,7 +1,6 @@
 """The contrastive loss: what it must prefer, and the cases in which there is little or nothing to compare."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -98,7 +97,7 @@ class TestFeatureForm:
         strange = FEATURES.clone(), FEATURES_T.clone()
         for features, maps in zip(strange, (MAPS, ALIGNED), strict=True):
             features[1] = paint(maps[1:2], torch.tensor([0.0, 0.0, 1.0]), GROUND)[0]
-        settings: dict[str, Any] = {"across": 5.0, "margin": 1.0}
+        settings = {"across": 5.0, "margin": 1.0}
         assert self.loss(contrast, pair(MAPS, ALIGNED), FEATURES, FEATURES_T, **settings) < self.loss(
             contrast, pair(MAPS, ALIGNED), *strange, **settings
         )
@@ -138,7 +137,7 @@ def test_almost_nothing_or_nothing_visible(shift: float) -> None:
     matrices[1, 0, 2] = shift  # one image moves out of its frame
     transformed = MAPS.clone().requires_grad_()
     maps = pair(MAPS, transformed, matrices)
-    settings: dict[str, Any] = {"least_visible": 0.1}
+    settings = {"least_visible": 0.1}
     total = map_contrast(maps, **settings) + feature_contrast(maps, FEATURES, FEATURES, **settings)
     total.backward()
     assert torch.isfinite(total)
