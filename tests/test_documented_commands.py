@@ -111,7 +111,7 @@ class Reader:
 
     def _call(self, command: list[str]) -> str:
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=280
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
