@@ -3,7 +3,10 @@ PYTHON ?= python3
 SERVE := .venv
 DEV := .venv-dev
 
-.PHONY: demo serve test test-container lint clean
+# LOCKED=1 installs exactly what requirements-dev.txt lists, in place of the newest that pyproject.toml allows.
+INSTALL_DEV = $(if $(LOCKED),--requirement requirements-dev.txt && $(DEV)/bin/pip install --quiet --no-deps --editable .,--editable '.[dev]')
+
+.PHONY: demo serve test test-container lint docs lock clean
 
 demo: $(SERVE)/.installed  ## score the example photographs: boxes, heat maps, a contact sheet
 	$(SERVE)/bin/colocalize score examples/images --out demo-output --overlays --contact-sheet
@@ -12,8 +15,8 @@ demo: $(SERVE)/.installed  ## score the example photographs: boxes, heat maps, a
 serve: $(SERVE)/.installed  ## start the HTTP service on http://127.0.0.1:8000
 	$(SERVE)/bin/colocalize serve
 
-test: lint  ## the whole suite, with doctests
-	$(DEV)/bin/python -m pytest --numprocesses auto $(PYTEST_ARGS)
+test: lint  ## the whole suite, with doctests; fails where less is covered than pyproject.toml says
+	$(DEV)/bin/python -m pytest --numprocesses auto --cov --cov-report=term $(PYTEST_ARGS)
 
 test-container: $(DEV)/.installed  ## build the image, start it, post images to it; needs root, buildah, debootstrap
 	$(DEV)/bin/python -m pytest -m container tests/container
@@ -23,6 +26,14 @@ lint: $(DEV)/.installed
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 
+docs: $(DEV)/.installed  ## the site, into site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build
+
+lock: $(DEV)/.installed  ## requirements-dev.txt anew, with the newest of everything
+	$(DEV)/bin/pip install --quiet pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" $(DEV)/bin/python -m piptools compile --quiet --upgrade --extra dev --strip-extras \
+		--unsafe-package colocalize --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements-dev.txt pyproject.toml
+
 $(SERVE)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(SERVE)
 	$(SERVE)/bin/pip install --quiet --editable '.[cpu,serve]'
@@ -30,8 +41,8 @@ $(SERVE)/.installed: pyproject.toml
 
 $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/pip install --quiet --editable '.[dev]'
+	$(DEV)/bin/pip install --quiet $(INSTALL_DEV)
 	touch $@
 
 clean:
-	rm -rf $(SERVE) $(DEV) demo-output
+	rm -rf $(SERVE) $(DEV) demo-output site

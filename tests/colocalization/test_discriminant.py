@@ -150,7 +150,7 @@ def test_each_round_starts_from_the_map_of_the_last() -> None:
     start = noisy_start(mask, len(features))
     first = fit_discriminant(features, start, rounds=1)
     assert first is not None
-    mapped = [np.clip((first.map(one) + 0.5) / 2, 0, 1) for one in features]
+    mapped = [np.clip((first.map(one) + 0.5) / 2, 0, 1).astype(np.float32) for one in features]
     expected = fit_discriminant(features, mapped, rounds=1)
     found = fit_discriminant(features, start, rounds=2)
     assert expected is not None

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tests.service.conftest import wait_until
 ONE = np.zeros((1, 3, 32, 32), np.float32)
 
 
-def in_threads(count: int, call: object) -> list[threading.Thread]:
+def in_threads(count: int, call: Callable[[], object]) -> list[threading.Thread]:
     threads = [threading.Thread(target=call) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -51,7 +52,7 @@ def test_who_waits_longest_is_next() -> None:
         for name in range(5):
             threads.append(threading.Thread(target=take, args=(name,)))
             threads[-1].start()
-            wait_until(lambda wanted=name + 1: len(lanes._waiting) == wanted)
+            wait_until(lambda: len(lanes._waiting) == len(threads))
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]

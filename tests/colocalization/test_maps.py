@@ -1,10 +1,13 @@
 """Normalisation, Otsu's threshold beside scikit-image's, upsampling."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
 from colocalization.maps import _histogram, cropped, min_max, otsu_separability, otsu_threshold, upsample
@@ -54,8 +57,8 @@ def test_otsu_equals_scikit_image(values: np.ndarray) -> None:
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("spread", [1.0, 1.5])
-def test_values_are_counted_as_numpy_counts_them(kind: type, spread: float) -> None:
-    values = (np.random.default_rng(0).random((200, 300)) * spread - (spread - 1) / 2).astype(kind)
+def test_values_are_counted_as_numpy_counts_them(kind: type[np.floating[Any]], spread: float) -> None:
+    values: NDArray[Any] = (np.random.default_rng(0).random((200, 300)) * spread - (spread - 1) / 2).astype(kind)
     values[0, :257] = np.arange(257) / 256  # on the edges of the bins
     values[1, :256] = np.nextafter((np.arange(256) / 256).astype(kind), kind(-1))
     counts, edges = np.histogram(values, bins=256, range=(0.0, 1.0))

@@ -1,5 +1,7 @@
 """The network's input from an image, and regions of it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from colocalization.images import ImageLimits, decode
 from colocalization.transform import Frame, InputTransform, Region
 from tests.colocalization.sample_images import blank, corners, png
 
-PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+PLAIN: Any = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 IMAGENET = InputTransform(8, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -24,8 +26,8 @@ def test_normalisation_of_each_channel() -> None:
 def test_normalisation_is_exact() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     transform = InputTransform(64, IMAGENET.mean, IMAGENET.std)
-    std = np.float32(transform.std)
-    expected = pixels.astype(np.float32) * (np.float32(1 / 255) / std) - np.float32(transform.mean) / std
+    std = np.array(transform.std, np.float32)
+    expected = pixels.astype(np.float32) * (np.float32(1 / 255) / std) - np.array(transform.mean, np.float32) / std
     assert np.array_equal(transform(pixels), expected.transpose(2, 0, 1))
 
 
@@ -108,7 +110,7 @@ def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
 )
 def test_settings_are_checked(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        InputTransform(**{"size": 8, **PLAIN, **changes})  # type: ignore[arg-type]
+        InputTransform(**{"size": 8, **PLAIN, **changes})
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ async def _under_load(port: int, stop: asyncio.Event, requests: list[bytes], out
 
 async def _one_sigterm(count: int, requests: list[bytes]) -> tuple[list[Outcome], float]:
     with serving(*colocalize_server()) as server:
-        stop, outcomes = asyncio.Event(), []
+        stop = asyncio.Event()
+        outcomes: list[Outcome] = []
         clients = [asyncio.create_task(_under_load(server.port, stop, requests, outcomes)) for _ in range(4)]
         await asyncio.sleep(1.0 + count % 10 / 20)
         server.process.send_signal(signal.SIGTERM)

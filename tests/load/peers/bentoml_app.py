@@ -15,6 +15,6 @@ class Peer:
         self.localizer = load()
 
     @bentoml.api(batchable=True, max_batch_size=BATCH, max_latency_ms=60_000)
-    def colocalize(self, images: list[Path]) -> list[dict]:
+    def colocalize(self, images: list[Path]) -> list[dict[str, object]]:
         """Boxes of a batch."""
         return localize(self.localizer, [path.read_bytes() for path in images])

@@ -17,7 +17,7 @@ class PeerAPI(litserve.LitAPI):
 
     def decode_request(self, request: Request) -> bytes:
         """The encoded image, out of the form that LitServe has made of the request."""
-        return request["images"].file.read()  # type: ignore[no-any-return, index]
+        return request["images"].file.read()
 
     def predict(self, images: list[bytes]) -> list[dict[str, object]]:
         """Boxes of a batch."""
