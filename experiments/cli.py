@@ -31,7 +31,7 @@ from experiments.scale import COUNTS, measure_scale
 from experiments.set_size import measure_set_size
 from experiments.sets import open_background
 from experiments.tables import run_grid
-from training.config import load_config
+from training.config_file import load_config
 from training.console import ConsoleProgress
 from training.datasets import open_dataset
 from training.errors import TrainingError

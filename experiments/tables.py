@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.runs import FinishedRun, essence, find_runs, score_run, train_run, trained_on
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.datasets import ImageSet
 from training.loop import Progress
 

@@ -18,7 +18,7 @@ from model_export.errors import ParityError
 from model_export.graph import build_model, describe
 from model_export.parity import TOLERANCES, check_parity
 from model_export.source import PRETRAINED_PREFIX, NetworkSource, from_checkpoint, pretrained
-from training.backbones import FeatureMap
+from training.config import FeatureMap
 
 __all__ = ["app"]
 

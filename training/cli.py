@@ -8,7 +8,8 @@ import typer
 
 from colocalization.errors import ColocalizeError
 from colocalization.memory import keep_freed_memory
-from training.config import TrainingConfig, load_config, presets
+from training.config import TrainingConfig
+from training.config_file import load_config, presets
 from training.console import ConsoleProgress, SilentProgress, duration
 from training.datasets import LAYOUTS, open_dataset
 from training.distributed import Processes, process_group

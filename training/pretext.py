@@ -19,27 +19,13 @@ translation, whatever the order in which the tasks are named.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from training.errors import TrainingError
+from training.config import Task, parse_tasks
 
-__all__ = ["TASKS", "PretextTasks", "Task", "parse_tasks"]
-
-Task = Literal["point_symmetry", "flip", "rotation", "shear", "scale", "translation"]
-TASKS: tuple[Task, ...] = get_args(Task)
-"""All tasks, in the order in which their transformations act."""
-
-_LETTERS: dict[str, Task] = {
-    "R": "rotation",
-    "S": "scale",
-    "T": "translation",
-    "H": "shear",
-    "F": "flip",
-    "P": "point_symmetry",
-}
+__all__ = ["PretextTasks"]
 
 _QUARTER_TURNS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 """Cosine and sine of the rotations, exact."""
@@ -82,35 +68,6 @@ _MATRICES: dict[Task, Callable[[], Tensor]] = {
     "scale": _scales,
     "translation": _translations,
 }
-
-
-def parse_tasks(names: str | Iterable[str]) -> tuple[Task, ...]:
-    """Read a combination of tasks.
-
-    Args:
-        names: Names, or a text of names or letters joined by "+".
-
-    Returns:
-        The tasks, in the order in which they act.
-
-    Raises:
-        TrainingError: There is no such task, one comes twice, or there is none at all.
-
-    Example:
-        >>> parse_tasks("S+R")
-        ('rotation', 'scale')
-    """
-    parts = names.split("+") if isinstance(names, str) else list(names)
-    known: dict[str, Task] = {**_LETTERS}
-    known.update((task, task) for task in TASKS)
-    found: list[Task] = []
-    for part in parts:
-        if part.strip() not in known:
-            raise TrainingError(f"there is no pretext task {part!r}; allowed: {', '.join(known)}, joined by '+'")
-        found.append(known[part.strip()])
-    if len(set(found)) != len(found) or not found:
-        raise TrainingError(f"expected one or more different pretext tasks, got {names!r}")
-    return tuple(task for task in TASKS if task in found)
 
 
 class PretextTasks:

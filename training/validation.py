@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from training.geometry import Fill, pairwise_warp, validity
+from training.config import Fill, Selection
+from training.geometry import pairwise_warp, validity
 from training.losses import normalise_maps
 from training.network import ColocalizationNet
 from training.objective import Objective
@@ -37,7 +38,7 @@ class Signals:
     equivariance: float
     distinctness: float
 
-    def score(self, select: str) -> float:
+    def score(self, select: Selection) -> float:
         """The signal by its name, turned so that more is better."""
         value = asdict(self)[select]
         return -float(value) if select == "loss" else float(value)

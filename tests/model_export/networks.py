@@ -9,12 +9,11 @@ from torch import nn
 
 from colocalization.metadata import Pooling
 from model_export.source import NetworkSource
-from training.backbones import FeatureMap, create_backbone
+from training.backbones import create_backbone
 from training.build import build_network
 from training.checkpoint import Checkpoint, Provenance, random_states
-from training.config import TrainingConfig
+from training.config import FeatureMap, PoolingConfig, TrainingConfig
 from training.network import ColocalizationNet
-from training.pooling import AttentionPooling
 
 __all__ = ["change_a_weight", "tiny_source", "write_checkpoint"]
 
@@ -26,12 +25,12 @@ def tiny_source(
 ) -> NetworkSource:
     """A small residual network with random weights, and a gate that is not the untrained one."""
     torch.manual_seed(0)
-    attention = AttentionPooling(pooling, 0.7, gate=gate)
-    if attention.gate is not None:
-        torch.nn.init.normal_(attention.gate.conv.weight)
     backbone = create_backbone(BACKBONE, feature_map, "none")
     _unsettle(backbone)
-    network = ColocalizationNet(backbone, attention, {"rotation": 4}, pool_at_test=pool_at_test)
+    config = PoolingConfig(kind=pooling, gate=gate, at_test=pool_at_test)
+    network = ColocalizationNet(backbone, {"rotation": 4}, config)
+    if network.pooling.gate is not None:
+        torch.nn.init.normal_(network.pooling.gate.conv.weight)
     return NetworkSource(network.eval(), "tiny", "CC0-1.0", "nothing")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from tests.training.conftest import TINY
 from training.checkpoint import read_checkpoint
-from training.config import load_config
+from training.config_file import load_config
 from training.console import SilentProgress
 from training.datasets import open_dataset
 from training.distributed import Processes

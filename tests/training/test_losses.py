@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from training.config import LossConfig
 from training.geometry import warp_maps
 from training.losses import MapPair, feature_contrast, map_contrast, normalise_maps
 from training.pretext import PretextTasks
@@ -66,14 +67,14 @@ def test_value_worked_out_by_hand(others: float) -> None:
     maps = torch.zeros(2, 4, 4)
     maps[0, :2, :2] = maps[1, 2:, 2:] = 1
     still = torch.eye(3).expand(2, 3, 3)
-    loss = map_contrast(pair(maps, maps, still), temperature=1.0, others=others)
+    loss = map_contrast(pair(maps, maps, still), LossConfig(map_temperature=1.0, map_others=others))
     assert loss.item() == pytest.approx(math.log(math.e + others + 1) - 1, abs=1e-5)
 
 
 @pytest.mark.parametrize("contrast", ["infonce", "triplet"])
 class TestFeatureForm:
     def loss(self, contrast: str, maps: MapPair, x: torch.Tensor, x_t: torch.Tensor, **settings: float) -> float:
-        return feature_contrast(maps, x, x_t, contrast=contrast, **settings).item()  # type: ignore[arg-type]
+        return feature_contrast(maps, x, x_t, LossConfig.model_validate({"contrast": contrast, **settings})).item()
 
     def test_maps_on_the_object_are_better_than_maps_beside_it(self, contrast: str) -> None:
         beside = MAPS[[3, 2, 1, 0]]
@@ -137,8 +138,8 @@ def test_almost_nothing_or_nothing_visible(shift: float) -> None:
     matrices[1, 0, 2] = shift  # one image moves out of its frame
     transformed = MAPS.clone().requires_grad_()
     maps = pair(MAPS, transformed, matrices)
-    settings = {"least_visible": 0.1}
-    total = map_contrast(maps, **settings) + feature_contrast(maps, FEATURES, FEATURES, **settings)
+    config = LossConfig(least_visible=0.1)
+    total = map_contrast(maps, config) + feature_contrast(maps, FEATURES, FEATURES, config)
     total.backward()
     assert torch.isfinite(total)
     assert transformed.grad is not None

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from training.config import TASKS, parse_tasks
 from training.errors import TrainingError
-from training.pretext import TASKS, PretextTasks, parse_tasks
+from training.pretext import PretextTasks
 
 TAN30 = math.tan(math.radians(30))
 
