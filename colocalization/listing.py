@@ -2,7 +2,7 @@
 
 What is left out, and why, is counted, so that a command can say it (`LeftOut.warnings`):
 
-- hidden files and folders (their name starts with a dot) and the waste and thumbnails of other software, without a word;
+- hidden files and folders (their name starts with a dot), and the waste and thumbnails of other software: not told;
 - files that are no images, by their ending or else by their first bytes;
 - the results of an earlier run: folders that hold `.colocalize`. Overlays and heat maps are no images of the set;
 - links that lead back to a folder that they lie in; other links to folders are followed;

@@ -4,7 +4,9 @@ from pathlib import PurePath
 
 __all__ = ["DECODED", "IMAGE_SUFFIXES", "NOT_DECODED", "has_image_suffix"]
 
-DECODED = frozenset(".apng .bmp .dib .gif .jfif .jpe .jpeg .jpg .mpo .png .tif .tiff .webp".split())
+DECODED = frozenset(
+    [".apng", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"]
+)
 """Formats that `colocalization.images` decodes."""
 
 _CAMERA_RAW = (
@@ -13,12 +15,12 @@ _CAMERA_RAW = (
 )
 
 NOT_DECODED = {
-    **dict.fromkeys(".avci .avcs .heic .heics .heif .heifs .hif".split(), "HEIF"),
+    **dict.fromkeys([".avci", ".avcs", ".heic", ".heics", ".heif", ".heifs", ".hif"], "HEIF"),
     **dict.fromkeys((".avif", ".avifs"), "AVIF"),
-    **dict.fromkeys(".j2c .j2k .jp2 .jpc .jpf .jpm .jpx".split(), "JPEG 2000"),
+    **dict.fromkeys([".j2c", ".j2k", ".jp2", ".jpc", ".jpf", ".jpm", ".jpx"], "JPEG 2000"),
     **dict.fromkeys((".hdp", ".jxr", ".wdp"), "JPEG XR"),
     ".jxl": "JPEG XL",
-    **dict.fromkeys(".pam .pbm .pgm .pnm .ppm".split(), "Netpbm"),
+    **dict.fromkeys([".pam", ".pbm", ".pgm", ".pnm", ".ppm"], "Netpbm"),
     **dict.fromkeys((".psb", ".psd"), "Photoshop"),
     ".exr": "OpenEXR",
     ".tga": "Targa",
