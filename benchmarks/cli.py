@@ -21,8 +21,8 @@ from colocalization.cores import usable_cores
 from colocalization.errors import ProviderError
 from experiments.records import describe_run, write_record
 from experiments.sets import open_sets
-from training.checkpoint import Provenance
 from training.datasets import open_dataset
+from training.provenance import Provenance
 
 __all__ = ["app"]
 

@@ -17,9 +17,9 @@ from experiments.peers import FEATURE_PEERS, TRIVIAL_PEERS, Found, Peer
 from experiments.saliency import Saliency
 from experiments.scores import best_iou, pack_ious, summarise
 from experiments.sets import EvaluationSet
-from training.checkpoint import Provenance
 from training.datasets import DatasetImage
 from training.errors import TrainingError
+from training.provenance import Provenance
 
 __all__ = ["FURTHER_SIZES", "KINDS", "Kind", "compare", "merge", "summaries"]
 

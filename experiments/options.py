@@ -16,7 +16,7 @@ from colocalization.localizer import DEFAULT_MODEL, Localizer
 from colocalization.results import Effort
 from experiments.records import record_path, write_record
 from experiments.sets import EvaluationSet, Images, open_sets
-from training.checkpoint import Provenance
+from training.provenance import Provenance
 from training.runlog import peak_memory_mb
 
 __all__ = [

@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import Provenance
+from colocalization.files import write_atomically
 from training.errors import TrainingError
+from training.provenance import Provenance
 
 __all__ = ["Record", "describe_run", "read_record", "record_path", "write_json", "write_record"]
 
@@ -71,10 +72,7 @@ def describe_run(provenance: Provenance, settings: dict[str, Any], module: str) 
 
 def write_json(path: Path, content: Record) -> None:
     """Write JSON atomically, long lists of numbers on one line; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(_compact(content) + "\n", "utf-8")
-    partial.replace(path)
+    write_atomically(path, (_compact(content) + "\n").encode())
 
 
 def read_record(path: Path) -> Record:

@@ -22,8 +22,9 @@ from training.config import TrainingConfig
 from training.datasets import ImageSet
 from training.errors import TrainingError
 from training.evaluate import Cut, attention_maps, evaluate, map_box
-from training.loop import Progress, Trainer
+from training.loop import Trainer
 from training.network import ColocalizationNet
+from training.progress import RunProgress
 from training.runlog import read_log
 
 __all__ = ["FinishedRun", "essence", "find_runs", "score_run", "train_run"]
@@ -86,13 +87,13 @@ def trained_on(run: FinishedRun, images: ImageSet) -> bool:
     return set(read_checkpoint(run.folder / "best.pt").images) <= names
 
 
-def train_run(config: TrainingConfig, images: ImageSet, folder: Path, progress: Progress) -> FinishedRun:
+def train_run(config: TrainingConfig, images: ImageSet, folder: Path, progress: RunProgress) -> FinishedRun:
     """Train, or go on with a run that was stopped.
 
     Raises:
         TrainingError: The run cannot work, or its folder holds one with other settings.
     """
-    Trainer(config, images.train, folder, labelled=images.labelled_test, resume=True).run(progress)
+    Trainer(config, images.train, folder, labelled=images.labelled_test, resume=True, progress=progress).run()
     return FinishedRun(folder, config, tuple(read_log(folder / "log.jsonl")))
 
 

@@ -16,7 +16,7 @@ from experiments.runs import FinishedRun, essence, find_runs, score_run, train_r
 from training.config import TrainingConfig
 from training.config_file import load_config
 from training.datasets import ImageSet
-from training.loop import Progress
+from training.progress import RunProgress
 
 __all__ = ["GRIDS", "Cell", "cell_config", "run_grid"]
 
@@ -137,7 +137,7 @@ def run_grid(
     *,
     train: bool,
     limit: int | None,
-    progress: Progress,
+    progress: RunProgress,
 ) -> dict[str, Any]:
     """Score every cell, training what is missing.
 

@@ -79,9 +79,9 @@ class _TokenMap(nn.Module):
         self.prefix = prefix
 
     def forward(self, tokens: Tensor) -> Tensor:
-        patches = self.norm(tokens)[:, self.prefix :]
+        patches: Tensor = self.norm(tokens)[:, self.prefix :]
         side = isqrt(patches.shape[1])  # inputs are square
-        return patches.transpose(1, 2).unflatten(2, (side, side))
+        return patches.transpose(1, 2).reshape(*patches.shape[::2], side, side)
 
 
 class _ForwardTokens(nn.Module):

@@ -106,8 +106,8 @@ def create_backbone(
         feature_map: `head` or `block`, see the module.
         weights: `imagenet` (the offline package of EfficientNet-Lite0, else timm's hub), `none` (random), or the path
             of a weight file in timm's format (.pth, .safetensors).
-        dilated: Whether the last stage of a ResNet is dilated where its stride is taken out, as timm does it; PsyNet does
-            not. Other networks are as they are: timm's legacy SE networks are never dilated.
+        dilated: Whether the last stage of a ResNet is dilated where its stride is taken out, as timm does it;
+            PsyNet does not. Other networks are as they are: timm's legacy SE networks are never dilated.
 
     Raises:
         TrainingError: There is no such network, it cannot give this feature map, or its weights cannot be had.

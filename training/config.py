@@ -64,7 +64,7 @@ OptimizerName = Literal["sgd", "adamw"]
 Schedule = Literal["constant", "step", "cosine"]
 MixedPrecision = Literal["off", "bf16", "fp16"]
 
-Selection = Literal["last", "distinctness", "equivariance", "pretext_accuracy", "loss"]
+Selection = Literal["last", "transfer", "distinctness", "equivariance", "pretext_accuracy", "loss"]
 """What chooses the epoch: a label-free signal on held-out images, see `training.validation`, or being the last."""
 
 Evaluation = Literal["never", "ends", "epochs"]
@@ -76,6 +76,7 @@ _TASK_LETTERS: dict[str, Task] = {
     "H": "shear",
     "F": "flip",
     "P": "point_symmetry",
+    "O": "point_symmetry",  # PsyNet's "odd"
 }
 
 
@@ -290,7 +291,8 @@ class RunConfig(_Section):
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         amp: Mixed precision: `off`, `bf16` or `fp16`.
         checkpoint_steps: A checkpoint every so many steps, beside the one at the end of each epoch; 0: only there.
-        select: Label-free signal on the held-out images that chooses the epoch, or `last`.
+        select: Label-free signal on the held-out images that chooses the epoch, or `last`; the network before
+            training is a candidate.
         evaluate: When labelled test images are scored, for the record only: `never`, `ends` (untrained and chosen
             epoch) or `epochs`.
         tensorboard: Whether scalars and heat maps are written for TensorBoard.
@@ -302,7 +304,7 @@ class RunConfig(_Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     amp: MixedPrecision = "off"
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
-    select: Selection = "distinctness"
+    select: Selection = "transfer"
     evaluate: Evaluation = "ends"
     tensorboard: bool = True
 

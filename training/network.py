@@ -36,8 +36,8 @@ class ColocalizationNet(nn.Module):
         backbone: Image to feature map F.
         pooling: F to attention map A.
         heads: The 1x1 convolution of each pretext task, by name.
-        config: Where PTAP makes the map (Table 1 of the supplement), else the channel mean of F (baseline), and what the
-            heads see; without PTAP in training that is always F.
+        config: Where PTAP makes the map (Table 1 of the supplement), else the channel mean of F (baseline), and
+            what the heads see; without PTAP in training that is always F.
         norm: How batch normalisation behaves in training.
         frozen_stages: How many of the backbone's stages, from the input on, do not learn.
     """

@@ -128,6 +128,12 @@ class Objective:
             {task: values.to(device) for task, values in plan.labels.items()},
         )
 
+    def whole(self, images: Tensor) -> Tensor:
+        """Whole images as the network sees them at test: (N, 3, R, R) uint8 to (N, 3, S, S) float, normalised."""
+        normalised = (images.to(self._device).float() / 255 - self._mean) / self._std
+        side = self.config.data.crop
+        return nnf.interpolate(normalised, (side, side), mode="bilinear", antialias=True)
+
     def to_rgb(self, images: Tensor) -> NDArray[np.uint8]:
         """Undo the normalisation: (N, 3, S, S) float to (N, S, S, 3) uint8."""
         rgb = ((images * self._std + self._mean) * 255).round().clamp(0, 255).to(torch.uint8)
@@ -157,9 +163,7 @@ class Objective:
                 loss = map_contrast(pair, config, gather=processes.gather)
                 total, parts["map_contrast"] = total + config.map_weight * loss, loss.detach()
             if config.feature_weight > 0:
-                loss = feature_contrast(
-                    pair, features[count:], features[:count], config, gather=processes.gather
-                )
+                loss = feature_contrast(pair, features[count:], features[:count], config, gather=processes.gather)
                 total, parts["feature_contrast"] = total + config.feature_weight * loss, loss.detach()
         parts["loss"] = total.detach()
         return Losses(total, parts)

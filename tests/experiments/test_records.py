@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments.records import read_record, record_path, write_record
-from training.checkpoint import Provenance
 from training.errors import TrainingError
+from training.provenance import Provenance
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from experiments.report import write_report
 from experiments.report.peers import best_peer, peers_section
 from experiments.report.text import provenance
 from experiments.scores import summarise
-from training.checkpoint import Provenance
+from training.provenance import Provenance
 
 METHODS = {
     "whole image": [100, 200, 300, 400],

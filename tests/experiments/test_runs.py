@@ -9,8 +9,8 @@ from experiments.runs import essence, find_runs, score_run, train_run
 from experiments.tables import GRIDS, cell_config, run_grid
 from tests.training.conftest import TINY
 from training.config import TrainingConfig
-from training.console import SilentProgress
 from training.datasets import open_dataset
+from training.progress import SilentProgress
 
 OVERRIDES = (*TINY, "run.epochs=1", "run.evaluate=ends")
 

@@ -11,9 +11,11 @@ from colocalization.metadata import Pooling
 from model_export.source import NetworkSource
 from training.backbones import create_backbone
 from training.build import build_network
-from training.checkpoint import Checkpoint, Provenance, random_states
+from training.checkpoint import Checkpoint
 from training.config import FeatureMap, PoolingConfig, TrainingConfig
 from training.network import ColocalizationNet
+from training.provenance import Provenance
+from training.random_states import random_states
 
 __all__ = ["change_a_weight", "tiny_source", "write_checkpoint"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from colocalization.localizer import DEFAULT_MODEL, Localizer
@@ -63,7 +64,7 @@ def test_parity_failure_leaves_the_file_that_was_there(
     out.write_bytes(b"the old one")
     done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
-    assert "colocalize export: the exported model" in done.output
+    assert "error: the exported model" in done.output
     assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
     assert out.read_bytes() == b"the old one"
 
@@ -77,8 +78,38 @@ def test_parity_failure_writes_nothing(checkpoint: Path, tmp_path: Path, monkeyp
     out = tmp_path / "out" / "tiny.onnx"
     done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
-    assert "colocalize export: the exported model differs from torch" in done.output
+    assert "error: the exported model differs from torch" in done.output
     assert list(out.parent.iterdir()) == []
+
+
+def test_photographs_that_cannot_be_read_are_left_out(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    (folder / "x.jpg").mkdir(parents=True)
+    (folder / "results" / ".colocalize").mkdir(parents=True)
+    photographs = sorted(IMAGES.iterdir())
+    whole = photographs[0].read_bytes()
+    (folder / "a.jpg").write_bytes(whole)
+    (folder / "._a.jpg").write_bytes(b"Mac OS X")
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 9])
+    (folder / "results" / "overlay.jpg").write_bytes(whole)
+    with Image.open(photographs[1]) as image:
+        image.save(folder / "x.jpg" / "b.tif")
+    done = export(checkpoint, "--out", tmp_path / "tiny.onnx", "--parity-images", folder, "--input-size", 64)
+    assert done.exit_code == 0, done.output
+    assert "parity on 2 images: " in done.output
+    said = " ".join(done.output.split())
+    assert "cut.jpg is left out: " in said
+    assert "holds the results of a run" in said
+    assert "._a.jpg" not in said
+
+
+def test_a_sample_of_the_photographs(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.onnx"
+    given = [checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64]
+    done = export(*given, "--max-parity-images", 4, "--name", "my birds", "--threads", 1)
+    assert done.exit_code == 0, done.output
+    assert "parity on 4 images: " in done.output
+    assert Localizer.load(out, device="cpu", threads=1).engine.metadata.name == "my birds"
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -89,7 +120,7 @@ def test_no_images_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool)
         (folder / "notes.txt").touch()
     done = export(checkpoint, "--out", tmp_path / "tiny.onnx", "--parity-images", folder, "--input-size", 64)
     assert done.exit_code == 2
-    assert "there are no images (.jpeg, .jpg, .png, .webp) in" in done.output
+    assert "there are no images in" in done.output
     assert str(folder) in done.output.replace("\n", "")
     assert not (tmp_path / "tiny.onnx").exists()
 

@@ -113,9 +113,12 @@ def test_inputs_and_outputs(content: bytes) -> None:
 
 
 def assert_names_no_machine(content: bytes) -> None:
-    for text in (str(ROOT), str(Path.home()), "site-packages", ".py", "Traceback"):
-        assert text.encode() not in content, text
     model = onnx.load_from_string(content)
+    for tensor in model.graph.initializer:
+        tensor.raw_data = b""  # random weights may spell anything
+    rest = model.SerializeToString()
+    for text in (str(ROOT), str(Path.home()), "site-packages", ".py", "Traceback"):
+        assert text.encode() not in rest, text
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
     assert model.doc_string == model.graph.doc_string == ""
     assert not model.graph.metadata_props

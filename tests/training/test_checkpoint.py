@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from training.checkpoint import (
-    Checkpoint,
-    Provenance,
-    random_states,
-    read_checkpoint,
-    restore_random_states,
-    write_atomically,
-)
+from training import checkpoint as checkpoints
+from training.checkpoint import Checkpoint, read_checkpoint
 from training.config import TrainingConfig
 from training.errors import CheckpointError
+from training.provenance import Provenance
+from training.random_states import random_states, restore_random_states
 
 
 def example() -> Checkpoint:
@@ -125,7 +121,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomically(tmp_path / "last.pt", {})
+        checkpoints._save(tmp_path / "last.pt", {})
     assert (tmp_path / "last.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 

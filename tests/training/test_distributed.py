@@ -11,7 +11,6 @@ import torch
 from tests.training.conftest import TINY
 from training.checkpoint import read_checkpoint
 from training.config_file import load_config
-from training.console import SilentProgress
 from training.datasets import open_dataset
 from training.distributed import Processes
 from training.errors import TrainingError
@@ -41,8 +40,8 @@ def test_two_processes_train_what_one_trains(image_folder: Path, tmp_path: Path)
     settings = [*TINY, "run.evaluate=never", "optimizer.name=sgd", "optimizer.lr=0.01", "backbone.frozen_stages=2"]
     images = open_dataset(image_folder)
     one = Trainer(load_config("small", settings), images.train, tmp_path / "one")
-    untrained = {name: value.clone() for name, value in one.network.state_dict().items()}
-    one.run(SilentProgress())
+    untrained = {name: value.clone() for name, value in one.stepper.network.state_dict().items()}
+    one.run()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
     command += [str(image_folder), "--out", str(tmp_path / "two")]
     for setting in settings:

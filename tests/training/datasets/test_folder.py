@@ -70,7 +70,7 @@ def test_damaged_tables(file: str, content: str, message: str, tmp_path: Path) -
 def test_no_folder_and_no_image(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not a folder"):
         open_dataset(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="holds no image; expected files ending in"):
+    with pytest.raises(DatasetError, match="holds no image; expected files such as"):
         open_dataset(tmp_path)
 
 
