@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks.parts import Part, read_parts
 from colocalization.cores import MOST_LANES
+from experiments.report.text import table
 
 __all__ = ["RECORDS", "write_report"]
 
@@ -75,17 +76,10 @@ def _measured_table(head: list[str], rows: list[list[object]], parts: list[Part]
     if several:
         head = [*head, "run"]
         rows = [[*row, letters[how]] for row, how in zip(rows, hows, strict=True)]
-    yield from _table(head, rows)
+    yield from table(head, rows)
     for how, letter in letters.items():
         yield ""
         yield f"{letter}: {how}" if several else how
-
-
-def _table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|---|" + "---:|" * (len(head) - 1)
-    for row in rows:
-        yield "| " + " | ".join(str(cell) for cell in row) + " |"
 
 
 def _pooling(path: Path) -> Iterator[str]:
@@ -170,7 +164,7 @@ def _equality(record: Record) -> Iterator[str]:
         "of the k values that the pixel's result is the mean of; float32 resolves 6e-8."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ["pooling", "feature maps", "worst error"],
         [[kind, one["cases"], f"{one['worst']:.1e}"] for kind, one in record["results"].items()],
     )
@@ -204,7 +198,7 @@ def _precision_on(part: Part) -> Iterator[str]:
         both = [part["scores"][one][name]["corloc"] for one in ("fp32", precision)]
         cells = [f"{one['0.3']:.1f} / {one['0.5']:.1f} / {one['0.7']:.1f}" for one in both]
         rows.append([name, *cells, f"{both[1]['0.5'] - both[0]['0.5']:+.2f}"])
-    yield from _table(["set", "fp32, 0.3 / 0.5 / 0.7", precision, "difference at 0.5"], rows)
+    yield from table(["set", "fp32, 0.3 / 0.5 / 0.7", precision, "difference at 0.5"], rows)
     yield ""
     yield _how(part["run"])
 
@@ -256,7 +250,7 @@ def _options(record: Record) -> Iterator[str]:
         "interval. How many runs go on side by side, and with how many threads: *Whole folders*, above."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ["changed", "time over that in use"], [[name, _ratio(one)] for name, one in record["results"].items()]
     )
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from colocalization.common_object import FirstLook, fit_first_look, sample_indices
 from colocalization.localizer import ImageFeatures, Localizer
@@ -75,9 +76,8 @@ def area_under_curve(positive: NDArray[np.float64], negative: NDArray[np.float64
         >>> area_under_curve(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
         0.875
     """
-    above = (positive[:, None] > negative).mean()
-    equal = (positive[:, None] == negative).mean()
-    return float(above + equal / 2)
+    labels = np.repeat([1, 0], [len(positive), len(negative)])
+    return float(roc_auc_score(labels, np.concatenate([positive, negative])))
 
 
 def confidences(

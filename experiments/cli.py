@@ -30,7 +30,7 @@ from experiments.saliency import Saliency, fetch_u2netp
 from experiments.scale import COUNTS, measure_scale
 from experiments.set_size import measure_set_size
 from experiments.sets import open_background
-from experiments.tables import run_grid
+from experiments.tables import GridPlan, run_grid
 from training.config_file import load_config
 from training.console import ConsoleProgress
 from training.datasets import open_dataset
@@ -168,23 +168,19 @@ def _add_grid(name: str, title: str) -> None:
             one.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
             folder = runs / data.resolve().name
             with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
-                one.results.update(
-                    run_grid(
-                        name, preset, override or [], seed or [0], images, folder,
-                        train=train, limit=limit, progress=progress,
-                    )
-                )  # fmt: skip
+                plan = GridPlan(preset, folder, tuple(override or ()), tuple(seed or (0,)), train, limit)
+                one.results.update(run_grid(name, plan, images, progress))
 
 
 for _name, _title in (
     ("figure1", "k sweep: baseline + PTAP and full method."),
-    ("table1", "PTAP at train and at test."),
-    ("table2", "Channel-wise and pixel-wise."),
+    ("table1", "PTAP at train and at test, with the loss."),
+    ("table2", "Channel-wise and pixel-wise, with the loss."),
     ("table3", "R+S and S+T, baseline and ours; once for each data set."),
     ("ablation", "With and without PTAP and loss, for R, R+S and S+T."),
     ("baselines", "The baseline on the head's features, for R, R+S and S+T."),
     ("forms", "The forms of the contrastive loss."),
-    ("psynet", "PsyNet's training: rotation, and point symmetry."),
+    ("psynet", "PsyNet's training: its pretext tasks, without PTAP and loss."),
 ):
     _add_grid(_name, _title)
 

@@ -54,9 +54,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option(parser=_model_file, metavar="FILE", help="ONNX file to write.")],
     parity_images: Annotated[Path, typer.Option(help="Folder of photographs on which ONNX Runtime must match torch.")],
-    input_size: Annotated[
-        int, typer.Option(help="Side of the square input, a multiple of 16 or of the patch.")
-    ] = 448,
+    input_size: Annotated[int, typer.Option(help="Side of the square input, a multiple of 16 or of the patch.")] = 448,
     feature_map: Annotated[FeatureMap, typer.Option(help="Pretrained only: the feature map that is pooled.")] = "block",
     pooling: Annotated[Pooling, typer.Option(help="Pretrained only: the attention pooling.")] = "ptap",
     k: Annotated[float, typer.Option(help="Pretrained only: share of the channels averaged, in (0, 1].")] = 0.7,

@@ -1,6 +1,7 @@
 """Building timm's networks, with random or pretrained weights, so that their last feature map has the stride wanted."""
 
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -55,7 +56,7 @@ def create_timm_network(name: str, weights: str, *, dilated: bool) -> nn.Module:
         ) from error
 
 
-def _settings(name: str, *, dilated: bool) -> dict[str, object]:
+def _settings(name: str, *, dilated: bool) -> dict[str, Any]:
     """What timm is told, beyond the name, to reach the stride; some families get there by `backbone_stages` alone."""
     if timm.models.is_model_in_modules(name, TRANSFORMERS):
         return {"dynamic_img_size": True}  # any multiple of the patch, whatever the size that it was trained at
@@ -63,7 +64,7 @@ def _settings(name: str, *, dilated: bool) -> dict[str, object]:
     return {} if timm.models.is_model_in_modules(name, by_stages) else {"output_stride": STRIDE}
 
 
-def _timm(name: str, **settings: object) -> nn.Module:
+def _timm(name: str, **settings: Any) -> nn.Module:
     model: nn.Module = timm.create_model(name, **settings)
     return model
 

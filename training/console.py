@@ -73,7 +73,7 @@ class ConsoleProgress:
         """A step is done."""
         if self._task is None:
             self._task = self._bar.add_task("training", total=total, completed=step - 1, rate="", losses="")
-        speed = self._bar.tasks[self._task].speed
+        speed = next(task.speed for task in self._bar.tasks if task.id == self._task)
         rate = f"{speed * self._batch_size:.1f} images/s" if speed else ""
         self._bar.update(self._task, completed=step, rate=rate, losses=f"loss {losses['loss']:.3f}")
 

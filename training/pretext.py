@@ -10,8 +10,8 @@
 | point_symmetry | P, O   | 0 ... 4 -> shift by 3 (1.5 sides) towards (+,-), (+,+), none, (-,-), (-,+), mirrored in  |
 
 Point symmetry is PsyNet's "odd": the image is sampled 3 units away, beyond its edge, where the mirrored image is;
-one quadrant remains, mirrored about the centre of the frame. It needs `fill = "reflect"`. Factors and shifts are PsyNet's,
-which its public code applies to the grid that it samples at, 2 units a side: content changes by the inverse.
+one quadrant remains, mirrored about the centre of the frame. It needs `fill = "reflect"`. Factors and shifts are
+PsyNet's, which its public code applies to the grid that it samples at, 2 units a side: content changes by the inverse.
 
 The transformations of a combination are one matrix. They act in the order point symmetry, flip, rotation, shear, scale,
 translation, whatever the order in which the tasks are named.

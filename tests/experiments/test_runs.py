@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from experiments.runs import essence, find_runs, score_run, train_run
-from experiments.tables import GRIDS, cell_config, run_grid
+from experiments.tables import GRIDS, GridPlan, cell_config, run_grid
 from tests.training.conftest import TINY
 from training.config import TrainingConfig
 from training.datasets import open_dataset
 from training.progress import SilentProgress
 
-OVERRIDES = (*TINY, "run.epochs=1", "run.evaluate=ends")
+OVERRIDES = (*TINY, "run.epochs=1", "run.evaluate=ends", "run.select=last")
 
 
 @pytest.mark.parametrize("grid", list(GRIDS))
@@ -35,7 +35,15 @@ def test_cells_are_what_the_paper_varies() -> None:
     assert [config.loss.active for config in configs_of("table3")] == [False, True, False, True]
     weights = [(one.loss.feature_weight, one.loss.map_weight, one.loss.map_others) for one in configs_of("forms")[1:]]
     assert weights == [(1, 0, 1), (0, 1, 1), (0, 1, 0)]
-    assert [config.pretext.tasks for config in configs_of("psynet")] == [("rotation",), ("point_symmetry",)]
+    # Section B, Figure 1's caption, Table 2: all on rotation with the loss; Figure 1's first bars alone without.
+    for table in ("table1", "table2"):
+        assert all(config.loss.active and config.pretext.tasks == ("rotation",) for config in configs_of(table))
+    assert [config.loss.active for config in configs_of("figure1")] == [False] * 11 + [True] * 11
+    psynet = configs_of("psynet")
+    assert [len(config.pretext.tasks) for config in psynet] == [1, 1, 1, 1, 1, 1, 2]
+    assert psynet[-1].pretext.tasks == ("point_symmetry", "rotation")
+    for config in psynet:
+        assert (config.backbone.feature_map, config.loss.active, config.pooling.at_test) == ("head", False, False)
 
 
 def configs_of(grid: str) -> list[TrainingConfig]:
@@ -61,9 +69,8 @@ def test_a_grid_is_trained_once(image_folder: Path, tmp_path: Path) -> None:
             notes.append(text)
 
     def run(train: bool) -> dict[str, object]:
-        return run_grid(
-            "table2", "small", OVERRIDES, [0], images, tmp_path / "runs", train=train, limit=None, progress=Notes()
-        )
+        plan = GridPlan("small", tmp_path / "runs", OVERRIDES, train=train)
+        return run_grid("table2", plan, images, Notes())
 
     nothing = run(train=False)
     assert [cell["runs"] for cell in nothing["cells"].values()] == [[], []]  # type: ignore[attr-defined]
@@ -82,7 +89,7 @@ def test_scores_are_those_of_the_log(
     image_folder: Path, tmp_path: Path, tiny_config: Callable[..., TrainingConfig]
 ) -> None:
     images = open_dataset(image_folder)
-    run = train_run(tiny_config("run.evaluate=ends"), images, tmp_path / "run", SilentProgress())
+    run = train_run(tiny_config("run.evaluate=ends", "run.select=last"), images, tmp_path / "run", SilentProgress())
     assert [found.folder for found in find_runs(tmp_path)] == [tmp_path / "run"]
     score = score_run(run, images)
     logged = {

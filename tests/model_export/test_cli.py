@@ -6,6 +6,8 @@ from pathlib import Path
 
 import onnx
 import pytest
+import timm
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -155,6 +157,51 @@ def test_out_must_be_a_file(
     said = " ".join(re.sub("│", " ", done.output).split())
     assert f"'--out': must be the name of a file to write, such as model.onnx, {problem}" in said
     assert [one.name for one in tmp_path.iterdir()] == ["tiny.pt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "cells"), [("vit_small_patch14_dinov2", 112, 8), ("vit_small_patch16_dinov3", 96, 6)]
+)
+def test_a_transformer_without_training(
+    name: str, size: int, cells: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights, two blocks: from timm's name to boxes in both modes, over a set."""
+    create = timm.create_model
+
+    def shallow(name: str, pretrained: bool = False, **settings: object) -> object:
+        torch.manual_seed(0)
+        return create(name, pretrained=False, depth=2, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(timm, "create_model", shallow)
+    out = tmp_path / "vit.onnx"
+    given = ["--out", out, "--parity-images", IMAGES, "--max-parity-images", 3, "--input-size", size]
+    done = export(f"imagenet:{name}", *given)
+    assert done.exit_code == 0, done.output
+    localizer = Localizer.load(out, device="cpu", threads=1)
+    metadata = localizer.engine.metadata
+    assert (metadata.backbone, metadata.channels, metadata.map_size) == (name, 384, cells)
+    for mode in ("attention", "common"):
+        results = localizer.localize(sorted(IMAGES.iterdir())[:4], mode=mode).images  # type: ignore[arg-type]
+        assert all(result.error is None for result in results)
+
+
+@pytest.mark.parametrize("size", [100, 20])
+def test_a_size_that_is_no_multiple_of_the_patch(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, **settings: create(name, **{**settings, "pretrained": False})
+    )
+    done = export(
+        "imagenet:vit_small_patch14_dinov2",
+        "--out",
+        tmp_path / "a.onnx",
+        "--parity-images",
+        IMAGES,
+        "--input-size",
+        size,
+    )
+    assert done.exit_code == 2
+    assert f"must be a positive multiple of 14 pixels, got {size}" in " ".join(done.output.split())
 
 
 def readme() -> str:

@@ -1,6 +1,7 @@
 """Backbones: shapes, stages, which feature map, and errors that say what to do."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import timm
@@ -74,7 +75,7 @@ def test_transformers_give_their_patch_tokens(name: str, side: int, cells: int, 
     whole = timm.create_model(name, pretrained=False, dynamic_img_size=True).eval()
     with torch.no_grad():
         features = backbone(images)
-        tokens = whole.forward_features(images)
+        tokens = whole.forward_features(images)  # type: ignore[operator]
     assert features.shape == (2, 384, cells, cells)
     # Row by row, after the class and register tokens.
     expected = tokens[:, prefix:].reshape(2, cells, cells, 384).permute(0, 3, 1, 2)
@@ -83,13 +84,13 @@ def test_transformers_give_their_patch_tokens(name: str, side: int, cells: int, 
 
 def test_block_of_a_transformer_is_before_the_last_norm() -> None:
     images = torch.randn(1, 3, 56, 56)
-    found = {}
-    for feature_map in ("head", "block"):
+    found = []
+    for feature_map in get_args(FeatureMap):
         torch.manual_seed(0)
-        found[feature_map] = create_backbone("vit_small_patch14_dinov2", feature_map, "none").eval()  # type: ignore[arg-type]
-    norm = found["head"].stages[-1].norm
+        found.append(create_backbone("vit_small_patch14_dinov2", feature_map, "none").eval())
+    norm = found[0].get_submodule("stages.13.norm")
     with torch.no_grad():
-        before, after = (found[feature_map](images).flatten(2).transpose(1, 2) for feature_map in ("block", "head"))
+        after, before = (backbone(images).flatten(2).transpose(1, 2) for backbone in found)
         torch.testing.assert_close(norm(before), after)
 
 
@@ -153,7 +154,7 @@ def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(name: str, **settings: object) -> None:
         raise OSError("Name or service not known\nRetrying in 1s")
 
-    monkeypatch.setattr(backbone_weights.timm, "create_model", unreachable)
+    monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(TrainingError, match="cannot fetch the pretrained weights of 'resnet50'") as caught:
         create_backbone("resnet50")
     assert "backbone.weights" in caught.value.message

@@ -1,5 +1,6 @@
 """Two CPU processes through torchrun train what one process trains."""
 
+import multiprocessing as mp
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from tests.training.conftest import TINY
 from training.checkpoint import read_checkpoint
@@ -32,6 +34,34 @@ def test_one_process_gathers_and_averages_nothing() -> None:
     tensor = torch.rand(3, requires_grad=True)
     assert Processes().gather(tensor) is tensor
     assert Processes().mean(tensor) is tensor
+
+
+def _gather_in_a_process(rank: int, rendezvous: str, results: str) -> None:
+    """Two processes with a tensor each; the loss of a process weighs all rows by its own numbers."""
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+    own = torch.full((2, 3), float(rank + 1), requires_grad=True)
+    joined = Processes(rank, 2).gather(own)
+    weights = torch.arange(12.0).view(4, 3) * (rank + 1)
+    (joined * weights).sum().backward()
+    torch.save((joined.detach(), own.grad), f"{results}{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_gathering_joins_in_order_and_sends_all_gradients_back(tmp_path: Path) -> None:
+    context = mp.get_context("spawn")
+    arguments = [(rank, str(tmp_path / "meeting"), str(tmp_path / "rank")) for rank in range(2)]
+    processes = [context.Process(target=_gather_in_a_process, args=given) for given in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    for rank in range(2):
+        joined, gradient = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        assert joined.tolist() == [[1.0] * 3] * 2 + [[2.0] * 3] * 2
+        # Both losses reach the rows: once and twice their weights.
+        expected = 3 * torch.arange(12.0).view(4, 3)[2 * rank : 2 * rank + 2]
+        torch.testing.assert_close(gradient, expected)
 
 
 @pytest.mark.slow

@@ -178,7 +178,7 @@ def test_resume_refuses_other_settings_and_other_images(
         trainer(tiny_config("optimizer.lr=0.5"), image_folder, tmp_path, resume=True)
     assert trainer(tiny_config("data.workers=1"), image_folder, tmp_path, resume=True).step == 4
     (image_folder / "split.csv").write_text("file,split\n00.jpg,test\n")
-    with pytest.raises(CheckpointError, match="3 of the 15 found here are new to it"):
+    with pytest.raises(CheckpointError, match="4 of the 15 found here are new to it"):
         trainer(tiny_config(), image_folder, tmp_path, resume=True)
 
 
@@ -228,7 +228,7 @@ def test_without_held_out_images_the_last_epoch_is_kept(
 def test_a_loss_that_is_not_finite_stops_the_run(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     run = trainer(tiny_config("run.evaluate=never", "data.held_out=0"), image_folder, tmp_path)
     with torch.no_grad():
-        run.stepper.network.heads["rotation"].bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
+        run.stepper.network.heads.get_parameter("rotation.bias").fill_(float("nan"))
     with pytest.raises(TrainingError, match="not finite at step 0"):
         run.run()
 
@@ -240,6 +240,54 @@ def test_a_damaged_image_is_left_out_and_named(
     run = trainer(tiny_config("data.held_out=0"), image_folder, tmp_path)
     assert len(run.images.train) == 11
     assert "03.jpg" in caplog.text
+
+
+@pytest.mark.parametrize("cache_mb", [0, 1024])
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_a_bad_file_ends_nothing_and_bars_no_resuming(
+    cache_mb: int, when: str, tiny_config: Configure, image_folder: Path, tmp_path: Path
+) -> None:
+    """It is there from the start, or goes bad while the run is stopped; then it is removed, and the run goes on."""
+    bad = image_folder / "images" / "03.jpg"
+    config = tiny_config(f"data.cache_mb={cache_mb}", "run.epochs=3", "run.checkpoint_steps=1", "run.select=last")
+    if when == "before":
+        bad.write_bytes(b"no image")
+    with pytest.raises(Stop):
+        trainer(config, image_folder, tmp_path / "run", progress=StopAt(2)).run()
+    bad.write_bytes(b"no image")
+    (image_folder / "split.csv").write_text(
+        "\n".join(line for line in (image_folder / "split.csv").read_text().splitlines() if "03.jpg" not in line)
+    )
+    with pytest.raises(Stop):
+        trainer(config, image_folder, tmp_path / "run", resume=True, progress=StopAt(4)).run()
+    bad.unlink()
+    boxes = (image_folder / "boxes.csv").read_text().splitlines()
+    (image_folder / "boxes.csv").write_text("\n".join(line for line in boxes if "03.jpg" not in line))
+    run = trainer(config, image_folder, tmp_path / "run", resume=True)
+    run.run()
+    assert run.step == run.total_steps
+    assert read_log(tmp_path / "run" / "log.jsonl")[-1]["kind"] in ("end", "evaluation")
+
+
+def test_a_test_image_that_cannot_be_read_is_not_scored(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (image_folder / "images" / "13.jpg").write_bytes(b"no image")
+    trainer(tiny_config("run.epochs=1"), image_folder, tmp_path).run()
+    assert "13.jpg is not scored" in caplog.text
+    assert any(record["kind"] == "evaluation" for record in read_log(tmp_path / "log.jsonl"))
+
+
+def test_other_images_of_the_same_number_are_refused(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path
+) -> None:
+    trainer(tiny_config(), image_folder, tmp_path).run()
+    for path in (image_folder / "images").iterdir():
+        path.rename(path.with_name(f"other{path.name}"))
+    for table in ("boxes.csv", "split.csv"):
+        (image_folder / table).unlink()
+    with pytest.raises(CheckpointError, match=r"new to it, such as 'images/other00\.jpg'"):
+        trainer(tiny_config(), image_folder, tmp_path, resume=True)
 
 
 def test_fewer_images_than_a_batch(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:

@@ -81,14 +81,12 @@ def test_moving_average(tiny_config: Configure) -> None:
     network = build_network(tiny_config())
     average = moving_average(network, 0.75)
     average.update_parameters(network)  # the first weights begin it
+    mean = "backbone.stages.0.1.running_mean"
     with torch.no_grad():
-        start = network.heads["scale"].bias.clone()
-        network.heads["scale"].bias += 4
-        network.backbone.stages[0][1].running_mean += 2  # type: ignore[index, operator]
+        bias = network.get_parameter("heads.scale.bias")
+        start = bias.clone()
+        bias.add_(4)
+        network.get_buffer(mean).add_(2)
     average.update_parameters(network)
-    averaged = average.module
-    torch.testing.assert_close(averaged.heads["scale"].bias, start + 1)  # type: ignore[index]
-    torch.testing.assert_close(
-        averaged.backbone.stages[0][1].running_mean,  # type: ignore[index, union-attr]
-        network.backbone.stages[0][1].running_mean,  # type: ignore[index]
-    )
+    torch.testing.assert_close(average.module.get_parameter("heads.scale.bias"), start + 1)
+    torch.testing.assert_close(average.module.get_buffer(mean), network.get_buffer(mean))
