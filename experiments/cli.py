@@ -59,23 +59,23 @@ def peers(
     cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
 ) -> None:
     """Every method on the same images, with the same network's features."""
-    with session("peers", data, limit, records) as one, default_model() as model:
+    with session("peers", data, limit, records) as run, default_model() as model:
         kinds = _kinds(only)
-        sets = read_sets(one, data, which, layout, category)
-        localizer = load_localizer(one)
-        merges = bool(only) and one.path.is_file()
-        if merges and read_record(one.path)["settings"].get("model_sha256") != localizer.engine.sha256:
-            raise TrainingError(f"{one.path} was measured with another model; measure all kinds anew, without --only")
+        sets = read_sets(run, data, which, layout, category)
+        localizer = load_localizer(run)
+        merges = bool(only) and run.path.is_file()
+        if merges and read_record(run.path)["settings"].get("model_sha256") != localizer.engine.sha256:
+            raise TrainingError(f"{run.path} was measured with another model; measure all kinds anew, without --only")
         saliency = None
         if "saliency" in kinds:
             try:
                 saliency = Saliency(fetch_u2netp(cache))
             except TrainingError as error:
-                one.settings["left_out"] = {Saliency.name: error.message}
+                run.settings["left_out"] = {Saliency.name: error.message}
                 note(f"left out: {error.message}")
         results = compare(localizer, model, sets, note, kinds=kinds, saliency=saliency)
         # Read after measuring, which takes long: another kind may have been measured meanwhile.
-        one.results.update(merge(read_record(one.path)["results"], results) if merges else results)
+        run.results.update(merge(read_record(run.path)["results"], results) if merges else results)
 
 
 def _kinds(names: list[str] | None) -> tuple[Kind, ...]:
@@ -92,9 +92,9 @@ def background(
     records: Records = None,
 ) -> None:
     """Does the confidence tell images without the common object?"""
-    with session("background", data, limit, records) as one:
-        sets = read_sets(one, data, which, "auto", "")
-        one.results.update(measure_background(load_localizer(one, "fast"), sets, open_background(data), note))
+    with session("background", data, limit, records) as run:
+        sets = read_sets(run, data, which, "auto", "")
+        run.results.update(measure_background(load_localizer(run, "fast"), sets, open_background(data), note))
 
 
 @app.command()
@@ -108,9 +108,9 @@ def set_size(
     effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
 ) -> None:
     """How does quality grow with the set?"""
-    with session("set-size", data, limit, records, effort=effort) as one:
-        sets = read_sets(one, data, which, layout, category)
-        one.results.update(measure_set_size(load_localizer(one, effort), sets, note))
+    with session("set-size", data, limit, records, effort=effort) as run:
+        sets = read_sets(run, data, which, layout, category)
+        run.results.update(measure_set_size(load_localizer(run, effort), sets, note))
 
 
 @app.command()
@@ -120,9 +120,9 @@ def scale(
     count: Annotated[list[int] | None, typer.Option(min=2, help="Images; repeatable.")] = None,
 ) -> None:
     """Time and memory of `colocalize score` on folders of 100, 1,000 and 10,000 images."""
-    with session("scale", data, None, records) as one:
-        sets = read_sets(one, data, "all", "auto", "")
-        one.results.update(measure_scale(sets, count or COUNTS, note))
+    with session("scale", data, None, records) as run:
+        sets = read_sets(run, data, "all", "auto", "")
+        run.results.update(measure_scale(sets, count or COUNTS, note))
 
 
 @app.command()
@@ -136,9 +136,9 @@ def figure2(
     category: Category = "",
 ) -> None:
     """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the images."""
-    with session("figure2", data, limit, None) as one:
-        sets = read_sets(one, data, which, layout, category)
-        sheet = contact_sheet(load_localizer(one), sets[0].images, count=count)
+    with session("figure2", data, limit, None) as run:
+        sets = read_sets(run, data, which, layout, category)
+        sheet = contact_sheet(load_localizer(run), sets[0].images, count=count)
         out.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sheet).save(out, quality=88)
 
@@ -163,13 +163,13 @@ def _add_grid(name: str, title: str) -> None:
         keep_freed_memory()
         record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
         settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
-        with session(record, data, limit, records, grid=name, **settings) as one:
+        with session(record, data, limit, records, grid=name, **settings) as experiment:
             images = open_dataset(data, layout, category)
-            one.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
+            experiment.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
             folder = runs / data.resolve().name
             with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
                 plan = GridPlan(preset, folder, tuple(override or ()), tuple(seed or (0,)), train, limit)
-                one.results.update(run_grid(name, plan, images, progress))
+                experiment.results.update(run_grid(name, plan, images, progress))
 
 
 for _name, _title in (

@@ -30,7 +30,7 @@ OPSET = 18
 _IR_VERSION = 9
 
 
-class _Features(nn.Module):
+class _BackboneGraph(nn.Module):
     """The backbone alone, with the graph's name for its input."""
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -153,7 +153,7 @@ def is_nonnegative(graph: onnx.GraphProto) -> bool:
     node = next(node for node in graph.node if FEATURES in node.output)
     if node.op_type != "Clip":
         return bool(node.op_type == "Relu")
-    lower = next((one for one in graph.initializer if len(node.input) > 1 and one.name == node.input[1]), None)
+    lower = next((tensor for tensor in graph.initializer if len(node.input) > 1 and tensor.name == node.input[1]), None)
     return lower is not None and bool(numpy_helper.to_array(lower) >= 0)
 
 
@@ -176,7 +176,7 @@ def export_backbone(backbone: nn.Module, input_size: int) -> onnx.ModelProto:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch, nothing a user could act on
         program = torch.onnx.export(
-            _Features(backbone).eval(),
+            _BackboneGraph(backbone).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,

@@ -18,7 +18,7 @@ __all__ = [
     "BatchNormalisation",
     "Contrast",
     "DataConfig",
-    "Evaluation",
+    "EvaluateWhen",
     "FeatureMap",
     "Fill",
     "HeadInput",
@@ -67,7 +67,8 @@ MixedPrecision = Literal["off", "bf16", "fp16"]
 Selection = Literal["last", "transfer", "distinctness", "equivariance", "pretext_accuracy", "loss"]
 """What chooses the epoch: a label-free signal on held-out images, see `training.validation`, or being the last."""
 
-Evaluation = Literal["never", "ends", "epochs"]
+EvaluateWhen = Literal["never", "ends", "epochs"]
+"""When labelled test images are scored, for the record only: `ends` is before training and the chosen epoch."""
 
 _TASK_LETTERS: dict[str, Task] = {
     "R": "rotation",
@@ -305,7 +306,7 @@ class RunConfig(_Section):
     amp: MixedPrecision = "off"
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
     select: Selection = "transfer"
-    evaluate: Evaluation = "ends"
+    evaluate: EvaluateWhen = "ends"
     tensorboard: bool = True
 
 

@@ -104,12 +104,12 @@ def evaluate(
         ValueError: An image has no box, or there is none.
     """
     maps, sizes = attention_maps(network, images, size, device)
-    normalised = np.stack([min_max(one) for one in maps])
+    normalised = np.stack([min_max(attention) for attention in maps])
     cuts: dict[Cut, float | None] = {"otsu": None, "set_otsu": otsu_threshold(normalised), "psynet": PSYNET_CUT}
     scores: dict[Cut, CorLocScores] = {}
     for cut in get_args(Cut):
         corloc = CorLoc()
-        for image, one, (width, height) in zip(images, normalised, sizes, strict=True):
-            corloc.add(map_box(one, width, height, cuts[cut]), image.boxes)
+        for image, heatmap, (width, height) in zip(images, normalised, sizes, strict=True):
+            corloc.add(map_box(heatmap, width, height, cuts[cut]), image.boxes)
         scores[cut] = corloc.compute()
     return scores

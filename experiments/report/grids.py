@@ -33,7 +33,7 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
     yield f"## {_TITLES[grid]}, on {settings['data']}"
     yield ""
     yield (
-        f"Preset `{settings['preset']}`{''.join(f', `{one}`' for one in settings['overrides'])}; "
+        f"Preset `{settings['preset']}`{''.join(f', `{override}`' for override in settings['overrides'])}; "
         f"{images['train']} images trained on, {images['test']} scored, attention maps alone. The epoch is "
         "chosen without boxes. First each map cut at its Otsu threshold; then, at 0.5, PsyNet's cut and legacy count. "
         "The training images' boxes are seen by no run; settings may be compared on them."

@@ -63,7 +63,7 @@ def provenance(record: Record) -> str:
 
 
 def _measured(measured: dict[str, Any], commit: str) -> list[str]:
-    return [f"{kind} at commit {_commit(one['commit'])}" for kind, one in measured.items() if one["commit"] != commit]
+    return [f"{kind} at commit {_commit(run['commit'])}" for kind, run in measured.items() if run["commit"] != commit]
 
 
 def _commit(commit: str) -> str:

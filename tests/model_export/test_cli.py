@@ -181,7 +181,7 @@ def test_a_transformer_without_training(
     metadata = localizer.engine.metadata
     assert (metadata.backbone, metadata.channels, metadata.map_size) == (name, 384, cells)
     for mode in ("attention", "common"):
-        results = localizer.localize(sorted(IMAGES.iterdir())[:4], mode=mode).images  # type: ignore[arg-type]
+        results = localizer.localize(sorted(IMAGES.iterdir())[:4], mode=mode).images
         assert all(result.error is None for result in results)
 
 

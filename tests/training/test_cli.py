@@ -17,7 +17,7 @@ from training.runlog import read_log
 
 def train(*arguments: str) -> tuple[int, str]:
     options = [part for setting in TINY for part in ("--set", setting)]
-    result = CliRunner().invoke(app, [*arguments, *options])
+    result = CliRunner().invoke(app, [*arguments, "--threads", "1", *options])
     return result.exit_code, result.output
 
 
@@ -44,7 +44,7 @@ def test_a_folder_without_boxes(plain_folder: Path, tmp_path: Path) -> None:
 
 
 def test_boxes_are_scored_for_the_record(image_folder: Path, tmp_path: Path) -> None:
-    given = ["--epochs", "1", "--set", "run.select=last", "--threads", "1"]
+    given = ["--epochs", "1", "--set", "run.select=last"]
     code, output = train(str(image_folder), "--out", str(tmp_path / "run"), *given)
     assert code == 0, output
     assert "epoch 0, test images, cut otsu: CorLoc 0.3:" in output
