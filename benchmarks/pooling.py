@@ -83,7 +83,7 @@ _SELDOM = ("product", "gated", "topk", "given")
 
 
 def _compare(
-    models: dict[str, Path], images: NDArray[np.float32], batch: int, rounds: int, threads: int, device: Device
+    models: dict[str, Path], images: NDArray[np.float32], batch: int, rounds: int, threads: int, device: MeasuredDevice
 ) -> dict[str, Any]:
     block = -(-rounds // _SESSIONS)
     times: dict[str, list[float]] = {name: [] for name in models}
@@ -95,7 +95,7 @@ def _compare(
 
 
 def _call(
-    model: Path, images: NDArray[np.float32], batch: int, threads: int, device: Device
+    model: Path, images: NDArray[np.float32], batch: int, threads: int, device: MeasuredDevice
 ) -> Callable[[], NetworkOutput]:
     engine = OnnxEngine(model, device=device, require_gpu=device == "cuda", threads=threads)
     turn = iter(range(10**9))

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.devices import MeasuredDevice
 from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
 from colocalization.localizer import Localizer

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image
 
+from colocalization.localizer import Localizer
 from colocalization.memory import keep_freed_memory
-from colocalization.results import Effort
+from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.compare import KINDS, Kind, compare, merge
-from experiments.figure2 import contact_sheet
+from experiments.figure2 import draw_figure
 from experiments.options import (
     Category,
     Data,
@@ -24,6 +24,7 @@ from experiments.options import (
     read_sets,
     session,
 )
+from experiments.ours import OURS
 from experiments.records import read_record
 from experiments.report import write_report
 from experiments.saliency import Saliency, fetch_u2netp
@@ -129,6 +130,10 @@ def scale(
 def figure2(
     out: Annotated[Path, typer.Option(help="PNG or JPEG to draw.")],
     data: Data = Path("examples"),
+    model: Annotated[
+        Path | None, typer.Option(help="ONNX file of a trained network; else the model in the box.", show_default=False)
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="What to draw; the paper's figure is in mode attention.")] = "common",
     count: Annotated[int, typer.Option(min=1, help="Images to draw.")] = 10,
     limit: Limit = None,
     which: Which = "all",
@@ -138,9 +143,10 @@ def figure2(
     """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the images."""
     with session("figure2", data, limit, None) as run:
         sets = read_sets(run, data, which, layout, category)
-        sheet = contact_sheet(load_localizer(run), sets[0].images, count=count)
+        localizer = load_localizer(run) if model is None else Localizer.load(model, device="cpu", threads=1)
+        sheet = draw_figure(localizer, sets[0].images, count=count, method=OURS[f"ours, {mode}"])
         out.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sheet).save(out, quality=88)
+        sheet.save(out, quality=88)
 
 
 def _add_grid(name: str, title: str) -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from colocalization.localizer import DEFAULT_MODEL
 from experiments import cli
 from experiments.cli import app
 from tests.training.conftest import TINY
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+MODEL = ROOT / "colocalization" / "models" / DEFAULT_MODEL
 
 
 def call(*arguments: str) -> tuple[int, str]:
@@ -74,9 +77,11 @@ def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
     assert "| PsyNet, point symmetry |" in text
 
 
-def test_figure2(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_figure2(mode: str, tmp_path: Path) -> None:
     out = tmp_path / "figure2.jpg"
-    code, output = call("figure2", "--data", str(EXAMPLES), "--out", str(out), "--limit", "3")
+    given = ["--data", str(EXAMPLES), "--out", str(out), "--limit", "3", "--mode", mode]
+    code, output = call("figure2", *given, "--model", str(MODEL))
     assert code == 0, output
     assert out.stat().st_size < 200_000
 
