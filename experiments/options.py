@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from colocalization.errors import ColocalizeError
+from colocalization.commands.exits import errors_reported
 from colocalization.localizer import DEFAULT_MODEL, Localizer
 from colocalization.results import Effort
 from experiments.records import record_path, write_record
@@ -76,7 +76,7 @@ def session(name: str, data: Path, limit: int | None, records: Path | None, **se
     folder = records or Path("docs/records" if limit is None else "runs/experiments")
     started, provenance = time.perf_counter(), Provenance.here()
     run = Session(name, record_path(folder, name), {"data": data.resolve().name, "limit": limit, **settings})
-    try:
+    with errors_reported(interrupted="interrupted; no record was written"):
         yield run
         if run.results:
             run.results["wall_seconds"] = round(time.perf_counter() - started, 1)
@@ -84,9 +84,6 @@ def session(name: str, data: Path, limit: int | None, records: Path | None, **se
             run.results["peak_memory_mb"] = None if memory is None else round(memory)
             write_record(run.path, name, provenance, run.settings, run.results)
             note(f"{run.path} written, {run.results['wall_seconds']:.0f} s")
-    except ColocalizeError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(2) from error
 
 
 def load_localizer(run: Session, effort: Effort = "full") -> Localizer:
