@@ -37,8 +37,8 @@ def test_peers_on_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert code == 0, output
     record = json.loads(path.read_text())
     after = record["results"]["sets"]["examples"]["methods"]
-    assert {name: one for name, one in after.items() if "box" not in name and "whole" not in name} == {
-        name: one for name, one in before.items() if "box" not in name and "whole" not in name
+    assert {name: result for name, result in after.items() if "box" not in name and "whole" not in name} == {
+        name: result for name, result in before.items() if "box" not in name and "whole" not in name
     }
     assert set(record["results"]["summary"]) == set(methods)
 

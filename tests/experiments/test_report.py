@@ -34,8 +34,8 @@ def peers_results() -> dict[str, Any]:
 
 
 def background_results() -> dict[str, Any]:
-    one = {"auroc": 0.987, "false_refusals": 1.5, "false_acceptances": 2.5, "agreement": 0.7}
-    shares = {"0.1": one, "0.3": one, "0.5": one}
+    share = {"auroc": 0.987, "false_refusals": 1.5, "false_acceptances": 2.5, "agreement": 0.7}
+    shares = {"0.1": share, "0.3": share, "0.5": share}
     told = {"group": "cats", "images": 4, "pure": {"false_refusals": 0.5, "agreement": 0.8}, "shares": shares}
     return {
         "sets": {"cats": told},
@@ -46,8 +46,8 @@ def background_results() -> dict[str, Any]:
 
 def size_results() -> dict[str, Any]:
     mean = summarise({"a": [0.7, 0.5, 0.1]}, {"a": "a"})[1].to_json()
-    one = {"mean": mean, "over_all": {at: [-1.0, -2.0, 0.0] for at in ("0.3", "0.5", "0.7", "mean")}}
-    return {"pool": 40, "sizes": {"1": one, "all": one}}
+    size = {"mean": mean, "over_all": {at: [-1.0, -2.0, 0.0] for at in ("0.3", "0.5", "0.7", "mean")}}
+    return {"pool": 40, "sizes": {"1": size, "all": size}}
 
 
 def grid_results(seeds: int) -> dict[str, Any]:

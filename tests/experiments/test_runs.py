@@ -19,12 +19,12 @@ OVERRIDES = (*TINY, "run.epochs=1", "run.evaluate=ends", "run.select=last")
 @pytest.mark.parametrize("preset", ["small", "paper"])
 def test_every_cell_is_a_configuration_of_its_own(grid: str, preset: str) -> None:
     configs = [essence(cell_config(cell, preset, (), 0)) for cell in GRIDS[grid]]
-    assert all(one not in configs[:index] for index, one in enumerate(configs))
+    assert all(config not in configs[:index] for index, config in enumerate(configs))
 
 
 def test_cells_are_what_the_paper_varies() -> None:
     sweep = [cell_config(cell, "small", (), 0).pooling for cell in GRIDS["figure1"]]
-    assert [(one.kind, one.k) for one in sweep[:11]] == [
+    assert [(pooling.kind, pooling.k) for pooling in sweep[:11]] == [
         ("max", 0.7),
         *(("ptap", tenth / 10) for tenth in range(1, 10)),
         ("avg", 0.7),
@@ -33,7 +33,10 @@ def test_cells_are_what_the_paper_varies() -> None:
     assert on == [(False, False), (True, False), (True, True)]
     assert [config.pooling.kind for config in configs_of("table2")] == ["channel", "ptap"]
     assert [config.loss.active for config in configs_of("table3")] == [False, True, False, True]
-    weights = [(one.loss.feature_weight, one.loss.map_weight, one.loss.map_others) for one in configs_of("forms")[1:]]
+    weights = [
+        (config.loss.feature_weight, config.loss.map_weight, config.loss.map_others)
+        for config in configs_of("forms")[1:]
+    ]
     assert weights == [(1, 0, 1), (0, 1, 1), (0, 1, 0)]
     # Section B, Figure 1's caption, Table 2: all on rotation with the loss; Figure 1's first bars alone without.
     for table in ("table1", "table2"):
@@ -51,13 +54,13 @@ def configs_of(grid: str) -> list[TrainingConfig]:
 
 
 def test_what_makes_no_other_run(tiny_config: Callable[..., TrainingConfig]) -> None:
-    one = essence(tiny_config())
-    assert essence(tiny_config("run.seed=5", "run.device=auto", "data.workers=2")) == one
-    assert essence(tiny_config("optimizer.lr=0.5")) != one
+    usual = essence(tiny_config())
+    assert essence(tiny_config("run.seed=5", "run.device=auto", "data.workers=2")) == usual
+    assert essence(tiny_config("optimizer.lr=0.5")) != usual
     off = ("pooling.at_train=false", "pooling.at_test=false")
     assert essence(tiny_config(*off, "pooling.k=0.3")) == essence(tiny_config(*off))
     assert essence(tiny_config("pooling.kind=max", "pooling.k=0.3")) == essence(tiny_config("pooling.kind=max"))
-    assert essence(tiny_config("pooling.k=0.3")) != one
+    assert essence(tiny_config("pooling.k=0.3")) != usual
 
 
 def test_a_grid_is_trained_once(image_folder: Path, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def write_checkpoint(path: Path, *, gate: bool = True) -> TrainingConfig:
 def change_a_weight(model: onnx.ModelProto, change: float) -> None:
     """Change one weight of the first convolution by so much."""
     first = next(node for node in model.graph.node if node.op_type == "Conv")
-    weights = next(one for one in model.graph.initializer if one.name == first.input[1])
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name == first.input[1])
     values = numpy_helper.to_array(weights).copy()
     values.flat[0] += change
     weights.CopyFrom(numpy_helper.from_array(values, weights.name))

@@ -32,7 +32,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def export(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.app, [str(one) for one in arguments])
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
 
 
 def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
@@ -41,15 +41,15 @@ def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "parity on 15 images: attention " in done.output
     assert f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in done.output.replace("\n", " ")
-    assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
+    assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
     localizer = Localizer.load(out, device="cpu", threads=1)
     metadata = localizer.engine.metadata
     assert (metadata.name, metadata.backbone, metadata.input_size) == ("tiny", "resnet10t", 64)
     assert (metadata.licence, metadata.gate, metadata.pooling) == ("CC BY 4.0", True, "ptap")
     assert localizer.engine.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     results = localizer.localize(sorted(IMAGES.iterdir())[:3]).images
-    assert all(one.error is None for one in results)
-    assert any(one.boxes for one in results)
+    assert all(result.error is None for result in results)
+    assert any(result.boxes for result in results)
 
 
 def test_parity_failure_leaves_the_file_that_was_there(
@@ -67,7 +67,7 @@ def test_parity_failure_leaves_the_file_that_was_there(
     done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
     assert "error: the exported model" in done.output
-    assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
+    assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
     assert out.read_bytes() == b"the old one"
 
 
@@ -137,12 +137,12 @@ def test_no_images_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool)
     ],
 )
 def test_what_cannot_be_exported(checkpoint: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    given = [one.format(checkpoint=checkpoint, folder=tmp_path) for one in arguments]
+    given = [argument.format(checkpoint=checkpoint, folder=tmp_path) for argument in arguments]
     done = export(*given, "--out", tmp_path / "tiny.onnx", "--parity-images", IMAGES)
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["tiny.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.pt"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_out_must_be_a_file(
     assert done.exit_code == 2
     said = " ".join(re.sub("│", " ", done.output).split())
     assert f"'--out': must be the name of a file to write, such as model.onnx, {problem}" in said
-    assert [one.name for one in tmp_path.iterdir()] == ["tiny.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.pt"]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,6 @@ def test_recorded_command_gives_the_shipped_bytes(tmp_path: Path, monkeypatch: p
     shipped = f"colocalization/models/{DEFAULT_MODEL}"
     arguments = recorded[1].split()
     monkeypatch.chdir(ROOT)
-    done = export(*(str(out) if one == shipped else one for one in arguments))
+    done = export(*(str(out) if argument == shipped else argument for argument in arguments))
     assert done.exit_code == 0, done.output
     assert out.read_bytes() == (MODELS / DEFAULT_MODEL).read_bytes()

@@ -146,7 +146,7 @@ def test_out_must_be_a_folder(
     assert code == 2
     said = " ".join(re.sub("│", " ", output).split())
     assert f"'--out': must be the name of a folder ('.' is the working folder), {problem}" in said
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["a_file", "mine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_file", "mine"]
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

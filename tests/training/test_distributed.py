@@ -69,9 +69,9 @@ def test_two_processes_train_what_one_trains(image_folder: Path, tmp_path: Path)
     # Both forms of the loss, whose negatives come from all processes; no batch statistics, which would differ.
     settings = [*TINY, "run.evaluate=never", "optimizer.name=sgd", "optimizer.lr=0.01", "backbone.frozen_stages=2"]
     images = open_dataset(image_folder)
-    one = Trainer(load_config("small", settings), images.train, tmp_path / "one")
-    untrained = {name: value.clone() for name, value in one.stepper.network.state_dict().items()}
-    one.run()
+    alone = Trainer(load_config("small", settings), images.train, tmp_path / "one")
+    untrained = {name: value.clone() for name, value in alone.stepper.network.state_dict().items()}
+    alone.run()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
     command += [str(image_folder), "--out", str(tmp_path / "two")]
     for setting in settings:

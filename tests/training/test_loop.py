@@ -130,7 +130,7 @@ def test_resume_is_exact_after_a_stop_at_any_step(
         assert_same(whole.average, parts.average)
         assert (whole.signals, whole.chosen_epoch) == (parts.signals, parts.chosen_epoch)
     logs = [read_log(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
-    losses = [[(one["step"], one["loss"]) for one in log if one["kind"] == "step"] for log in logs]
+    losses = [[(record["step"], record["loss"]) for record in log if record["kind"] == "step"] for log in logs]
     assert losses[0] == losses[1]
 
 
@@ -307,5 +307,5 @@ def test_training_learns(tiny_config: Configure, image_folder: Path, tmp_path: P
     config = tiny_config(*settings, "run.batch_size=12", "run.evaluate=never", "loss.feature_weight=0")
     trainer(config, image_folder, tmp_path).run()
     steps = [record for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
-    assert sum(one["map_contrast"] for one in steps[-5:]) < 0.8 * sum(one["map_contrast"] for one in steps[:5])
-    assert sum(one["rotation_loss"] for one in steps[-5:]) < 0.9 * sum(one["rotation_loss"] for one in steps[:5])
+    assert sum(step["map_contrast"] for step in steps[-5:]) < 0.8 * sum(step["map_contrast"] for step in steps[:5])
+    assert sum(step["rotation_loss"] for step in steps[-5:]) < 0.9 * sum(step["rotation_loss"] for step in steps[:5])

@@ -15,9 +15,9 @@ SIZE = 12
 
 def blob(x: int, y: int, side: int = 4) -> torch.Tensor:
     """A map of an object: 1 on a square, 0.05 elsewhere."""
-    one = torch.full((SIZE, SIZE), 0.05)
-    one[y : y + side, x : x + side] = 1
-    return one
+    shape = torch.full((SIZE, SIZE), 0.05)
+    shape[y : y + side, x : x + side] = 1
+    return shape
 
 
 MAPS = torch.stack([blob(1, 1), blob(7, 2), blob(2, 7), blob(6, 6)])
@@ -127,7 +127,7 @@ def test_maps_without_a_shape_add_nothing_and_break_nothing(original: torch.Tens
     for tensor in (original, transformed, features):
         assert tensor.grad is not None
         assert torch.isfinite(tensor.grad).all()
-    has_shape = all(bool(one.amax() > one.amin()) for one in (original, transformed))
+    has_shape = all(bool(tensor.amax() > tensor.amin()) for tensor in (original, transformed))
     assert (total.item() > 0) == has_shape
 
 
@@ -172,7 +172,7 @@ def test_gradients_equal_finite_differences(form: str) -> None:
         maps = pair(tensors[0], tensors[1], matrices)
         return map_contrast(maps) if form == "map" else feature_contrast(maps, tensors[2], tensors[3])
 
-    inputs = [one.requires_grad_() for one in (original, transformed, features, features_t)]
+    inputs = [tensor.requires_grad_() for tensor in (original, transformed, features, features_t)]
     assert torch.autograd.gradcheck(loss, inputs)
 
 

@@ -39,9 +39,9 @@ TAN30 = math.tan(math.radians(30))
 def test_where_a_point_goes(task: str, label: int, point: tuple[float, float], expected: tuple[float, float]) -> None:
     tasks = PretextTasks([task])
     (matrix,) = tasks.matrices({tasks.tasks[0]: torch.tensor([label])})
-    x, y, one = (matrix @ torch.tensor([*point, 1.0])).tolist()
+    x, y, weight = (matrix @ torch.tensor([*point, 1.0])).tolist()
     assert (x, y) == pytest.approx(expected, abs=1e-6)
-    assert one == 1
+    assert weight == 1
 
 
 def test_a_combination_is_the_product_in_a_fixed_order() -> None:

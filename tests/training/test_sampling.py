@@ -20,7 +20,7 @@ def names(count: int) -> list[DatasetImage]:
 def test_hold_out(count: int, share: float, held: int) -> None:
     train, rest = hold_out(names(count), share, 1)
     assert len(rest) == held
-    assert {one.name for one in train} | {one.name for one in rest} == {str(index) for index in range(count)}
+    assert {image.name for image in train} | {image.name for image in rest} == {str(index) for index in range(count)}
     assert len(train) + len(rest) == count
     assert (train, rest) == hold_out(names(count), share, 1)
 
