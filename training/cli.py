@@ -109,7 +109,8 @@ def _train(
         _announce(trainer, images, progress)
         if not dry_run:
             trainer.run()
-            progress.note(f"next: colocalize export {out / 'best.pt'} --out model.onnx --parity-images {folder}")
+            if trainer.chooser.choice.epoch > 0:  # else there is nothing new to export
+                progress.note(f"next: colocalize export {out / 'best.pt'} --out model.onnx --parity-images {folder}")
 
 
 def _announce(trainer: Trainer, images: ImageSet, progress: ConsoleProgress) -> None:

@@ -133,7 +133,7 @@ class DataConfig(_Section):
         mirror: Whether views are mirrored left to right at random.
         held_out: Share of the training images that are not trained on but used to choose the epoch.
         cache_mb: Decoded images kept in memory, at most this many MB; 0 decodes anew each epoch.
-        workers: Processes that decode; 0: the training process itself.
+        workers: Processes that decode, at most as many as there are cores; 0: the training process itself.
     """
 
     layout: str = "auto"

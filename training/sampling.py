@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from colocalization.cores import usable_cores
 from training.datasets import DatasetImage
 from training.errors import TrainingError
 from training.image_cache import SquashedImages
@@ -62,7 +63,7 @@ def batches(images: SquashedImages, order: Sequence[Sequence[int]], workers: int
     Args:
         images: Where to read from; is told of images that could not be read, and warns of each once.
         order: Indices of each batch.
-        workers: Processes that decode; 0: this one.
+        workers: Processes that decode, no more than there are cores; 0: this one.
 
     Yields:
         (N, 3, R, R) uint8.
@@ -73,7 +74,7 @@ def batches(images: SquashedImages, order: Sequence[Sequence[int]], workers: int
     loader: DataLoader[Any] = DataLoader(
         images,
         batch_sampler=[list(batch) for batch in order],
-        num_workers=workers,
+        num_workers=min(workers, usable_cores()),
         pin_memory=torch.cuda.is_available(),
         # Its own generator: an iterator would otherwise advance the global one, and a resumed run start more of them.
         generator=torch.Generator().manual_seed(0),

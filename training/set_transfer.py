@@ -4,7 +4,8 @@ The maps are judged in features of the network as it was before training, which 
 map says what is foreground and what is background; the difference of their mean features over all images but one is a
 direction, and the cells of the one left out, projected on it, are a map that the rest of the set predicts for it. The
 signal is the correlation of that with the map itself, the mean over the images. Maps on what the images share have a
-high one; maps on what each image has alone, and maps of the same blob everywhere, a low one.
+high one; maps on what each image has alone, and maps of the same blob everywhere, a lower one. A map and its
+inverse have the same: what is told apart is the same, and which side of it is the object is not seen.
 """
 
 import torch

@@ -1,7 +1,11 @@
 """Checkpoints: round trip, refusal of anything but data, atomic writing."""
 
+import errno
+import io
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +134,20 @@ def test_provenance_names_versions_and_commit() -> None:
     here = Provenance.here()
     assert here.versions["torch"] == torch.__version__.partition("+")[0] or here.versions["torch"] == torch.__version__
     assert here.commit == "" or len(here.commit.rstrip("+")) == 40
+
+
+def test_a_full_disk_is_the_error_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch hides it behind an error of its own, which would be a traceback."""
+
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextmanager
+    def full(path: Path) -> Iterator[Full]:
+        yield Full()
+
+    monkeypatch.setattr(checkpoints, "atomic_writer", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        example().write(tmp_path / "last.pt")
+    assert caught.value.errno == errno.ENOSPC

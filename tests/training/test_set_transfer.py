@@ -36,6 +36,11 @@ def test_the_same_blob_everywhere_is_worse_than_the_object() -> None:
     assert transfer(blob, features) < transfer(maps, features) - 0.5
 
 
+def test_a_map_and_its_inverse_are_not_told_apart() -> None:
+    maps, features = squares(6, shared=True)
+    assert transfer(1 - maps, features) == pytest.approx(transfer(maps, features), abs=1e-4)
+
+
 def test_maps_without_a_shape_count_nothing() -> None:
     _, features = squares(4, shared=True)
     assert transfer(torch.ones(4, 8, 8), features) == 0
