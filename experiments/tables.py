@@ -166,7 +166,7 @@ def run_grid(grid: str, plan: GridPlan, images: ImageSet, progress: RunProgress)
         progress: Is told how it goes.
 
     Returns:
-        For each cell its label and one score a seed, see `score_run`.
+        For each cell its label, its settings and one score a seed, see `score_run`.
 
     Raises:
         TrainingError: A run cannot work.
@@ -188,7 +188,7 @@ def run_grid(grid: str, plan: GridPlan, images: ImageSet, progress: RunProgress)
             scores.append(score_run(run, images, plan.limit))
             told = scores[-1]["trained"]["otsu"]["corloc"]
             progress.note(f"{cell.label}, seed {seed}: CorLoc at 0.5 {told['0.5']}, mean {told['mean']}")
-        results[cell.name] = {"label": cell.label, "runs": scores}
+        results[cell.name] = {"label": cell.label, "overrides": list(cell.overrides), "runs": scores}
     return {"cells": results}
 
 

@@ -47,7 +47,8 @@ def provenance(record: Record) -> str:
     machine, versions, results = record["machine"], record["versions"], record["results"]
     limit = record["settings"].get("limit")
     parts = [
-        f"`{record['command']}`",
+        # The package was `training.experiments` when the older records were made.
+        f"`{record['command'].replace('-m training.experiments', '-m experiments')}`",
         record["date"][:10],
         f"commit {_commit(record['commit'])}",
         *_measured(results.get("measured", {}), record["commit"]),
