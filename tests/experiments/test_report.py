@@ -189,3 +189,14 @@ def test_the_best_peer_is_none_of_ours() -> None:
 def test_a_limited_record_says_so(record: Callable[..., Record]) -> None:
     assert "At most 5 images a set" in provenance(record("peers", {"limit": 5}, {}))
     assert "At most" not in provenance(record("peers", {}, {}))
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_was_measured_before_a_correction_says_so(tells: bool, records: Callable[..., Path]) -> None:
+    results = grid_results(1)
+    if tells:
+        for cell in results["cells"].values():
+            cell["overrides"] = ["pretext.tasks=R"]
+    settings = {"grid": "table2", "preset": "small", "overrides": [], "data": "cub", "images": {"train": 1, "test": 3}}
+    text = written(records("table2-cub", settings, results))
+    assert ("**To be measured again:** this is without the contrastive loss" in text) is not tells
