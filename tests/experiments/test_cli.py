@@ -74,7 +74,7 @@ def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
     assert code == 0, output
     text = (tmp_path / "results.md").read_text()
     assert "PsyNet's training, on images" in text
-    assert "| PsyNet, point symmetry |" in text
+    assert "| PsyNet, odd and rotation |" in text
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])
