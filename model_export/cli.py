@@ -88,7 +88,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a network with its attention pooling as one ONNX file, checked against torch on real photographs."""
-    threads = threads or usable_cores()
+    threads = threads or min(torch.get_num_threads(), usable_cores())
     torch.set_num_threads(threads)
     with errors_reported(interrupted="interrupted; nothing was written"), sigterm_interrupts():
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,8 @@ def train(
     stopped = f"stopped; --resume --out {out} goes on from the last checkpoint"
     with errors_reported(interrupted=stopped), sigterm_interrupts():
         settings = load_config(config if config is not None else preset, overrides)
-        torch.set_num_threads(threads or usable_cores())
+        # Torch by itself heeds OMP_NUM_THREADS, which torchrun sets, but no quota of a container.
+        torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
         with process_group(settings.run.device) as processes:
             _train(folder, out, settings, processes, resume=resume, dry_run=dry_run)
 
