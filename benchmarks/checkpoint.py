@@ -37,14 +37,18 @@ def measure_checkpoint(checkpoint: Path, images: list[Path], boxes: Path, folder
     size = load_network(checkpoint)[1].config.data.crop
     told = _command("export", checkpoint, "--out", model, "--parity-images", listed, "--input-size", size)
     _command("score", listed, "--out", out, "--mode", "attention", "--model", model, "--device", "cpu")
-    predicted = {one["path"]: one["boxes"][0] for one in read_predictions(out / "predictions.jsonl") if one["boxes"]}
+    predicted = {
+        line["path"]: line["boxes"][0] for line in read_predictions(out / "predictions.jsonl") if line["boxes"]
+    }
     network, _ = load_network(checkpoint)
     localizer = Localizer.load(model, device="cpu")
     differences, overlaps = [], []
     for image in images:
         prepared = localizer.prepare(image)
         with torch.no_grad():
-            attention, features = (one[0].numpy() for one in network.attend(torch.from_numpy(prepared.input[None])))
+            attention, features = (
+                tensor[0].numpy() for tensor in network.attend(torch.from_numpy(prepared.input[None]))
+            )
         theirs = localizer.finish(prepared, ImageFeatures(attention, features), None).boxes[0].as_tuple()
         ours = tuple(float(predicted[image.name][side]) for side in ("x0", "y0", "x1", "y1"))
         differences.append(float(np.abs(np.subtract(ours, theirs)).max()))
@@ -54,7 +58,7 @@ def measure_checkpoint(checkpoint: Path, images: list[Path], boxes: Path, folder
     scores = evaluate(out / "predictions.jsonl", boxes, names).scores
     return {
         "images": len(images),
-        "identical": sum(one == 0 for one in differences),
+        "identical": sum(difference == 0 for difference in differences),
         "worst_side_px": round(max(differences), 3),
         "least_iou": round(min(overlaps), 4),
         "export": told.splitlines()[0],

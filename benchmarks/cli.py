@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.checkpoint import measure_checkpoint
-from benchmarks.devices import Device, choose_devices
+from benchmarks.devices import MeasuredDevice, choose_devices
 from benchmarks.folder import MODES, measure_folder, measure_limits
 from benchmarks.parts import Part, keep_part
 from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
@@ -20,19 +20,19 @@ from colocalization.cores import usable_cores
 from colocalization.errors import ProviderError
 from experiments.records import describe_run, write_record
 from experiments.sets import open_sets
-from training.checkpoint import Provenance
 from training.datasets import open_dataset
+from training.provenance import Provenance
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
-Images = Annotated[Path, typer.Option(help="Folder of photographs, searched at any depth.")]
+PhotographFolder = Annotated[Path, typer.Option(help="Folder of photographs, searched at any depth.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds of each comparison.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of the network; 0: one for each core.")]
 
 OnDevice = Annotated[
-    Device | None,
+    MeasuredDevice | None,
     typer.Option(
         help="Where to run; unless named, the CPU, and CUDA where it can be used.",
         show_default=False,
@@ -64,7 +64,7 @@ def _keeper(name: str, *keys: str, **settings: Any) -> Callable[[Part], None]:
     return keep
 
 
-def _devices(asked: Device | None) -> tuple[tuple[Device, ...], str]:
+def _devices(asked: MeasuredDevice | None) -> tuple[tuple[MeasuredDevice, ...], str]:
     try:
         return choose_devices(asked)
     except ProviderError as error:
@@ -88,7 +88,7 @@ def _note(text: str) -> None:
 
 @app.command()
 def pooling(
-    images: Images = _IMAGES,
+    images: PhotographFolder = _IMAGES,
     rounds: Rounds = 200,
     threads: Threads = 1,
     only: Annotated[
@@ -132,13 +132,13 @@ def precision(
     with tempfile.TemporaryDirectory() as folder:
         sets = open_sets(data, limit=limit)
         images = [image.path for image in sets[0].images[:16]]
-        for one in devices:
-            keep(measure_precision(sets, images, Path(folder), rounds, threads, _note, one))
+        for where in devices:
+            keep(measure_precision(sets, images, Path(folder), rounds, threads, _note, where))
 
 
 @app.command()
 def folder(
-    images: Images = _IMAGES,
+    images: PhotographFolder = _IMAGES,
     count: Annotated[list[int] | None, typer.Option(min=2, help="Images; repeatable.")] = None,
     mode: Annotated[list[str] | None, typer.Option(help="Mode, attention or common; repeatable.")] = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement of the bare network.")] = 15.0,
@@ -176,7 +176,7 @@ def checkpoint(
 
 
 @app.command()
-def everything(images: Images = _IMAGES, data: Path = Path("../shared/data")) -> None:
+def everything(images: PhotographFolder = _IMAGES, data: Path = Path("../shared/data")) -> None:
     """All but those whose data is missing and that of a checkpoint, then the report."""
     steps: list[Callable[[], None]] = [equality, limits, sessions, lambda: pooling(images), lambda: folder(images)]
     if data.is_dir():

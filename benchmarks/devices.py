@@ -10,14 +10,14 @@ from colocalization.engine import OnnxEngine
 from colocalization.errors import ModelError, ProviderError
 from colocalization.localizer import DEFAULT_MODEL
 
-__all__ = ["Device", "choose_devices", "default_engine"]
+__all__ = ["MeasuredDevice", "choose_devices", "default_engine"]
 
-Device = Literal["cpu", "cuda"]
+MeasuredDevice = Literal["cpu", "cuda"]
 
 _CUDA = "CUDAExecutionProvider"
 
 
-def choose_devices(asked: Device | None) -> tuple[tuple[Device, ...], str]:
+def choose_devices(asked: MeasuredDevice | None) -> tuple[tuple[MeasuredDevice, ...], str]:
     """The devices to measure on.
 
     Args:
@@ -39,7 +39,7 @@ def choose_devices(asked: Device | None) -> tuple[tuple[Device, ...], str]:
     return ("cpu",), f"left out: {problem}"
 
 
-def default_engine(threads: int, device: Device = "cpu") -> OnnxEngine:
+def default_engine(threads: int, device: MeasuredDevice = "cpu") -> OnnxEngine:
     """The model in the box on this device and no other.
 
     Raises:

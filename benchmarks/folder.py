@@ -75,8 +75,8 @@ def measure_folder(
             rate, runs = count / told["wall_seconds"], 2 if mode == "common" else 1
             bare = {name: (before[name] + after[name]) / 2 for name in before}
             told["images_per_second"] = round(rate, 2)
-            told["bare_per_second"] = {name: round(one, 2) for name, one in bare.items()}
-            told["share"] = {name: round(rate / one * runs, 3) for name, one in bare.items()}
+            told["bare_per_second"] = {name: round(speed, 2) for name, speed in bare.items()}
+            told["share"] = {name: round(rate / speed * runs, 3) for name, speed in bare.items()}
             note(f"{mode}, {count} images: {told}")
             lanes, threads = score_lanes(cores)
             yield {"mode": mode, "count": count, "lanes": lanes, "threads": threads, **told}
@@ -103,7 +103,7 @@ def _bare_rate(lanes: int, threads: int, seconds: float) -> float:
 
     begin = time.perf_counter()
     with ThreadPoolExecutor(lanes) as pool:
-        runs = sum(one.result() for one in [pool.submit(work) for _ in range(lanes)])
+        runs = sum(task.result() for task in [pool.submit(work) for _ in range(lanes)])
     return runs / (time.perf_counter() - begin)
 
 
@@ -143,12 +143,12 @@ def _multiply_adds(model: onnx.ModelProto) -> int:
     """Multiply-adds of the convolutions for one image."""
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {
-        one.name: [dimension.dim_value or 1 for dimension in one.type.tensor_type.shape.dim]
-        for one in (*inferred.value_info, *inferred.output)
+        value.name: [dimension.dim_value or 1 for dimension in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *inferred.output)
     }
-    weights = {one.name: one.dims for one in model.graph.initializer}
+    weights = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    return sum(int(np.prod(shapes[one.output[0]][1:]) * np.prod(weights[one.input[1]][1:])) for one in convolutions)
+    return sum(int(np.prod(shapes[node.output[0]][1:]) * np.prod(weights[node.input[1]][1:])) for node in convolutions)
 
 
 def _matrix_product() -> tuple[Callable[[], object], int]:

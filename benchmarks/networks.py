@@ -17,6 +17,7 @@ from model_export.graph_builder import GraphBuilder
 from model_export.pooling_graph import append_pooling, count_above, mean_from_threshold
 from model_export.source import NetworkSource
 from training.backbones import Backbone, create_backbone
+from training.config import PoolingConfig
 from training.network import ColocalizationNet
 from training.pooling import AttentionPooling, top_count
 
@@ -98,7 +99,7 @@ def pooling_models(case: Case, images: NDArray[np.float32]) -> tuple[dict[str, b
     }
     channels = features.shape[1]
     backbone = create_backbone(case.backbone, "block" if case.linear else "head", "none")
-    net = ColocalizationNet(backbone, AttentionPooling("ptap", _SHARE, gate=False), {})
+    net = ColocalizationNet(backbone, {}, PoolingConfig(k=_SHARE, gate=False))
     source = NetworkSource(net, case.name, "none", "nothing")
     metadata = replace(describe(source, case.size), channels=channels)
     exported = export_backbone(network, case.size)

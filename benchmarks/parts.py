@@ -38,14 +38,14 @@ def keep_part(path: Path, name: str, part: Part, keys: Sequence[str]) -> None:
         keys: Which of its values tell it from the other parts.
     """
     kept = read_parts(path)
-    same = [index for index, one in enumerate(kept) if all(one[key] == part[key] for key in keys)]
+    same = [index for index, kept_part in enumerate(kept) if all(kept_part[key] == part[key] for key in keys)]
     if same:
         kept[same[0]] = part
     else:
         kept.append(part)
-    first = {key: list(dict.fromkeys(one[key] for one in kept)) for key in keys}
+    first = {key: list(dict.fromkeys(kept_part[key] for kept_part in kept)) for key in keys}
 
-    def place(one: Part) -> list[int]:
-        return [one[key] if isinstance(one[key], int) else first[key].index(one[key]) for key in keys]
+    def place(kept_part: Part) -> list[int]:
+        return [kept_part[key] if isinstance(kept_part[key], int) else first[key].index(kept_part[key]) for key in keys]
 
     write_json(path, {"experiment": name, "parts": sorted(kept, key=place)})

@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from benchmarks.devices import Device
+from benchmarks.devices import MeasuredDevice
 from benchmarks.networks import CASES, network_inputs, pooling_models
 from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
@@ -37,7 +37,7 @@ def measure_pooling(
     *,
     only: Sequence[str] = (),
     batches: Sequence[int] = BATCHES,
-    devices: Sequence[Device] = ("cpu",),
+    devices: Sequence[MeasuredDevice] = ("cpu",),
 ) -> Iterator[Part]:
     """Forward time with every pooling over the forward time with a plain channel mean, run as the service runs it.
 
@@ -57,7 +57,7 @@ def measure_pooling(
     Raises:
         ProviderError: A device cannot be used.
     """
-    for case in (one for one in CASES if not only or any(part in one.name for part in only)):
+    for case in (case for case in CASES if not only or any(part in case.name for part in only)):
         inputs = network_inputs(images[: max(BATCHES)], case.size)
         contents, features = pooling_models(case, inputs)
         with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def measure_pooling(
                 path.write_bytes(contents[name])
             for device, batch in itertools.product(devices, batches):
                 told = _compare(models, inputs[:batch] if batch > 1 else inputs, batch, rounds, threads, device)
-                ratios = ", ".join(f"{name} {one['ratio']}" for name, one in told.items())
+                ratios = ", ".join(f"{name} {ratio['ratio']}" for name, ratio in told.items())
                 note(f"{case.name}, {device}, batch {batch}: {ratios}")
                 yield {
                     "case": case.name,
@@ -83,7 +83,7 @@ _SELDOM = ("product", "gated", "topk", "given")
 
 
 def _compare(
-    models: dict[str, Path], images: NDArray[np.float32], batch: int, rounds: int, threads: int, device: Device
+    models: dict[str, Path], images: NDArray[np.float32], batch: int, rounds: int, threads: int, device: MeasuredDevice
 ) -> dict[str, Any]:
     block = -(-rounds // _SESSIONS)
     times: dict[str, list[float]] = {name: [] for name in models}
@@ -95,7 +95,7 @@ def _compare(
 
 
 def _call(
-    model: Path, images: NDArray[np.float32], batch: int, threads: int, device: Device
+    model: Path, images: NDArray[np.float32], batch: int, threads: int, device: MeasuredDevice
 ) -> Callable[[], NetworkOutput]:
     engine = OnnxEngine(model, device=device, require_gpu=device == "cuda", threads=threads)
     turn = iter(range(10**9))
@@ -127,7 +127,7 @@ def measure_equality(cases: int, note: Callable[[str], None]) -> dict[str, Any]:
         kind: {"cases": 0, "worst": 0.0} for kind in ("ptap", "channel", "max", "avg")
     }
     each = 25
-    while sum(one["cases"] for one in results.values()) < cases:
+    while sum(result["cases"] for result in results.values()) < cases:
         for kind, told in results.items():
             channels, cells = int(random.choice([3, 16, 64, 320, 1280])), int(random.integers(1, 5))
             share = float(random.uniform(0.02, 1.0))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.devices import Device
+from benchmarks.devices import MeasuredDevice
 from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
 from colocalization.localizer import Localizer
@@ -18,7 +18,7 @@ from experiments.sets import EvaluationSet
 __all__ = ["measure_precision"]
 
 _BATCHES = (1, 16)
-_PRECISIONS: dict[Device, str] = {"cpu": "int8", "cuda": "fp16"}
+_PRECISIONS: dict[MeasuredDevice, str] = {"cpu": "int8", "cuda": "fp16"}
 
 
 def measure_precision(
@@ -28,7 +28,7 @@ def measure_precision(
     rounds: int,
     threads: int,
     note: Callable[[str], None],
-    device: Device = "cpu",
+    device: MeasuredDevice = "cpu",
 ) -> Part:
     """Export the model in the box as int8, on CUDA as fp16, time both, and score both as `Localizer` does by default.
 
@@ -65,27 +65,27 @@ def measure_precision(
     speed = {}
     for batch in _BATCHES:
         some = prepared[:batch]
-        times = interleave({name: partial(one.run, some) for name, one in timed.items()}, rounds)
+        times = interleave({name: partial(engine.run, some) for name, engine in timed.items()}, rounds)
         speed[batch] = ratio(times, "fp32", precision)
         note(f"{device}, batch {batch}: {precision} has {speed[batch]['ratio']} times the speed of fp32")
     with ThreadPoolExecutor() as pool:  # each on one thread of its own
         scored = {name: pool.submit(_score, path, sets, device) for name, path in models.items()}
-        scores = {name: one.result() for name, one in scored.items()}
-    note(f"CorLoc: { ({name: one['mean over sets']['corloc'] for name, one in scores.items()}) }")
+        scores = {name: future.result() for name, future in scored.items()}
+    note(f"CorLoc: { ({name: score['mean over sets']['corloc'] for name, score in scores.items()}) }")
     told = {"device": device, "precision": precision, "speed": speed, "scores": scores}
     return {**told, "bytes": model.stat().st_size}
 
 
-def _load(model: Path | None, device: Device, threads: int) -> Localizer:
+def _load(model: Path | None, device: MeasuredDevice, threads: int) -> Localizer:
     return Localizer.load(model, device=device, require_gpu=device == "cuda", threads=threads)
 
 
-def _score(model: Path | None, sets: list[EvaluationSet], device: Device) -> dict[str, Any]:
+def _score(model: Path | None, sets: list[EvaluationSet], device: MeasuredDevice) -> dict[str, Any]:
     localizer = _load(model, device, 1)
     ious: dict[str, list[float]] = {}
-    for one in sets:
-        found = localizer.localize([image.path for image in one.images])
+    for members in sets:
+        found = localizer.localize([image.path for image in members.images])
         boxes = [result.boxes[0].as_tuple() if result.boxes else None for result in found.images]
-        ious[one.name] = [best_iou(box, image.boxes) for box, image in zip(boxes, one.images, strict=True)]
-    groups, whole = summarise(ious, {one.name: one.group for one in sets})
+        ious[members.name] = [best_iou(box, image.boxes) for box, image in zip(boxes, members.images, strict=True)]
+    groups, whole = summarise(ious, {members.name: members.group for members in sets})
     return {"mean over sets": whole.to_json(), **{name: summary.to_json() for name, summary in groups.items()}}

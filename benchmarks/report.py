@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 
 from benchmarks.parts import Part, read_parts
 from colocalization.cores import MOST_LANES
+from experiments.records import Record
+from experiments.report.text import table
 
 __all__ = ["RECORDS", "write_report"]
 
@@ -28,8 +30,6 @@ _LABELS = {
 }
 
 _COLUMNS = ("ptap", "gated", "topk", "given", "product")
-
-Record = dict[str, Any]
 
 
 def write_report() -> None:
@@ -75,17 +75,10 @@ def _measured_table(head: list[str], rows: list[list[object]], parts: list[Part]
     if several:
         head = [*head, "run"]
         rows = [[*row, letters[how]] for row, how in zip(rows, hows, strict=True)]
-    yield from _table(head, rows)
+    yield from table(head, rows)
     for how, letter in letters.items():
         yield ""
         yield f"{letter}: {how}" if several else how
-
-
-def _table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|---|" + "---:|" * (len(head) - 1)
-    for row in rows:
-        yield "| " + " | ".join(str(cell) for cell in row) + " |"
 
 
 def _pooling(path: Path) -> Iterator[str]:
@@ -128,12 +121,12 @@ def _sessions(parts: list[Part]) -> str:
 
 
 def _rounds(ratios: dict[str, Any]) -> str:
-    others = sorted({one["rounds"] for name, one in ratios.items() if name != "ptap"})
-    return f"{ratios['ptap']['rounds']} / {' to '.join(str(one) for one in dict.fromkeys((others[0], others[-1])))}"
+    others = sorted({ratio["rounds"] for name, ratio in ratios.items() if name != "ptap"})
+    return f"{ratios['ptap']['rounds']} / {' to '.join(str(count) for count in dict.fromkeys((others[0], others[-1])))}"
 
 
-def _ratio(one: dict[str, Any]) -> str:
-    return f"{one['ratio']:.4f} [{one['interval'][0]:.4f}, {one['interval'][1]:.4f}]"
+def _ratio(ratio: dict[str, Any]) -> str:
+    return f"{ratio['ratio']:.4f} [{ratio['interval'][0]:.4f}, {ratio['interval'][1]:.4f}]"
 
 
 def _plot(parts: list[Part], path: Path) -> None:
@@ -160,7 +153,7 @@ def _plot(parts: list[Part], path: Path) -> None:
 
 
 def _equality(record: Record) -> Iterator[str]:
-    total = sum(one["cases"] for one in record["results"].values())
+    total = sum(result["cases"] for result in record["results"].values())
     yield "### Exactness"
     yield ""
     yield (
@@ -170,9 +163,9 @@ def _equality(record: Record) -> Iterator[str]:
         "of the k values that the pixel's result is the mean of; float32 resolves 6e-8."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ["pooling", "feature maps", "worst error"],
-        [[kind, one["cases"], f"{one['worst']:.1e}"] for kind, one in record["results"].items()],
+        [[kind, result["cases"], f"{result['worst']:.1e}"] for kind, result in record["results"].items()],
     )
 
 
@@ -193,7 +186,7 @@ def _precision_on(part: Part) -> Iterator[str]:
         + f". Speed over fp32 on {part['device']}, medians of {settings['rounds']} interleaved rounds"
         + (f" on {settings['threads'] or 'as many threads as cores'}" if part["device"] == "cpu" else "")
         + (" thread: " if settings["threads"] == 1 and part["device"] == "cpu" else ": ")
-        + "; ".join(f"batch {batch}: {_ratio(one)}" for batch, one in part["speed"].items())
+        + "; ".join(f"batch {batch}: {_ratio(ratio)}" for batch, ratio in part["speed"].items())
         + f". File: {part['bytes'] / 1e6:.1f} MB. CorLoc with default settings, on "
         + (f"at most {settings['limit']}" if settings["limit"] else "all")
         + " images of each set:"
@@ -201,10 +194,10 @@ def _precision_on(part: Part) -> Iterator[str]:
     yield ""
     rows: list[list[object]] = []
     for name in part["scores"]["fp32"]:
-        both = [part["scores"][one][name]["corloc"] for one in ("fp32", precision)]
-        cells = [f"{one['0.3']:.1f} / {one['0.5']:.1f} / {one['0.7']:.1f}" for one in both]
+        both = [part["scores"][kind][name]["corloc"] for kind in ("fp32", precision)]
+        cells = [f"{score['0.3']:.1f} / {score['0.5']:.1f} / {score['0.7']:.1f}" for score in both]
         rows.append([name, *cells, f"{both[1]['0.5'] - both[0]['0.5']:+.2f}"])
-    yield from _table(["set", "fp32, 0.3 / 0.5 / 0.7", precision, "difference at 0.5"], rows)
+    yield from table(["set", "fp32, 0.3 / 0.5 / 0.7", precision, "difference at 0.5"], rows)
     yield ""
     yield _how(part["run"])
 
@@ -222,10 +215,10 @@ def _folder(path: Path) -> Iterator[str]:
     yield ""
     ways = ("one session", "side by side")
     rows: list[list[object]] = []
-    for one in parts:
-        bare = [one[kind][way] for way in ways for kind in ("bare_per_second", "share")]
-        rate = one["images_per_second"]
-        rows.append([one["mode"], one["count"], rate, *bare, round(1e3 / rate, 1), one.get("peak_memory_mb", "")])
+    for part in parts:
+        bare = [part[kind][way] for way in ways for kind in ("bare_per_second", "share")]
+        rate = part["images_per_second"]
+        rows.append([part["mode"], part["count"], rate, *bare, round(1e3 / rate, 1), part.get("peak_memory_mb", "")])
     head = [title for way in ways for title in (f"{way}, /s", "share")]
     head = ["mode", "images", "images/s", *head, "ms an image", "peak memory, MB"]
     yield from _measured_table(head, rows, parts)
@@ -256,8 +249,8 @@ def _options(record: Record) -> Iterator[str]:
         "interval. How many runs go on side by side, and with how many threads: *Whole folders*, above."
     )
     yield ""
-    yield from _table(
-        ["changed", "time over that in use"], [[name, _ratio(one)] for name, one in record["results"].items()]
+    yield from table(
+        ["changed", "time over that in use"], [[name, _ratio(ratio)] for name, ratio in record["results"].items()]
     )
 
 

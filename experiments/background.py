@@ -10,10 +10,12 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from colocalization.common_object import FirstLook, fit_first_look, sample_indices
 from colocalization.localizer import ImageFeatures, Localizer
 from experiments.observe import ObservedSet, observe
+from experiments.records import Note
 from experiments.sets import EvaluationSet
 from training.datasets import DatasetImage
 
@@ -28,8 +30,6 @@ _ALONE = (5, 20, 50, 150)
 
 _CUT = 0.5
 """Confidence from which on an image is taken to show the common object."""
-
-Note = Callable[[str], None]
 
 
 def measure_background(
@@ -52,15 +52,19 @@ def measure_background(
     """
     results: dict[str, Any] = {}
     with observe(localizer, {}, None, background) as clutter:
-        for one in sets:
-            with observe(localizer, {}, None, one.images) as shown:
-                results[one.name] = {"group": one.group, "images": len(one.images), "pure": _pure(localizer, shown)}
-                results[one.name]["shares"] = {
+        for members in sets:
+            with observe(localizer, {}, None, members.images) as shown:
+                results[members.name] = {
+                    "group": members.group,
+                    "images": len(members.images),
+                    "pure": _pure(localizer, shown),
+                }
+                results[members.name]["shares"] = {
                     f"{share:g}": _mixed(localizer, shown, clutter, share) for share in SHARES
                 }
-            note(f"{one.name}: {_told(results[one.name])}")
+            note(f"{members.name}: {_told(results[members.name])}")
         alone = {str(size): _alone(localizer, clutter, size) for size in _ALONE if size <= len(background)}
-    note("background alone: " + ", ".join(f"of {n} accepted {one['accepted']:.1f} %" for n, one in alone.items()))
+    note("background alone: " + ", ".join(f"of {n} accepted {told['accepted']:.1f} %" for n, told in alone.items()))
     return {"sets": results, "mean": _means(results), "background_alone": alone}
 
 
@@ -75,9 +79,8 @@ def area_under_curve(positive: NDArray[np.float64], negative: NDArray[np.float64
         >>> area_under_curve(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
         0.875
     """
-    above = (positive[:, None] > negative).mean()
-    equal = (positive[:, None] == negative).mean()
-    return float(above + equal / 2)
+    labels = np.repeat([1, 0], [len(positive), len(negative)])
+    return float(roc_auc_score(labels, np.concatenate([positive, negative])))
 
 
 def confidences(
@@ -93,10 +96,12 @@ def confidences(
         (N,) float64 in [0, 1], and the agreement of the set; zeros where the images have no foreground.
     """
     sample = [features[int(index)] for index in sample_indices(len(features), limit)]
-    first: FirstLook | None = fit_first_look([one.attention for one in sample], [one.features for one in sample])
+    first: FirstLook | None = fit_first_look(
+        [image.attention for image in sample], [image.features for image in sample]
+    )
     if first is None:
         return np.zeros(len(features)), 0.0
-    values = [first.confidence(one.features) for one in (features[index] for index in range(len(features)))]
+    values = [first.confidence(image.features) for image in (features[index] for index in range(len(features)))]
     return np.asarray(values), first.prototype.agreement
 
 
@@ -115,18 +120,18 @@ class _Mixture(Sequence[ImageFeatures]):
     def __getitem__(self, index: slice) -> list[ImageFeatures]: ...
     def __getitem__(self, index: int | slice) -> ImageFeatures | list[ImageFeatures]:
         if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
+            return [self[position] for position in range(*index.indices(len(self)))]
         observed, own = self._members[index]
         return observed.of(own)
 
 
-def _told(one: dict[str, Any]) -> str:
+def _told(told: dict[str, Any]) -> str:
     shares = [
         f"{100 * float(share):.0f} %: AUROC {told['auroc']:.3f}, refused {told['false_refusals']:.1f} %, "
         f"accepted {told['false_acceptances']:.1f} %"
-        for share, told in one["shares"].items()
+        for share, told in told["shares"].items()
     ]
-    return "; ".join([f"refused without background {one['pure']['false_refusals']:.1f} %", *shares])
+    return "; ".join([f"refused without background {told['pure']['false_refusals']:.1f} %", *shares])
 
 
 def _pure(localizer: Localizer, shown: ObservedSet) -> dict[str, float]:
@@ -180,15 +185,15 @@ def _percent(values: NDArray[np.bool_]) -> float:
 def _means(results: dict[str, Any]) -> dict[str, Any]:
     """Mean over the groups, each the mean of its sets."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for one in results.values():
-        groups.setdefault(one["group"], []).append(one)
+    for result in results.values():
+        groups.setdefault(result["group"], []).append(result)
 
     def mean(value: Callable[[dict[str, Any]], float]) -> float:
-        return round(float(np.mean([np.mean([value(one) for one in members]) for members in groups.values()])), 4)
+        return round(float(np.mean([np.mean([value(result) for result in members]) for members in groups.values()])), 4)
 
     names = ("auroc", "false_refusals", "false_acceptances", "agreement")
     shares = {
-        share: {name: mean(lambda one: one["shares"][share][name]) for name in names}  # noqa: B023
+        share: {name: mean(lambda result: result["shares"][share][name]) for name in names}  # noqa: B023
         for share in next(iter(results.values()))["shares"]
     }
-    return {"pure": {"false_refusals": mean(lambda one: one["pure"]["false_refusals"])}, "shares": shares}
+    return {"pure": {"false_refusals": mean(lambda result: result["pure"]["false_refusals"])}, "shares": shares}

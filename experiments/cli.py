@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image
 
+from colocalization.localizer import Localizer
 from colocalization.memory import keep_freed_memory
-from colocalization.results import Effort
+from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.compare import KINDS, Kind, compare, merge
-from experiments.figure2 import contact_sheet
+from experiments.figure2 import draw_figure
 from experiments.options import (
     Category,
     Data,
@@ -24,14 +24,15 @@ from experiments.options import (
     read_sets,
     session,
 )
+from experiments.ours import OURS
 from experiments.records import read_record
 from experiments.report import write_report
 from experiments.saliency import Saliency, fetch_u2netp
 from experiments.scale import COUNTS, measure_scale
 from experiments.set_size import measure_set_size
 from experiments.sets import open_background
-from experiments.tables import run_grid
-from training.config import load_config
+from experiments.tables import GridPlan, run_grid
+from training.config_file import load_config
 from training.console import ConsoleProgress
 from training.datasets import open_dataset
 from training.errors import TrainingError
@@ -59,23 +60,23 @@ def peers(
     cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
 ) -> None:
     """Every method on the same images, with the same network's features."""
-    with session("peers", data, limit, records) as one, default_model() as model:
+    with session("peers", data, limit, records) as run, default_model() as model:
         kinds = _kinds(only)
-        sets = read_sets(one, data, which, layout, category)
-        localizer = load_localizer(one)
-        merges = bool(only) and one.path.is_file()
-        if merges and read_record(one.path)["settings"].get("model_sha256") != localizer.engine.sha256:
-            raise TrainingError(f"{one.path} was measured with another model; measure all kinds anew, without --only")
+        sets = read_sets(run, data, which, layout, category)
+        localizer = load_localizer(run)
+        merges = bool(only) and run.path.is_file()
+        if merges and read_record(run.path)["settings"].get("model_sha256") != localizer.engine.sha256:
+            raise TrainingError(f"{run.path} was measured with another model; measure all kinds anew, without --only")
         saliency = None
         if "saliency" in kinds:
             try:
                 saliency = Saliency(fetch_u2netp(cache))
             except TrainingError as error:
-                one.settings["left_out"] = {Saliency.name: error.message}
+                run.settings["left_out"] = {Saliency.name: error.message}
                 note(f"left out: {error.message}")
         results = compare(localizer, model, sets, note, kinds=kinds, saliency=saliency)
         # Read after measuring, which takes long: another kind may have been measured meanwhile.
-        one.results.update(merge(read_record(one.path)["results"], results) if merges else results)
+        run.results.update(merge(read_record(run.path)["results"], results) if merges else results)
 
 
 def _kinds(names: list[str] | None) -> tuple[Kind, ...]:
@@ -92,9 +93,9 @@ def background(
     records: Records = None,
 ) -> None:
     """Does the confidence tell images without the common object?"""
-    with session("background", data, limit, records) as one:
-        sets = read_sets(one, data, which, "auto", "")
-        one.results.update(measure_background(load_localizer(one, "fast"), sets, open_background(data), note))
+    with session("background", data, limit, records) as run:
+        sets = read_sets(run, data, which, "auto", "")
+        run.results.update(measure_background(load_localizer(run, "fast"), sets, open_background(data), note))
 
 
 @app.command()
@@ -108,9 +109,9 @@ def set_size(
     effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
 ) -> None:
     """How does quality grow with the set?"""
-    with session("set-size", data, limit, records, effort=effort) as one:
-        sets = read_sets(one, data, which, layout, category)
-        one.results.update(measure_set_size(load_localizer(one, effort), sets, note))
+    with session("set-size", data, limit, records, effort=effort) as run:
+        sets = read_sets(run, data, which, layout, category)
+        run.results.update(measure_set_size(load_localizer(run, effort), sets, note))
 
 
 @app.command()
@@ -120,15 +121,19 @@ def scale(
     count: Annotated[list[int] | None, typer.Option(min=2, help="Images; repeatable.")] = None,
 ) -> None:
     """Time and memory of `colocalize score` on folders of 100, 1,000 and 10,000 images."""
-    with session("scale", data, None, records) as one:
-        sets = read_sets(one, data, "all", "auto", "")
-        one.results.update(measure_scale(sets, count or COUNTS, note))
+    with session("scale", data, None, records) as run:
+        sets = read_sets(run, data, "all", "auto", "")
+        run.results.update(measure_scale(sets, count or COUNTS, note))
 
 
 @app.command()
 def figure2(
     out: Annotated[Path, typer.Option(help="PNG or JPEG to draw.")],
     data: Data = Path("examples"),
+    model: Annotated[
+        Path | None, typer.Option(help="ONNX file of a trained network; else the model in the box.", show_default=False)
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="What to draw; the paper's figure is in mode attention.")] = "common",
     count: Annotated[int, typer.Option(min=1, help="Images to draw.")] = 10,
     limit: Limit = None,
     which: Which = "all",
@@ -136,11 +141,12 @@ def figure2(
     category: Category = "",
 ) -> None:
     """Draw heat maps, ground truth (red) and prediction (green). Mind the licence of the images."""
-    with session("figure2", data, limit, None) as one:
-        sets = read_sets(one, data, which, layout, category)
-        sheet = contact_sheet(load_localizer(one), sets[0].images, count=count)
+    with session("figure2", data, limit, None) as run:
+        sets = read_sets(run, data, which, layout, category)
+        localizer = load_localizer(run) if model is None else Localizer.load(model, device="cpu", threads=1)
+        sheet = draw_figure(localizer, sets[0].images, count=count, method=OURS[f"ours, {mode}"])
         out.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sheet).save(out, quality=88)
+        sheet.save(out, quality=88)
 
 
 def _add_grid(name: str, title: str) -> None:
@@ -163,28 +169,24 @@ def _add_grid(name: str, title: str) -> None:
         keep_freed_memory()
         record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
         settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
-        with session(record, data, limit, records, grid=name, **settings) as one:
+        with session(record, data, limit, records, grid=name, **settings) as experiment:
             images = open_dataset(data, layout, category)
-            one.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
+            experiment.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
             folder = runs / data.resolve().name
             with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
-                one.results.update(
-                    run_grid(
-                        name, preset, override or [], seed or [0], images, folder,
-                        train=train, limit=limit, progress=progress,
-                    )
-                )  # fmt: skip
+                plan = GridPlan(preset, folder, tuple(override or ()), tuple(seed or (0,)), train, limit)
+                experiment.results.update(run_grid(name, plan, images, progress))
 
 
 for _name, _title in (
     ("figure1", "k sweep: baseline + PTAP and full method."),
-    ("table1", "PTAP at train and at test."),
-    ("table2", "Channel-wise and pixel-wise."),
+    ("table1", "PTAP at train and at test, with the loss."),
+    ("table2", "Channel-wise and pixel-wise, with the loss."),
     ("table3", "R+S and S+T, baseline and ours; once for each data set."),
     ("ablation", "With and without PTAP and loss, for R, R+S and S+T."),
     ("baselines", "The baseline on the head's features, for R, R+S and S+T."),
     ("forms", "The forms of the contrastive loss."),
-    ("psynet", "PsyNet's training: rotation, and point symmetry."),
+    ("psynet", "PsyNet's training: its pretext tasks, without PTAP and loss."),
 ):
     _add_grid(_name, _title)
 

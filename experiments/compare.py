@@ -14,12 +14,13 @@ from experiments.network import Head, ResizedNetwork
 from experiments.observe import ObservedSet, observe, prepare
 from experiments.ours import OURS, OwnMethod, found
 from experiments.peers import FEATURE_PEERS, TRIVIAL_PEERS, Found, Peer
+from experiments.records import Note
 from experiments.saliency import Saliency
 from experiments.scores import best_iou, pack_ious, summarise
 from experiments.sets import EvaluationSet
-from training.checkpoint import Provenance
 from training.datasets import DatasetImage
 from training.errors import TrainingError
+from training.provenance import Provenance
 
 __all__ = ["FURTHER_SIZES", "KINDS", "Kind", "compare", "merge", "summaries"]
 
@@ -31,7 +32,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FURTHER_SIZES = (320,)
 """Input sizes besides the model's own that peers are tried at, so that each is compared at its better one."""
 
-Note = Callable[[str], None]
 _Method = tuple[str, Callable[[], Callable[[int], Found]]]
 """Name, and what looks at the set and gives what looks at the image of an index."""
 
@@ -45,11 +45,11 @@ class _Tally:
     has_maps: bool = False
     seconds: float = 0.0
 
-    def add(self, image: DatasetImage, size: tuple[int, int], one: Found) -> None:
-        self.ious.append(best_iou(one.box, image.boxes))
-        if one.heatmap is not None:
+    def add(self, image: DatasetImage, size: tuple[int, int], result: Found) -> None:
+        self.ious.append(best_iou(result.box, image.boxes))
+        if result.heatmap is not None:
             self.has_maps = True
-            self.maps.add(one.heatmap, np.asarray(image.boxes) / (size * 2))
+            self.maps.add(result.heatmap, np.asarray(image.boxes) / (size * 2))
 
     def at(self, threshold: float) -> float:
         return 100 * float(np.mean(np.asarray(self.ious) >= threshold))
@@ -93,21 +93,21 @@ def compare(
     further = [size for size in FURTHER_SIZES if "features" in kinds and size != metadata.input_size]
     resized = {size: ResizedNetwork(model, metadata, size) for size in further}
     results: dict[str, Any] = {}
-    for one in sets:
+    for members in sets:
         started, cpu = time.perf_counter(), time.process_time()
-        with observe(localizer, resized, head, one.images) as observed:
-            network = (time.process_time() - cpu) / len(one.images)
+        with observe(localizer, resized, head, members.images) as observed:
+            network = (time.process_time() - cpu) / len(members.images)
             methods = _methods(localizer, observed, [metadata.input_size, *further], kinds, saliency)
             tallies = {name: _tally(observed, fit) for name, fit in methods}
-        results[one.name] = {
-            "group": one.group,
-            "images": len(one.images),
+        results[members.name] = {
+            "group": members.group,
+            "images": len(members.images),
             "network_cpu_seconds_per_image": round(network, 4),
             "methods": {name: tally.to_json() for name, tally in tallies.items()},
         }
         scores = "; ".join(f"{name} {tally.at(0.5):.1f}, {tally.at(0.7):.1f}" for name, tally in tallies.items())
         seconds = time.perf_counter() - started
-        note(f"{one.name}: {len(one.images)} images in {seconds:.0f} s; CorLoc at 0.5, 0.7: {scores}")
+        note(f"{members.name}: {len(members.images)} images in {seconds:.0f} s; CorLoc at 0.5, 0.7: {scores}")
     return {"measured": {kind: {"commit": commit} for kind in kinds}, "sets": results, "summary": summaries(results)}
 
 
@@ -148,9 +148,9 @@ def _tally(observed: ObservedSet, fit: Callable[[], Callable[[int], Found]]) -> 
     tally.seconds += time.process_time() - cpu
     for index, image in enumerate(observed.images):
         cpu = time.process_time()
-        one = find(index)
+        result = find(index)
         tally.seconds += time.process_time() - cpu
-        tally.add(image, observed.sizes[index], one)
+        tally.add(image, observed.sizes[index], result)
     return tally
 
 
@@ -164,12 +164,12 @@ def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TrainingError: The sets or their sizes differ.
     """
-    sizes = [{name: one["images"] for name, one in told["sets"].items()} for told in (old, new)]
+    sizes = [{name: result["images"] for name, result in told["sets"].items()} for told in (old, new)]
     if sizes[0] != sizes[1]:
         raise TrainingError(f"the record is of other images ({sizes[0]}) than these ({sizes[1]}); measure all kinds")
     sets = {
-        name: {**one, "methods": {**one["methods"], **new["sets"][name]["methods"]}}
-        for name, one in old["sets"].items()
+        name: {**result, "methods": {**result["methods"], **new["sets"][name]["methods"]}}
+        for name, result in old["sets"].items()
     }
     return {"measured": {**old["measured"], **new["measured"]}, "sets": sets, "summary": summaries(sets)}
 
@@ -183,16 +183,16 @@ def summaries(sets: dict[str, Any]) -> dict[str, Any]:
     Returns:
         For each method the scores of each group and of the mean over the groups.
     """
-    groups = {name: one["group"] for name, one in sets.items()}
+    groups = {name: result["group"] for name, result in sets.items()}
     summary: dict[str, Any] = {}
     for method in next(iter(sets.values()))["methods"]:
-        told = {name: one["methods"][method] for name, one in sets.items()}
-        ious = {name: np.asarray(one["iou_thousandths"]) / 1000 for name, one in told.items()}
+        told = {name: result["methods"][method] for name, result in sets.items()}
+        ious = {name: np.asarray(result["iou_thousandths"]) / 1000 for name, result in told.items()}
         parts, overall = summarise(ious, groups)
         maps: dict[str, list[float]] = {}
-        for name, one in told.items():
-            if one["max_box_acc_v2"] is not None:
-                maps.setdefault(groups[name], []).append(one["max_box_acc_v2"])
+        for name, result in told.items():
+            if result["max_box_acc_v2"] is not None:
+                maps.setdefault(groups[name], []).append(result["max_box_acc_v2"])
         means = {group: float(np.mean(values)) for group, values in maps.items()}
         summary[method] = {
             "mean": {**overall.to_json(), "max_box_acc_v2": _rounded(list(means.values()))},

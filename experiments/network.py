@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from colocalization.metadata import ModelMetadata
 from colocalization.transform import InputTransform
-from training.backbones import STRIDE, create_backbone
+from training.backbones import create_backbone
 from training.errors import TrainingError
 
 __all__ = ["Head", "ResizedNetwork"]
@@ -33,8 +33,9 @@ class ResizedNetwork:
         Raises:
             TrainingError: The size does not fit, or `onnx` is not installed.
         """
-        if size < 2 * STRIDE or size % (2 * STRIDE):
-            raise TrainingError(f"the input size must be a positive multiple of {2 * STRIDE}, got {size}")
+        stride = metadata.input_size // metadata.map_size
+        if size < 2 * stride or size % (2 * stride):
+            raise TrainingError(f"the input size must be a positive multiple of {2 * stride}, got {size}")
         try:
             import onnx
         except ImportError as error:
@@ -47,7 +48,7 @@ class ResizedNetwork:
         del cut.graph.value_info[:]
         for node, sides in (
             (cut.graph.input[0], (size, size)),
-            (cut.graph.output[0], (size // STRIDE, size // STRIDE)),
+            (cut.graph.output[0], (size // stride, size // stride)),
         ):
             for dimension, side in zip(node.type.tensor_type.shape.dim[2:], sides, strict=True):
                 dimension.dim_value = side
@@ -65,7 +66,7 @@ class ResizedNetwork:
             rgb: (H, W, 3) uint8.
 
         Returns:
-            (C, size / 16, size / 16) float32.
+            (C, size / stride, size / stride) float32.
         """
         (features,) = self._session.run(["features"], {"image": self._transform(rgb)[None]})
         return np.asarray(features[0], dtype=np.float32)

@@ -48,7 +48,7 @@ class Observations(Sequence[Observation]):
     def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
         """Read one image's outputs, or several images'."""
         if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
+            return [self[position] for position in range(*index.indices(len(self)))]
         width, height = self._sizes[index]
         return Observation(width, height, self._features[index], self._head[index])
 
@@ -101,10 +101,10 @@ class ObservedSet:
         """
         self.sizes.append((image.width, image.height))
         self._attention.append(attention)
-        for size, one in features.items():
-            self._store(self._features, size).append(one)
+        for size, array in features.items():
+            self._store(self._features, size).append(array)
             if head is not None:
-                self._store(self._head, size).append(head.mean(one))
+                self._store(self._head, size).append(head.mean(array))
 
     def _store(self, stores: dict[int, ArrayStore], size: int) -> ArrayStore:
         if size not in stores:

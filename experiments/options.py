@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from colocalization.errors import ColocalizeError
+from colocalization.commands.exits import errors_reported
 from colocalization.localizer import DEFAULT_MODEL, Localizer
 from colocalization.results import Effort
 from experiments.records import record_path, write_record
-from experiments.sets import EvaluationSet, Images, open_sets
-from training.checkpoint import Provenance
+from experiments.sets import EvaluationSet, ScoredImages, open_sets
+from training.provenance import Provenance
 from training.runlog import peak_memory_mb
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 
 Data = Annotated[Path, typer.Option(help="Folder of data sets, or one data set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Most images a set, spread evenly; for a quick look.")]
-Which = Annotated[Images, typer.Option("--images", help="Images scored: all with boxes, or the test split.")]
+Which = Annotated[ScoredImages, typer.Option("--images", help="Images scored: all with boxes, or the test split.")]
 Layout = Annotated[str, typer.Option(help="Layout of a single data set, see docs/training.md.")]
 Category = Annotated[str, typer.Option(help="Class of a single data set.")]
 Records = Annotated[
@@ -75,26 +75,23 @@ def session(name: str, data: Path, limit: int | None, records: Path | None, **se
     torch.set_num_threads(1)  # torch and ONNX Runtime alike, so that CPU times mean something
     folder = records or Path("docs/records" if limit is None else "runs/experiments")
     started, provenance = time.perf_counter(), Provenance.here()
-    one = Session(name, record_path(folder, name), {"data": data.resolve().name, "limit": limit, **settings})
-    try:
-        yield one
-        if one.results:
-            one.results["wall_seconds"] = round(time.perf_counter() - started, 1)
+    run = Session(name, record_path(folder, name), {"data": data.resolve().name, "limit": limit, **settings})
+    with errors_reported(interrupted="interrupted; no record was written"):
+        yield run
+        if run.results:
+            run.results["wall_seconds"] = round(time.perf_counter() - started, 1)
             memory = peak_memory_mb()
-            one.results["peak_memory_mb"] = None if memory is None else round(memory)
-            write_record(one.path, name, provenance, one.settings, one.results)
-            note(f"{one.path} written, {one.results['wall_seconds']:.0f} s")
-    except ColocalizeError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(2) from error
+            run.results["peak_memory_mb"] = None if memory is None else round(memory)
+            write_record(run.path, name, provenance, run.settings, run.results)
+            note(f"{run.path} written, {run.results['wall_seconds']:.0f} s")
 
 
-def load_localizer(one: Session, effort: Effort = "full") -> Localizer:
+def load_localizer(run: Session, effort: Effort = "full") -> Localizer:
     """The shipped model on one thread of the CPU; its name and hash go into the settings."""
     with default_model() as model:
         localizer = Localizer.load(model, device="cpu", threads=1, effort=effort)
     metadata = localizer.engine.metadata
-    one.settings.update(
+    run.settings.update(
         model=metadata.name,
         model_sha256=localizer.engine.sha256,
         input_size=metadata.input_size,
@@ -111,14 +108,14 @@ def default_model() -> Iterator[Path]:
         yield model
 
 
-def read_sets(one: Session, data: Path, which: Images, layout: str, category: str) -> list[EvaluationSet]:
+def read_sets(run: Session, data: Path, which: ScoredImages, layout: str, category: str) -> list[EvaluationSet]:
     """Open the sets, and tell the record how many images there are.
 
     Raises:
         DatasetError: There is none.
     """
-    sets = open_sets(data, layout=layout, category=category, images=which, limit=one.settings["limit"])
-    one.settings.update(images=which, sets={member.name: len(member.images) for member in sets})
+    sets = open_sets(data, layout=layout, category=category, images=which, limit=run.settings["limit"])
+    run.settings.update(images=which, sets={member.name: len(member.images) for member in sets})
     return sets
 
 

@@ -5,17 +5,21 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import Provenance
+from colocalization.files import write_atomically
 from training.errors import TrainingError
+from training.provenance import Provenance
 
-__all__ = ["Record", "describe_run", "read_record", "record_path", "write_json", "write_record"]
+__all__ = ["Note", "Record", "describe_run", "read_record", "record_path", "write_json", "write_record"]
 
 Record = dict[str, Any]
+Note = Callable[[str], None]
+"""Is told how an experiment goes, a line at a time."""
 
 _PACKAGES = ("onnxruntime", "opencv-python-headless", "scipy", "scikit-image", "matplotlib")
 
@@ -71,10 +75,7 @@ def describe_run(provenance: Provenance, settings: dict[str, Any], module: str) 
 
 def write_json(path: Path, content: Record) -> None:
     """Write JSON atomically, long lists of numbers on one line; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(_compact(content) + "\n", "utf-8")
-    partial.replace(path)
+    write_atomically(path, (_compact(content) + "\n").encode())
 
 
 def read_record(path: Path) -> Record:
@@ -98,11 +99,11 @@ def _compact(value: Any, indent: int = 0) -> str:
     """JSON with objects indented and lists of plain values on one line, so that diffs are short."""
     if isinstance(value, dict) and value:
         pad = " " * (indent + 1)
-        lines = [f"{pad}{json.dumps(str(key))}: {_compact(one, indent + 1)}" for key, one in value.items()]
+        lines = [f"{pad}{json.dumps(str(key))}: {_compact(entry, indent + 1)}" for key, entry in value.items()]
         return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
-    if isinstance(value, list) and any(isinstance(one, (dict, list)) for one in value):
+    if isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
         pad = " " * (indent + 1)
-        return "[\n" + ",\n".join(pad + _compact(one, indent + 1) for one in value) + "\n" + " " * indent + "]"
+        return "[\n" + ",\n".join(pad + _compact(entry, indent + 1) for entry in value) + "\n" + " " * indent + "]"
     return json.dumps(value, allow_nan=False, separators=(",", ":") if isinstance(value, list) else None)
 
 

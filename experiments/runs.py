@@ -22,8 +22,9 @@ from training.config import TrainingConfig
 from training.datasets import ImageSet
 from training.errors import TrainingError
 from training.evaluate import Cut, attention_maps, evaluate, map_box
-from training.loop import Progress, Trainer
+from training.loop import Trainer
 from training.network import ColocalizationNet
+from training.progress import RunProgress
 from training.runlog import read_log
 
 __all__ = ["FinishedRun", "essence", "find_runs", "score_run", "train_run"]
@@ -86,13 +87,13 @@ def trained_on(run: FinishedRun, images: ImageSet) -> bool:
     return set(read_checkpoint(run.folder / "best.pt").images) <= names
 
 
-def train_run(config: TrainingConfig, images: ImageSet, folder: Path, progress: Progress) -> FinishedRun:
+def train_run(config: TrainingConfig, images: ImageSet, folder: Path, progress: RunProgress) -> FinishedRun:
     """Train, or go on with a run that was stopped.
 
     Raises:
         TrainingError: The run cannot work, or its folder holds one with other settings.
     """
-    Trainer(config, images.train, folder, labelled=images.labelled_test, resume=True).run(progress)
+    Trainer(config, images.train, folder, labelled=images.labelled_test, resume=True, progress=progress).run()
     return FinishedRun(folder, config, tuple(read_log(folder / "log.jsonl")))
 
 
@@ -119,16 +120,16 @@ def score_run(run: FinishedRun, images: ImageSet, limit: int | None = None) -> d
     network, _ = load_network(run.folder / "best.pt")
     size, device = run.config.data.crop, choose_device("cpu")
     maps, sizes = attention_maps(network.to(device), labelled, size, device)
-    set_threshold = otsu_threshold(np.stack([min_max(one) for one in maps]))
+    set_threshold = otsu_threshold(np.stack([min_max(attention) for attention in maps]))
     ious: dict[Cut, list[float]] = {cut: [] for cut in get_args(Cut)}
     accuracy = MaxBoxAcc()
-    for image, one, (width, height) in zip(labelled, maps, sizes, strict=True):
-        accuracy.add(one, np.asarray(image.boxes) / (width, height, width, height))
+    for image, attention, (width, height) in zip(labelled, maps, sizes, strict=True):
+        accuracy.add(attention, np.asarray(image.boxes) / (width, height, width, height))
         boxes = {
-            "otsu": map_box(min_max(one), width, height)[:1],
-            "set_otsu": map_box(min_max(one), width, height, set_threshold)[:1],
+            "otsu": map_box(min_max(attention), width, height)[:1],
+            "set_otsu": map_box(min_max(attention), width, height, set_threshold)[:1],
         }
-        exact = psynet_box(one, size)
+        exact = psynet_box(attention, size)
         across, down = width / size, height / size
         boxes["psynet"] = [] if exact is None else [
             (exact[0] * across, exact[1] * down, exact[2] * across, exact[3] * down)

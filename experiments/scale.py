@@ -9,18 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.records import Note
 from experiments.sets import EvaluationSet
 from training.errors import TrainingError
 
 __all__ = ["COUNTS", "link", "measure_scale", "score_folder"]
 
 COUNTS = (100, 1_000, 10_000)
-
-Note = Callable[[str], None]
 
 
 def measure_scale(sets: Sequence[EvaluationSet], counts: Sequence[int], note: Note) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def measure_scale(sets: Sequence[EvaluationSet], counts: Sequence[int], note: No
     """
     if not hasattr(os, "wait4"):
         raise TrainingError("the experiment 'scale' needs a system with wait4 (Linux, macOS)")
-    sources = [image.path for one in sets for image in one.images]
+    sources = [image.path for members in sets for image in members.images]
     results: dict[str, Any] = {}
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:

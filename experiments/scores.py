@@ -93,16 +93,16 @@ def summarise(ious: Mapping[str, ArrayLike], groups: Mapping[str, str]) -> tuple
     members: dict[str, list[NDArray[np.float64]]] = {}
     drawn: dict[str, list[NDArray[np.float64]]] = {}
     for name, values in ious.items():
-        one = _checked(name, values)
-        members.setdefault(groups[name], []).append(one)
-        drawn.setdefault(groups[name], []).append(_draws(name, one))
+        array = _checked(name, values)
+        members.setdefault(groups[name], []).append(array)
+        drawn.setdefault(groups[name], []).append(_draws(name, array))
     draws = {group: _mean(arrays) for group, arrays in drawn.items()}
-    legacy = {group: _mean([_legacy(one) for one in arrays]) for group, arrays in members.items()}
-    scores = {group: _mean([_hits(one).mean(axis=0) for one in arrays]) for group, arrays in members.items()}
+    legacy = {group: _mean([_legacy(array) for array in arrays]) for group, arrays in members.items()}
+    scores = {group: _mean([_hits(array).mean(axis=0) for array in arrays]) for group, arrays in members.items()}
     pooled = {group: np.concatenate(arrays) for group, arrays in members.items()}
     parts = {group: _summary(pooled[group], scores[group], draws[group], legacy[group]) for group in members}
     everything = np.concatenate(list(pooled.values()))
-    overall = _summary(everything, *(_mean(list(one.values())) for one in (scores, draws, legacy)))
+    overall = _summary(everything, *(_mean(list(parts.values())) for parts in (scores, draws, legacy)))
     return parts, overall
 
 

@@ -5,7 +5,7 @@ size; sets of more images than the pool holds are filled up with others, of whic
 every size is scored on the same images, and differences are paired.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from colocalization.common_object import sample_indices
 from colocalization.localizer import Localizer
 from experiments.observe import ObservedSet, observe, prepare
+from experiments.records import Note
 from experiments.scores import best_iou, difference, pack_ious, summarise
 from experiments.sets import EvaluationSet
 
@@ -22,8 +23,6 @@ SIZES: tuple[int | None, ...] = (1, 2, 5, 20, 100, None)
 """Sizes of the sets; None: all images."""
 
 _POOL = 24
-
-Note = Callable[[str], None]
 
 
 def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
@@ -40,16 +39,16 @@ def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: 
     Raises:
         ImageError: An image cannot be read.
     """
-    groups = {one.name: one.group for one in sets}
+    groups = {members.name: members.group for members in sets}
     ious: dict[str, dict[str, list[float]]] = {_name(size): {} for size in SIZES}
-    for one in sets:
-        with observe(localizer, {}, None, one.images) as observed:
+    for members in sets:
+        with observe(localizer, {}, None, members.images) as observed:
             for size in SIZES:
-                ious[_name(size)][one.name] = _localize(localizer, observed, size)
+                ious[_name(size)][members.name] = _localize(localizer, observed, size)
         told = ", ".join(
-            f"{name}: {100 * np.mean(np.asarray(values[one.name]) >= 0.5):.1f}" for name, values in ious.items()
+            f"{name}: {100 * np.mean(np.asarray(values[members.name]) >= 0.5):.1f}" for name, values in ious.items()
         )
-        note(f"{one.name}: CorLoc at 0.5 by size of the set: {told}")
+        note(f"{members.name}: CorLoc at 0.5 by size of the set: {told}")
     results: dict[str, Any] = {}
     for name, values in ious.items():
         parts, overall = summarise(values, groups)
@@ -58,7 +57,7 @@ def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: 
             "mean": overall.to_json(),
             "groups": {group: part.to_json()["corloc"] for group, part in parts.items()},
             "over_all": {at: [round(value, 2) for value in three] for at, three in apart.items()},
-            "iou_thousandths": {member: pack_ious(one) for member, one in values.items()},
+            "iou_thousandths": {member: pack_ious(values_of_member) for member, values_of_member in values.items()},
         }
     return {"pool": _POOL, "sizes": results}
 

@@ -9,9 +9,9 @@ from training.datasets import DatasetImage, open_dataset
 from training.datasets.voc import SIX_BY_TWO
 from training.errors import DatasetError
 
-__all__ = ["EvaluationSet", "Images", "open_background", "open_sets"]
+__all__ = ["EvaluationSet", "ScoredImages", "open_background", "open_sets"]
 
-Images = Literal["all", "test"]
+ScoredImages = Literal["all", "test"]
 """Which images are scored: all that have boxes, as co-localization benchmarks do, or the test split alone."""
 
 _VIEWS = ("left", "right")
@@ -33,7 +33,7 @@ class EvaluationSet:
 
 
 def open_sets(
-    root: Path, *, layout: str = "auto", category: str = "", images: Images = "all", limit: int | None = None
+    root: Path, *, layout: str = "auto", category: str = "", images: ScoredImages = "all", limit: int | None = None
 ) -> list[EvaluationSet]:
     """Open every set below a folder, or the one data set that the folder is.
 
@@ -54,7 +54,7 @@ def open_sets(
         raise DatasetError(f"{root} is not a folder; expected data sets, or one data set")
     collection = sorted(path.parent for path in root.glob("*/boxes.csv"))
     if layout == "auto" and collection and not (root / "boxes.csv").is_file():
-        sets = [one for folder in collection for one in _open_folder(folder, images)]
+        sets = [members for folder in collection for members in _open_folder(folder, images)]
     elif layout == "voc07_6x2" and not category:
         names = [f"{name}_{view}" for name in SIX_BY_TWO for view in _VIEWS]
         sets = [
@@ -64,7 +64,7 @@ def open_sets(
     else:
         opened = open_dataset(root, layout, category).images
         sets = [EvaluationSet(root.name, root.name, _scored(opened, images))]
-    sets = [_limited(one, limit) for one in sets if one.images]
+    sets = [_limited(members, limit) for members in sets if members.images]
     if not sets:
         raise DatasetError(f"{root}: no image to score has a box (images: {images})")
     return sets
@@ -83,7 +83,7 @@ def open_background(root: Path) -> tuple[DatasetImage, ...]:
     return open_dataset(base, "folder").images
 
 
-def _open_folder(folder: Path, images: Images) -> list[EvaluationSet]:
+def _open_folder(folder: Path, images: ScoredImages) -> list[EvaluationSet]:
     scored = _scored(open_dataset(folder, "folder").images, images)
     sets = []
     for view in _VIEWS:
@@ -95,12 +95,12 @@ def _open_folder(folder: Path, images: Images) -> list[EvaluationSet]:
     return sets or [EvaluationSet(folder.name, folder.name, scored)]
 
 
-def _scored(images: tuple[DatasetImage, ...], which: Images) -> tuple[DatasetImage, ...]:
+def _scored(images: tuple[DatasetImage, ...], which: ScoredImages) -> tuple[DatasetImage, ...]:
     return tuple(image for image in images if image.boxes and (which == "all" or image.split != "train"))
 
 
-def _limited(one: EvaluationSet, limit: int | None) -> EvaluationSet:
+def _limited(members: EvaluationSet, limit: int | None) -> EvaluationSet:
     if limit is None:
-        return one
-    chosen = sample_indices(len(one.images), limit)
-    return EvaluationSet(one.name, one.group, tuple(one.images[index] for index in chosen))
+        return members
+    chosen = sample_indices(len(members.images), limit)
+    return EvaluationSet(members.name, members.group, tuple(members.images[index] for index in chosen))

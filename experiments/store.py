@@ -60,7 +60,7 @@ class ArrayStore(Sequence[NDArray[np.float32]]):
     def __getitem__(self, index: int | slice) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """Read one array, or several, as new ones."""
         if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(self._count))]
+            return [self[position] for position in range(*index.indices(self._count))]
         if self._shape is None or not -self._count <= index < self._count:
             raise IndexError(f"index {index} is outside a store of {self._count}")
         size = int(np.prod(self._shape)) * 4

@@ -1,29 +1,29 @@
 """Experiments `figure1`, `table1` to `table3`, `ablation` and others, as grids of training runs.
 
-Each cell of a grid is a few settings over a preset. `table1` and `table2` train on rotation without the contrastive
-loss, as the supplement's do; that Figure 1 trains on rotation too is our reading. `ablation` takes the method apart:
-with and without PTAP and the loss, for R, R+S and S+T; `baselines` pools what the paper's baseline does, the features
-after the last ReLU, which on EfficientNet-Lite0 are the head's. `forms` sets the forms of the loss side by side.
-`psynet` is the peer's training: its two best tasks.
+Each cell of a grid is a few settings over a preset. `table1`, `table2` and Figure 1 train on rotation with the
+contrastive loss of the preset, as the supplement says (Section B, the caption of Figure 1; Table 2 is "our method", and
+its pixel-wise row is Table 1's); Figure 1's `ptap` cells alone are without it. `ablation` takes the method apart: with
+and without PTAP and the loss, for R, R+S and S+T; `baselines` pools what the paper's baseline does, the features after
+the last ReLU, which on EfficientNet-Lite0 are the head's. `forms` sets the forms of the loss side by side. `psynet` is
+the peer's training: its tasks and their best pair, on the features after the last ReLU, as it has them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.runs import FinishedRun, essence, find_runs, score_run, train_run, trained_on
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.datasets import ImageSet
-from training.loop import Progress
+from training.progress import RunProgress
 
-__all__ = ["GRIDS", "Cell", "cell_config", "run_grid"]
+__all__ = ["GRIDS", "Cell", "GridPlan", "cell_config", "run_grid"]
 
 _NO_LOSS = ("loss.map_weight=0", "loss.feature_weight=0")
 _NO_PTAP = ("pooling.at_train=false", "pooling.at_test=false")
 _PTAP = ("pooling.at_train=true", "pooling.at_test=true")
-
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def _baselines() -> tuple[Cell, ...]:
 
 _COMBINATIONS = ("R", "R+S", "S+T")
 _BOTH = ("pretext.tasks=R+S",)
-_ROTATION = ("pretext.tasks=R", *_NO_LOSS)
+_ROTATION = ("pretext.tasks=R",)
+_PSYNET = ("pretext.fill=reflect", "backbone.feature_map=head", "data.mirror=false", *_NO_PTAP, *_NO_LOSS)
 
 GRIDS: dict[str, tuple[Cell, ...]] = {
     "figure1": _figure1(),
@@ -109,9 +110,17 @@ GRIDS: dict[str, tuple[Cell, ...]] = {
             (*_BOTH, *_PTAP, "loss.feature_weight=0", "loss.map_weight=1", "loss.map_others=0"),
         ),
     ),
-    "psynet": (
-        Cell("R", "PsyNet, rotation", (*_ROTATION, *_NO_PTAP)),
-        Cell("P", "PsyNet, point symmetry", ("pretext.tasks=P", "pretext.fill=reflect", *_NO_PTAP, *_NO_LOSS)),
+    "psynet": tuple(
+        Cell(tasks, f"PsyNet, {label}", (f"pretext.tasks={tasks}", *_PSYNET))
+        for tasks, label in (
+            ("R", "rotation"),
+            ("S", "scale"),
+            ("T", "translation"),
+            ("H", "shear"),
+            ("F", "flip"),
+            ("O", "odd"),
+            ("O+R", "odd and rotation"),
+        )
     ),
 }
 """The cells of every experiment that trains, by its name."""
@@ -126,54 +135,60 @@ def cell_config(cell: Cell, preset: str | Path, overrides: Sequence[str], seed: 
     return load_config(preset, [*overrides, *cell.overrides, f"run.seed={seed}"])
 
 
-def run_grid(
-    grid: str,
-    preset: str | Path,
-    overrides: Sequence[str],
-    seeds: Sequence[int],
-    images: ImageSet,
-    folder: Path,
-    *,
-    train: bool,
-    limit: int | None,
-    progress: Progress,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class GridPlan:
+    """How a grid is trained and scored.
+
+    Attributes:
+        preset: Settings to start from.
+        folder: Where runs are looked for, at any depth, and trained.
+        overrides: Settings over the preset, for all cells.
+        seeds: Each cell is trained once with each.
+        train: Whether to train what is missing; else it is left out.
+        limit: Most test images; None: all.
+    """
+
+    preset: str | Path
+    folder: Path
+    overrides: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    train: bool = True
+    limit: int | None = None
+
+
+def run_grid(grid: str, plan: GridPlan, images: ImageSet, progress: RunProgress) -> dict[str, Any]:
     """Score every cell, training what is missing.
 
     Args:
         grid: Name of the experiment, one of `GRIDS`.
-        preset: Settings to start from.
-        overrides: Settings over the preset, for all cells.
-        seeds: Seeds; each cell is trained once with each.
+        plan: How.
         images: The data set.
-        folder: Where runs are looked for, at any depth, and trained.
-        train: Whether to train what is missing; else it is left out.
-        limit: Most test images; None: all.
         progress: Is told how it goes.
 
     Returns:
-        For each cell its label and one score a seed, see `score_run`.
+        For each cell its label, its settings and one score a seed, see `score_run`.
 
     Raises:
         TrainingError: A run cannot work.
     """
+    folder = plan.folder
     finished = list(find_runs(folder)) if folder.is_dir() else []
     results: dict[str, Any] = {}
     for cell in GRIDS[grid]:
         scores = []
-        for seed in seeds:
-            config = cell_config(cell, preset, overrides, seed)
+        for seed in plan.seeds:
+            config = cell_config(cell, plan.preset, plan.overrides, seed)
             run = _find(finished, config, images)
-            if run is None and train:
+            if run is None and plan.train:
                 progress.note(f"{cell.label}, seed {seed}: training")
                 run = train_run(config, images, folder / f"{grid}-{cell.name}-seed{seed}", progress)
             if run is None:
                 progress.note(f"{cell.label}, seed {seed}: no finished run below {folder}, left out")
                 continue
-            scores.append(score_run(run, images, limit))
+            scores.append(score_run(run, images, plan.limit))
             told = scores[-1]["trained"]["otsu"]["corloc"]
             progress.note(f"{cell.label}, seed {seed}: CorLoc at 0.5 {told['0.5']}, mean {told['mean']}")
-        results[cell.name] = {"label": cell.label, "runs": scores}
+        results[cell.name] = {"label": cell.label, "overrides": list(cell.overrides), "runs": scores}
     return {"cells": results}
 
 

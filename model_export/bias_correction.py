@@ -87,7 +87,7 @@ def correct_biases(model: onnx.ModelProto, means: Mapping[str, NDArray[np.float6
         means: Of each such convolution, by name of the node, what `input_means` gives.
     """
     graph = model.graph
-    constants = {one.name: one for one in graph.initializer}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.name not in means or not constants.keys() >= set(node.input[1:]):
             continue

@@ -1,32 +1,34 @@
 """`colocalize export`: a checkpoint, or a pretrained backbone, to an ONNX file that the service runs."""
 
 import hashlib
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
-from colocalization.errors import ColocalizeError
+from colocalization.commands.exits import errors_reported, sigterm_interrupts, warn
+from colocalization.cores import usable_cores
+from colocalization.files import atomic_writer
 from colocalization.images import decode
 from colocalization.metadata import ModelMetadata, Pooling, Precision
-from model_export.errors import ParityError
 from model_export.graph import build_model, describe
 from model_export.parity import TOLERANCES, check_parity
+from model_export.photographs import pick_photographs
 from model_export.source import PRETRAINED_PREFIX, NetworkSource, from_checkpoint, pretrained
-from training.backbones import FeatureMap
+from training.config import FeatureMap
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False)
 
 _MOST_TO_CALIBRATE_ON = 100
-
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def _model_file(value: str | Path) -> Path:
@@ -37,6 +39,12 @@ def _model_file(value: str | Path) -> Path:
     return Path(value)
 
 
+def _model_name(value: str) -> str:
+    if value.splitlines() not in ([], [value]) or value != value.strip():
+        raise typer.BadParameter(f"must be a name on one line, got {value!r}")
+    return value
+
+
 @app.command()
 def export(
     checkpoint: Annotated[
@@ -45,7 +53,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option(parser=_model_file, metavar="FILE", help="ONNX file to write.")],
     parity_images: Annotated[Path, typer.Option(help="Folder of photographs on which ONNX Runtime must match torch.")],
-    input_size: Annotated[int, typer.Option(help="Side of the square input in pixels, a multiple of 16.")] = 448,
+    input_size: Annotated[int, typer.Option(help="Side of the square input, a multiple of 16 or of the patch.")] = 448,
     feature_map: Annotated[FeatureMap, typer.Option(help="Pretrained only: the feature map that is pooled.")] = "block",
     pooling: Annotated[Pooling, typer.Option(help="Pretrained only: the attention pooling.")] = "ptap",
     k: Annotated[float, typer.Option(help="Pretrained only: share of the channels averaged, in (0, 1].")] = 0.7,
@@ -56,38 +64,59 @@ def export(
         Path | None, typer.Option(help="int8 only: folder of photographs to calibrate on; else those of the parity.")
     ] = None,
     licence: Annotated[str, typer.Option(help="Checkpoint only: licence of the weights.")] = "not stated",
+    name: Annotated[
+        str,
+        typer.Option(
+            parser=_model_name,
+            metavar="NAME",
+            help="What the model calls itself; else as its checkpoint or run.",
+            show_default=False,
+        ),
+    ] = "",
+    max_parity_images: Annotated[
+        int, typer.Option(min=1, help="Most photographs compared, spread over the folder.")
+    ] = 100,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="CPU threads; else as many as the machine grants.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a network with its attention pooling as one ONNX file, checked against torch on real photographs."""
-    try:
-        source = _source(checkpoint, feature_map, pooling, k, licence)
-        images = _images(parity_images)
-        metadata = describe(source, input_size, precision)
-        calibration = []
-        if precision == "int8":
-            chosen = images if calibration_images is None else _images(calibration_images)
-            calibration = _inputs(chosen[:_MOST_TO_CALIBRATE_ON], metadata)
-        partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            model = build_model(source, metadata, calibration)
-            partial.write_bytes(model.SerializeToString(deterministic=True))
-            report = check_parity(source.network, partial, images, tolerance=TOLERANCES[precision])
-            partial.replace(out)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (ColocalizeError, OSError) as error:
-        typer.echo(f"colocalize export: {error}", err=True)
-        sys.exit(2)
-    content = out.read_bytes()
+    threads = threads or min(torch.get_num_threads(), usable_cores())
+    torch.set_num_threads(threads)
+    with errors_reported(interrupted="interrupted; nothing was written"), sigterm_interrupts():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # The file is made first, so that a disk that cannot take it is found before the work, and named last.
+        with atomic_writer(out) as file:
+            source = _source(checkpoint, feature_map, pooling, k, licence)
+            source = replace(source, name=name or source.name)
+            images = pick_photographs(parity_images, max_parity_images, warn)
+            metadata = describe(source, input_size, precision)
+            calibration = []
+            if precision == "int8":
+                chosen = images[:_MOST_TO_CALIBRATE_ON]
+                if calibration_images is not None:
+                    chosen = pick_photographs(calibration_images, _MOST_TO_CALIBRATE_ON, warn)
+                calibration = _inputs(chosen, metadata)
+            content = build_model(source, metadata, calibration).SerializeToString(deterministic=True)
+            file.write(content)
+            file.flush()
+            report = check_parity(
+                source.network, Path(file.name), _watched(images), tolerance=TOLERANCES[precision], threads=threads
+            )
     typer.echo(str(report))
     typer.echo(f"{out}  {len(content) / 1e6:.1f} MB  sha256 {hashlib.sha256(content).hexdigest()}")
 
 
-def _images(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _IMAGE_SUFFIXES)
-    if not found:
-        raise ParityError(f"there are no images ({', '.join(sorted(_IMAGE_SUFFIXES))}) in {folder}")
-    return found
+def _watched(images: Sequence[Path]) -> Iterator[Path]:
+    """The images, with a bar where standard error is a terminal."""
+    console = Console(stderr=True)
+    yield from track(images, "comparing with torch", console=console, transient=True, disable=not console.is_terminal)
 
 
 def _inputs(images: Sequence[Path], metadata: ModelMetadata) -> list[NDArray[np.float32]]:

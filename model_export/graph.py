@@ -18,7 +18,6 @@ from model_export.graph_builder import GraphBuilder
 from model_export.pooling_graph import append_pooling
 from model_export.precision import halve, quantize
 from model_export.source import NetworkSource
-from training.backbones import STRIDE
 
 __all__ = ["ATTENTION", "FEATURES", "OPSET", "assemble", "build_model", "describe", "export_backbone", "is_nonnegative"]
 
@@ -31,7 +30,7 @@ OPSET = 18
 _IR_VERSION = 9
 
 
-class _Features(nn.Module):
+class _BackboneGraph(nn.Module):
     """The backbone alone, with the graph's name for its input."""
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -48,16 +47,17 @@ def describe(source: NetworkSource, input_size: int, precision: Precision = "fp3
 
     Args:
         source: The network.
-        input_size: Side of the square input, in pixels; a multiple of the stride of 16.
+        input_size: Side of the square input, in pixels; a multiple of the backbone's stride.
         precision: Type of the backbone's weights.
 
     Raises:
-        ExportError: The size is not a positive multiple of 16.
+        ExportError: The size is not a positive multiple of the stride.
     """
-    if input_size < STRIDE or input_size % STRIDE:
-        raise ExportError(f"the input size must be a positive multiple of {STRIDE} pixels, got {input_size}")
     network = source.network
-    pools = network.pool_at_test
+    stride = network.backbone.stride
+    if input_size < stride or input_size % stride:
+        raise ExportError(f"the input size must be a positive multiple of {stride} pixels, got {input_size}")
+    pools = network.config.at_test
     return ModelMetadata(
         name=source.name,
         version=__version__,
@@ -71,7 +71,7 @@ def describe(source: NetworkSource, input_size: int, precision: Precision = "fp3
         std=network.backbone.std,
         resize="squash",
         channels=network.backbone.channels,
-        map_size=input_size // STRIDE,
+        map_size=input_size // stride,
         precision=precision,
         licence=source.licence,
         training_data=source.training_data,
@@ -100,7 +100,7 @@ def build_model(
     pooling = GraphBuilder("pooling")
     append_pooling(
         pooling,
-        source.network.pooling if source.network.pool_at_test else None,
+        source.network.pooling if source.network.config.at_test else None,
         FEATURES,
         metadata.channels,
         metadata.map_size,
@@ -153,7 +153,7 @@ def is_nonnegative(graph: onnx.GraphProto) -> bool:
     node = next(node for node in graph.node if FEATURES in node.output)
     if node.op_type != "Clip":
         return bool(node.op_type == "Relu")
-    lower = next((one for one in graph.initializer if len(node.input) > 1 and one.name == node.input[1]), None)
+    lower = next((tensor for tensor in graph.initializer if len(node.input) > 1 and tensor.name == node.input[1]), None)
     return lower is not None and bool(numpy_helper.to_array(lower) >= 0)
 
 
@@ -165,7 +165,7 @@ def export_backbone(backbone: nn.Module, input_size: int) -> onnx.ModelProto:
     """Export a backbone with torch, batch normalisation folded.
 
     Args:
-        backbone: (N, 3, S, S) to (N, C, S / 16, S / 16).
+        backbone: (N, 3, S, S) to (N, C, h, w).
         input_size: Side S of the input, in pixels.
 
     Returns:
@@ -176,7 +176,7 @@ def export_backbone(backbone: nn.Module, input_size: int) -> onnx.ModelProto:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch, nothing a user could act on
         program = torch.onnx.export(
-            _Features(backbone).eval(),
+            _BackboneGraph(backbone).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,7 +40,7 @@ class GraphBuilder:
         """Add a list of axes (or any small integers) as int64 and return its name."""
         return self.constant(np.asarray(axes, dtype=np.int64))
 
-    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Add a node with one output of interest and return that output's name."""
         name = output or f"{self.prefix}_{len(self.nodes)}_{operator}"
         # TopK also gives indices; naming every output keeps the checker content.

@@ -1,6 +1,6 @@
 """The exported file beside torch, on real images: maps, features and boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,12 @@ class ParityReport:
 
 
 def check_parity(
-    network: ColocalizationNet, model: Path, images: Sequence[Path], *, tolerance: Tolerance = TOLERANCES["fp32"]
+    network: ColocalizationNet,
+    model: Path,
+    images: Iterable[Path],
+    *,
+    tolerance: Tolerance = TOLERANCES["fp32"],
+    threads: int = 0,
 ) -> ParityReport:
     """Compare an exported model with its network.
 
@@ -76,6 +81,7 @@ def check_parity(
         model: The exported file.
         images: Real photographs, at least one.
         tolerance: The differences that are allowed.
+        threads: Threads of ONNX Runtime; 0: as many as it likes.
 
     Returns:
         The differences found, all within the tolerance.
@@ -83,11 +89,11 @@ def check_parity(
     Raises:
         ParityError: A map or a box differs by more, or an image cannot be read.
     """
-    if not images:
-        raise ParityError("parity needs at least one image")
-    localizer = Localizer(OnnxEngine(model, device="cpu"))
+    localizer = Localizer(OnnxEngine(model, device="cpu", threads=threads))
     attention = features = boxes = overlap = 0.0
+    count = 0
     for image in images:
+        count += 1
         try:
             prepared = localizer.prepare(image)
         except ImageError as error:
@@ -99,13 +105,15 @@ def check_parity(
         features = max(features, relative_difference(ours.features, theirs[1]))
         if not np.isfinite(max(attention, features)):
             raise ParityError(f"{image.name}: the exported model or torch gives numbers that are not finite")
-        results = [localizer.finish(prepared, one, None) for one in (ours, ImageFeatures(theirs[0], theirs[1]))]
+        results = [localizer.finish(prepared, output, None) for output in (ours, ImageFeatures(theirs[0], theirs[1]))]
         corners = [np.array([box.as_tuple() for box in result.boxes]).reshape(-1, 4) for result in results]
         if corners[0].shape != corners[1].shape:
             raise ParityError(f"{image.name}: {len(corners[0])} boxes from ONNX Runtime, {len(corners[1])} from torch")
         boxes = max(boxes, float(np.abs(corners[0] - corners[1]).max(initial=0.0)))
         overlap += float(box_iou(corners[0], corners[1]).diagonal().mean()) if len(corners[0]) else 1.0
-    report = ParityReport(len(images), attention, features, boxes, overlap / len(images))
+    if not count:
+        raise ParityError("parity needs at least one image")
+    report = ParityReport(count, attention, features, boxes, overlap / count)
     if max(attention, features) > tolerance.maps:
         raise ParityError(f"the exported model differs from torch by more than {tolerance.maps:g}: {report}")
     if report.iou < tolerance.iou:

@@ -85,11 +85,11 @@ def _in_integers(graph: onnx.GraphProto, last: str, mean: NDArray[np.float64]) -
     y = s_x s_w sum((x - z) w) + b: what it reads is 8-bit already, its weights become so, each channel of its own scale
     s_w; the sums are 32-bit integers. Other convolutions are left as they are. `mean` is that of each channel it reads.
     """
-    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     convolution = next(node for node in graph.node if node.name == last)
     source = next((node for node in graph.node if convolution.input[0] in node.output), None)
     weights, *biases = convolution.input[1:]
-    attributes = {one.name: helper.get_attribute_value(one) for one in convolution.attribute}
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in convolution.attribute}
     if (
         source is None or source.op_type != "DequantizeLinear" or not constants.keys() >= {weights, *biases}
         or constants[weights].shape[2:] != (1, 1) or attributes.get("group", 1) != 1
@@ -115,7 +115,7 @@ def _in_integers(graph: onnx.GraphProto, last: str, mean: NDArray[np.float64]) -
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
     """Remove the nodes and constants that nothing reads any more."""
-    outputs = {one.name for one in graph.output}
+    outputs = {output.name for output in graph.output}
     while True:
         read = outputs.union(*(node.input for node in graph.node))
         unread = [node for node in graph.node if not read.intersection(node.output)]
@@ -123,8 +123,8 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
             break
         for node in unread:
             graph.node.remove(node)
-    for one in [one for one in graph.initializer if one.name not in read]:
-        graph.initializer.remove(one)
+    for constant in [constant for constant in graph.initializer if constant.name not in read]:
+        graph.initializer.remove(constant)
 
 
 class _Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
@@ -157,15 +157,15 @@ def _last_convolution(graph: onnx.GraphProto) -> str:
     context) or pixel is spread out; of a size, not what a sigmoid made; then those that more convolutions led to.
     """
     made = {output: node for node in graph.node for output in node.output}
-    constants = {one.name for one in graph.initializer}
-    depths: dict[str, int] = {one.name: 0 for one in graph.input if one.name not in constants}
+    constants = {tensor.name for tensor in graph.initializer}
+    depths: dict[str, int] = {source.name: 0 for source in graph.input if source.name not in constants}
     for node in graph.node:
-        before = [depths[one] for one in node.input if one in depths]
+        before = [depths[tensor] for tensor in node.input if tensor in depths]
         if before:
             depths.update(dict.fromkeys(node.output, max(before) + (node.op_type == "Conv")))
     sizes = {
-        one.name: math.prod(dimension.dim_value or 1 for dimension in one.type.tensor_type.shape.dim)
-        for one in (*graph.value_info, *graph.input)
+        value.name: math.prod(dimension.dim_value or 1 for dimension in value.type.tensor_type.shape.dim)
+        for value in (*graph.value_info, *graph.input)
     }
 
     def rank(tensor: str) -> tuple[int, bool, int]:
@@ -174,7 +174,7 @@ def _last_convolution(graph: onnx.GraphProto) -> str:
 
     tensor = graph.output[0].name
     while tensor in made and made[tensor].op_type != "Conv":
-        tensor = max((one for one in made[tensor].input if one in depths), key=rank, default="")
+        tensor = max((name for name in made[tensor].input if name in depths), key=rank, default="")
     if tensor not in made:
         raise ExportError("the features are not made by a convolution")
     return str(made[tensor].name)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from colocalization.metadata import Pooling
 from model_export.errors import ExportError
-from training.backbones import FeatureMap, create_backbone
+from training.backbones import create_backbone
 from training.build import load_network
+from training.config import FeatureMap, PoolingConfig
 from training.network import ColocalizationNet
-from training.pooling import AttentionPooling
 
 __all__ = ["PRETRAINED_PREFIX", "NetworkSource", "from_checkpoint", "pretrained"]
 
@@ -46,12 +48,15 @@ def pretrained(name: str, *, feature_map: FeatureMap, pooling: Pooling, k: float
         TrainingError: There is no such backbone, or its weights cannot be had.
     """
     try:
-        attention_pooling = AttentionPooling(pooling, k, gate=False)
-    except ValueError as error:
-        raise ExportError(str(error)) from error
-    network = ColocalizationNet(create_backbone(name, feature_map), attention_pooling, {}).eval()
-    licence = "Apache-2.0" if name == "tf_efficientnet_lite0" else "see the weights' own page at timm"
-    return NetworkSource(network, f"{name}_{pooling}", licence, "ImageNet-1k (labels of the classes, no boxes)")
+        config = PoolingConfig(kind=pooling, k=k, gate=False)
+    except ValidationError as error:
+        raise ExportError(f"k must be a share of the channels in (0, 1], got {k}") from error
+    network = ColocalizationNet(create_backbone(name, feature_map), {}, config).eval()
+    if name == "tf_efficientnet_lite0":
+        licence, trained_on = "Apache-2.0", "ImageNet-1k (labels of the classes, no boxes)"
+    else:
+        licence, trained_on = "see the weights' own page at timm", f"pretrained as timm's {name}"
+    return NetworkSource(network, f"{name}_{pooling}", licence, trained_on)
 
 
 def from_checkpoint(path: Path, licence: str) -> NetworkSource:
@@ -66,4 +71,6 @@ def from_checkpoint(path: Path, licence: str) -> NetworkSource:
     """
     network, checkpoint = load_network(path)
     trained_on = f"{len(checkpoint.images)} images without labels, from {checkpoint.config.backbone.weights} weights"
-    return NetworkSource(network, path.stem, licence, trained_on)
+    # The loop names its files alike in every run; the folder tells them apart.
+    name = path.resolve().parent.name if path.stem in ("best", "last") else path.stem
+    return NetworkSource(network, name or path.stem, licence, trained_on)

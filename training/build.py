@@ -9,7 +9,6 @@ from training.checkpoint import Checkpoint, read_checkpoint
 from training.config import TrainingConfig
 from training.errors import CheckpointError, TrainingError
 from training.network import ColocalizationNet
-from training.pooling import AttentionPooling
 from training.pretext import PretextTasks
 
 __all__ = ["build_network", "choose_device", "load_network"]
@@ -25,20 +24,20 @@ def build_network(config: TrainingConfig, *, pretrained: bool = True) -> Colocal
     Raises:
         TrainingError: The backbone or its weights cannot be had, or it has fewer stages than shall be frozen.
     """
-    backbone = create_backbone(
-        config.backbone.name, config.backbone.feature_map, config.backbone.weights if pretrained else "none"
-    )
-    pooling = AttentionPooling(config.pooling.kind, config.pooling.k, gate=config.pooling.gate)
+    settings = config.backbone
+    weights = settings.weights if pretrained else "none"
+    backbone = create_backbone(settings.name, settings.feature_map, weights, dilated=settings.dilated)
+    if config.data.crop % backbone.stride:
+        raise TrainingError(
+            f"data.crop must be a multiple of {backbone.stride} pixels for {settings.name}, got {config.data.crop}"
+        )
     try:
         network = ColocalizationNet(
             backbone,
-            pooling,
             PretextTasks(config.pretext.tasks).classes,
-            pool_at_train=config.pooling.at_train,
-            pool_at_test=config.pooling.at_test,
-            head_input=config.pooling.head_input,
-            norm=config.backbone.norm,
-            frozen_stages=config.backbone.frozen_stages,
+            config.pooling,
+            norm=settings.norm,
+            frozen_stages=settings.frozen_stages,
         )
     except ValueError as error:
         raise TrainingError(str(error)) from error

@@ -4,64 +4,23 @@ Files hold tensors, numbers, texts and containers of them alone, and are read wi
 from a stranger cannot run code.
 """
 
-import os
-import random
-import subprocess
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from colocalization.files import atomic_writer
 from training.config import TrainingConfig
 from training.errors import CheckpointError
+from training.provenance import Provenance
 
-__all__ = ["Checkpoint", "Provenance", "random_states", "read_checkpoint", "restore_random_states", "write_atomically"]
+__all__ = ["Checkpoint", "read_checkpoint"]
 
 _FORMAT = 1
-_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What made a checkpoint.
-
-    Attributes:
-        commit: Git commit of the working directory's repository, with "+" where files differ from it; empty if none.
-        versions: Versions of the libraries.
-    """
-
-    commit: str
-    versions: dict[str, str]
-
-    @classmethod
-    def here(cls) -> "Provenance":
-        """The provenance of what is running now."""
-        return cls(_commit(), {name: version(name) for name in _LIBRARIES})
-
-
-def _commit() -> str:
-    source = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(  # noqa: S603  (a fixed command)
-            ["git", "-C", str(source), *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-        return done.stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""  # installed from a wheel, or no git here
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +38,10 @@ class Checkpoint:
         scaler: State of the gradient scaler of fp16; empty without.
         random: States of the random number generators.
         images: Names of the training images, so that a run is not taken up on others.
+        held_out: Names of the images that choose the epoch; None in files that were written before they were kept.
+        left_out: Names of the images that could not be read.
         signals: Label-free signals of the chosen epoch so far; empty before the first validation.
-        chosen_epoch: That epoch, counted from 1; 0 before the first validation.
+        chosen_epoch: That epoch, counted from 1; 0: the network before training.
         provenance: What made it.
     """
 
@@ -96,13 +57,15 @@ class Checkpoint:
     signals: dict[str, float]
     chosen_epoch: int
     provenance: Provenance
+    held_out: list[str] | None = None
+    left_out: list[str] | None = None
 
     def write(self, path: Path) -> None:
         """Write the file atomically."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         values["config"] = self.config.model_dump(mode="json")
         values["provenance"] = asdict(self.provenance)
-        write_atomically(path, {"format": _FORMAT, **values})
+        _save(path, {"format": _FORMAT, **values})
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -110,24 +73,39 @@ class Checkpoint:
         return self.network if self.average is None else self.average
 
 
-def write_atomically(path: Path, values: dict[str, Any]) -> None:
-    """Save with torch, so that a reader finds the old file or the new one, whole, whenever the machine stops."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            torch.save(values, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
+class _Stream:
+    """A file for torch to write into, which hides the reason why it cannot behind an error of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
         try:
-            os.fsync(folder)  # the rename itself
-        finally:
-            os.close(folder)
+            return self._file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _save(path: Path, values: dict[str, Any]) -> None:
+    """Save with torch, so that a reader finds the old file or the new one, whole, whenever the machine stops.
+
+    Raises:
+        OSError: The file cannot be written, mostly for want of room.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_writer(path) as file:
+        stream = _Stream(file)
+        try:
+            torch.save(values, stream)  # type: ignore[arg-type]  # writes and flushes alone
+        except RuntimeError as error:
+            if stream.error is None:
+                raise
+            raise stream.error from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -154,24 +132,3 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(config=config, provenance=provenance, **values)
     except (KeyError, TypeError, ValidationError) as error:
         raise CheckpointError(f"{path} lacks an entry or has a setting unknown here: {error}") from error
-
-
-def random_states() -> dict[str, Any]:
-    """States of all random number generators that code in a run may draw from."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002  (libraries draw from it)
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "python": random.getstate(),
-        "numpy": [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss],
-    }
-
-
-def restore_random_states(states: dict[str, Any]) -> None:
-    """Set all random number generators."""
-    torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
-    random.setstate(states["python"])
-    kind, keys, position, has_gauss, gauss = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002

@@ -4,16 +4,20 @@ import logging
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
-from colocalization.errors import ColocalizeError
+from colocalization.commands.exits import errors_reported, sigterm_interrupts, warn
+from colocalization.cores import usable_cores
 from colocalization.memory import keep_freed_memory
-from training.config import TrainingConfig, load_config, presets
-from training.console import ConsoleProgress, SilentProgress, duration
-from training.datasets import LAYOUTS, open_dataset
+from training.config import TrainingConfig
+from training.config_file import load_config, presets
+from training.console import ConsoleProgress, duration
+from training.datasets import LAYOUTS, ImageSet, open_dataset
 from training.distributed import Processes, process_group
 from training.errors import TrainingError
 from training.loop import Trainer
+from training.run_folder import check_room, check_writable
 
 __all__ = ["app"]
 
@@ -46,6 +50,15 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Short for --set run.epochs=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set run.seed=N.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out, if there is one.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="CPU threads; else as many as the machine grants.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done and how long it takes, then stop.")] = False,
 ) -> None:
     """Train a network on a folder of images of one kind of thing; no label is needed.
@@ -59,16 +72,13 @@ def train(
     for name, value in (("run.epochs", epochs), ("run.seed", seed), ("data.layout", layout or None)):
         if value is not None:
             overrides.append(f"{name}={value}")
-    try:
+    stopped = f"stopped; --resume --out {out} goes on from the last checkpoint"
+    with errors_reported(interrupted=stopped), sigterm_interrupts():
         settings = load_config(config if config is not None else preset, overrides)
+        # Torch by itself heeds OMP_NUM_THREADS, which torchrun sets, but no quota of a container.
+        torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
         with process_group(settings.run.device) as processes:
             _train(folder, out, settings, processes, resume=resume, dry_run=dry_run)
-    except ColocalizeError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; --resume --out {out} goes on from the last checkpoint", err=True)
-        raise typer.Exit(130) from None
 
 
 def _train(
@@ -76,23 +86,44 @@ def _train(
 ) -> None:
     if not resume and (out / "last.pt").exists():
         raise TrainingError(f"{out} holds a run already; --resume goes on with it, or choose another --out")
+    if not dry_run and processes.main:
+        check_writable(out)
     images = open_dataset(folder, settings.data.layout, settings.data.category)
-    trainer = Trainer(settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume)
-    seconds = trainer.seconds_per_step()
     if not processes.main:
+        trainer = Trainer(
+            settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume
+        )
+        trainer.measure()
         if not dry_run:
-            trainer.run(SilentProgress())
+            trainer.run()
         return
-    with ConsoleProgress(trainer.batch_size) as progress:
-        left = trainer.total_steps - trainer.step
-        progress.note(
-            f"{images.layout}: {len(trainer.train)} images to train on, {len(trainer.held_out)} held out to "
-            f"choose the epoch, {len(images.labelled_test)} with boxes scored for the record"
-        )
-        progress.note(
-            f"{settings.backbone.name}, {'+'.join(settings.pretext.tasks)}, on {trainer.device}: {settings.run.epochs} "
-            f"epochs of {trainer.steps_per_epoch} steps of {trainer.batch_size} images, {left} steps to go, about "
-            f"{duration(seconds * left)} ({seconds:.2f} s a step measured)"
-        )
+    for text in images.left_out:
+        warn(text)
+    with ConsoleProgress(settings.run.batch_size) as progress:
+        trainer = Trainer(
+            settings, images.train, out,
+            labelled=images.labelled_test, processes=processes, resume=resume, progress=progress,
+        )  # fmt: skip
         if not dry_run:
-            trainer.run(progress)
+            check_room(out, trainer.stepper.bytes_of_checkpoint())
+        _announce(trainer, images, progress)
+        if not dry_run:
+            trainer.run()
+            if trainer.chooser.choice.epoch > 0:  # else there is nothing new to export
+                progress.note(f"next: colocalize export {out / 'best.pt'} --out model.onnx --parity-images {folder}")
+
+
+def _announce(trainer: Trainer, images: ImageSet, progress: ConsoleProgress) -> None:
+    """Say what will be done and how long it takes."""
+    settings, estimate = trainer.config, trainer.measure()
+    progress.note(
+        f"{images.layout}: {len(images.images)} images, {len(trainer.images.train)} images to train on, "
+        f"{len(trainer.images.held_out)} held out to choose the epoch, {len(images.labelled_test)} with boxes scored "
+        "for the record"
+    )
+    progress.note(
+        f"{settings.backbone.name}, {'+'.join(settings.pretext.tasks)}, on {trainer.device}: {settings.run.epochs} "
+        f"epochs of {trainer.steps_per_epoch} steps of {trainer.batch_size} images, {estimate.steps} steps to go, "
+        f"about {duration(estimate.seconds)} ({estimate.seconds_per_step:.2f} s a step measured; validation "
+        f"{duration(estimate.validation)}, scoring {duration(estimate.evaluation)})"
+    )

@@ -1,37 +1,114 @@
-"""One frozen, typed object with every setting of a training run.
+"""The settings of a training run: their closed sets of strings, their ranges, and one frozen, typed object of them all.
 
-Read from a TOML file, presets being such files too, then from command-line overrides `section.name=value`. What is not
-set in a file has the default here. See docs/training.md for what the settings do.
+No torch here: the modules that work with the settings import them from here, and so does whoever only reads them.
+See docs/training.md for what the settings do, and `training.config_file` for how they are read.
 """
 
-import tomllib
-from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from colocalization.metadata import Pooling
-from training.backbones import STRIDE, FeatureMap
 from training.errors import TrainingError
-from training.geometry import Fill
-from training.losses import Contrast
-from training.network import HeadInput, NormMode
-from training.pretext import Task, parse_tasks
 
 __all__ = [
+    "TASKS",
     "BackboneConfig",
+    "BatchNormalisation",
+    "Contrast",
     "DataConfig",
+    "EvaluateWhen",
+    "FeatureMap",
+    "Fill",
+    "HeadInput",
     "LossConfig",
+    "MixedPrecision",
     "OptimizerConfig",
+    "OptimizerName",
     "PoolingConfig",
     "PretextConfig",
     "RunConfig",
+    "Schedule",
+    "Selection",
+    "Task",
     "TrainingConfig",
-    "load_config",
-    "presets",
+    "parse_tasks",
 ]
+
+FeatureMap = Literal["head", "block"]
+"""Which feature map of a backbone is pooled, see `training.backbones`."""
+
+BatchNormalisation = Literal["frozen", "train"]
+"""Batch normalisation in training: with the statistics of the weights as loaded, or with those of the batch."""
+
+HeadInput = Literal["weighted", "features"]
+"""What the pretext heads see: the gated feature map F_w, so that the pretext tasks train the gate, or the plain F. The
+paper does not say; `weighted` is our reading."""
+
+Task = Literal["point_symmetry", "flip", "rotation", "shear", "scale", "translation"]
+"""The pretext tasks, see `training.pretext`."""
+
+TASKS: tuple[Task, ...] = get_args(Task)
+"""All tasks, in the order in which their transformations act."""
+
+Fill = Literal["mean", "reflect", "crop"]
+"""What stands where a transformed image has no content of the original. `mean`: the network's zero, as a paper's
+undefined region; a cue that a network can read the transformation off. `reflect`: the original mirrored at its edges
+(PsyNet). `crop`: views are cut small enough out of the image that real content is there."""
+
+Contrast = Literal["infonce", "triplet"]
+"""How the form `feature` of the loss compares."""
+
+OptimizerName = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "step", "cosine"]
+MixedPrecision = Literal["off", "bf16", "fp16"]
+
+Selection = Literal["last", "transfer", "distinctness", "equivariance", "pretext_accuracy", "loss"]
+"""What chooses the epoch: a label-free signal on held-out images, see `training.validation`, or being the last."""
+
+EvaluateWhen = Literal["never", "ends", "epochs"]
+"""When labelled test images are scored, for the record only: `ends` is before training and the chosen epoch."""
+
+_TASK_LETTERS: dict[str, Task] = {
+    "R": "rotation",
+    "S": "scale",
+    "T": "translation",
+    "H": "shear",
+    "F": "flip",
+    "P": "point_symmetry",
+    "O": "point_symmetry",  # PsyNet's "odd"
+}
+
+
+def parse_tasks(names: str | Iterable[str]) -> tuple[Task, ...]:
+    """Read a combination of pretext tasks.
+
+    Args:
+        names: Names, or a text of names or letters joined by "+".
+
+    Returns:
+        The tasks, in the order in which they act.
+
+    Raises:
+        TrainingError: There is no such task, one comes twice, or there is none at all.
+
+    Example:
+        >>> parse_tasks("S+R")
+        ('rotation', 'scale')
+    """
+    parts = names.split("+") if isinstance(names, str) else list(names)
+    known: dict[str, Task] = {**_TASK_LETTERS}
+    known.update((task, task) for task in TASKS)
+    found: list[Task] = []
+    for part in parts:
+        if part.strip() not in known:
+            raise TrainingError(f"there is no pretext task {part!r}; allowed: {', '.join(known)}, joined by '+'")
+        found.append(known[part.strip()])
+    if len(set(found)) != len(found) or not found:
+        raise TrainingError(f"expected one or more different pretext tasks, got {names!r}")
+    return tuple(task for task in TASKS if task in found)
+
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _PositiveShare = Annotated[float, Field(gt=0, le=1)]
@@ -51,11 +128,12 @@ class DataConfig(_Section):
         layout: Layout of the folder, see `training.datasets`; `auto` recognises it.
         category: Class of images to keep, for sets of many (PASCAL VOC, Pets); empty: all.
         resize: Side that images are squashed to, in pixels.
-        crop: Side S of the views that the network is trained on, in pixels, a multiple of 16.
+        crop: Side S of the views that the network is trained on, in pixels, a multiple of the
+            backbone's stride.
         mirror: Whether views are mirrored left to right at random.
         held_out: Share of the training images that are not trained on but used to choose the epoch.
         cache_mb: Decoded images kept in memory, at most this many MB; 0 decodes anew each epoch.
-        workers: Processes that decode; 0: the training process itself.
+        workers: Processes that decode, at most as many as there are cores; 0: the training process itself.
     """
 
     layout: str = "auto"
@@ -69,8 +147,8 @@ class DataConfig(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.crop % STRIDE or self.crop > self.resize:
-            raise ValueError(f"crop must be a multiple of {STRIDE} and at most resize ({self.resize}), got {self.crop}")
+        if self.crop > self.resize:
+            raise ValueError(f"crop must be at most resize ({self.resize}), got {self.crop}")
         if self.held_out > 0.9:
             raise ValueError(f"held_out must be at most 0.9, got {self.held_out}")
         return self
@@ -85,13 +163,15 @@ class BackboneConfig(_Section):
         feature_map: `head` or `block`, see `training.backbones`.
         norm: Batch normalisation by the statistics of the weights (`frozen`) or of the batch (`train`).
         frozen_stages: How many stages from the input on do not learn.
+        dilated: Whether a ResNet's last stage is dilated where its stride is taken out; PsyNet's is not.
     """
 
     name: str = "tf_efficientnet_lite0"
     weights: str = "imagenet"
     feature_map: FeatureMap = "head"
-    norm: NormMode = "frozen"
+    norm: BatchNormalisation = "frozen"
     frozen_stages: Annotated[int, Field(ge=0)] = 0
+    dilated: bool = True
 
 
 class PoolingConfig(_Section):
@@ -132,7 +212,7 @@ class PretextConfig(_Section):
         return self
 
 
-def _parse(names: Any) -> tuple[Task, ...]:
+def _parse(names: str | Iterable[str]) -> tuple[Task, ...]:
     try:
         return parse_tasks(names)
     except TrainingError as error:
@@ -189,12 +269,12 @@ class OptimizerConfig(_Section):
         ema: Decay of the moving average of the weights that is validated and kept; 0: off.
     """
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    name: OptimizerName = "sgd"
     lr: _Positive = 1e-3
     head_lr_scale: _Positive = 1.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: _NotNegative = 0.0
-    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    schedule: Schedule = "cosine"
     milestones: tuple[_Positive, ...] = ()
     gamma: _PositiveShare = 0.2
     warmup_epochs: _NotNegative = 0.0
@@ -212,7 +292,8 @@ class RunConfig(_Section):
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         amp: Mixed precision: `off`, `bf16` or `fp16`.
         checkpoint_steps: A checkpoint every so many steps, beside the one at the end of each epoch; 0: only there.
-        select: Label-free signal on the held-out images that chooses the epoch, or `last`.
+        select: Label-free signal on the held-out images that chooses the epoch, or `last`; the network before
+            training is a candidate.
         evaluate: When labelled test images are scored, for the record only: `never`, `ends` (untrained and chosen
             epoch) or `epochs`.
         tensorboard: Whether scalars and heat maps are written for TensorBoard.
@@ -222,10 +303,10 @@ class RunConfig(_Section):
     batch_size: _Count = 32
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    amp: Literal["off", "bf16", "fp16"] = "off"
+    amp: MixedPrecision = "off"
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
-    select: Literal["last", "distinctness", "equivariance", "pretext_accuracy", "loss"] = "distinctness"
-    evaluate: Literal["never", "ends", "epochs"] = "ends"
+    select: Selection = "transfer"
+    evaluate: EvaluateWhen = "ends"
     tensorboard: bool = True
 
 
@@ -245,63 +326,3 @@ class TrainingConfig(_Section):
         if "flip" in self.pretext.tasks and self.data.mirror:
             raise ValueError("data.mirror must be off where flip is a pretext task: it would make the labels wrong")
         return self
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the presets."""
-    folder = resources.files("training") / "presets"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
-
-
-def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
-    """Read a configuration.
-
-    Args:
-        source: Name of a preset, or the path of a TOML file or of a run's `config.json`.
-        overrides: `section.name=value`, the value in TOML (quotes around text may be left out).
-
-    Raises:
-        TrainingError: There is no such file or preset, it is damaged, or a setting is unknown or out of range.
-    """
-    values = _read(source)
-    for override in overrides:
-        _override(values, override)
-    try:
-        return TrainingConfig.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'configuration'}: {problem['msg']}, "
-            f"got {problem['input']!r}"
-            for problem in error.errors()
-        )
-        raise TrainingError(f"configuration {source}: {problems}") from error
-
-
-def _read(source: str | Path) -> dict[str, Any]:
-    if str(source) in presets():
-        text = (resources.files("training") / "presets" / f"{source}.toml").read_text("utf-8")
-        return tomllib.loads(text)
-    path = Path(source)
-    if not path.is_file():
-        raise TrainingError(f"no configuration file or preset {str(source)!r}; presets: {', '.join(presets())}")
-    try:
-        if path.suffix == ".json":
-            return TrainingConfig.model_validate_json(path.read_text("utf-8")).model_dump(mode="json")
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise TrainingError(f"configuration {path}: {error}") from error
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    parts = name.strip().split(".")
-    if not equals or len(parts) != 2:
-        raise TrainingError(f"expected an override 'section.name=value', got {override!r}")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a text without quotes
-    section = values.setdefault(parts[0], {})
-    if not isinstance(section, dict):
-        raise TrainingError(f"configuration: {parts[0]!r} must be a section, got {section!r}")
-    section[parts[1]] = value

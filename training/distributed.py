@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather
 
 from training.errors import TrainingError
 
@@ -42,12 +42,21 @@ class Processes:
         part = batch_size // self.count
         return slice(self.rank * part, (self.rank + 1) * part)
 
+    def check_share(self, images: int, batch_size: int) -> None:
+        """Check that there is a part of each batch for every process.
+
+        Raises:
+            TrainingError: There are fewer images than processes, or the batch cannot be divided evenly.
+        """
+        if images < self.count:
+            raise TrainingError(f"{images} training images are too few for {self.count} processes")
+        self.share(batch_size)
+
     def gather(self, tensor: Tensor) -> Tensor:
         """Join the tensors of all processes along the first axis, in order of rank, with gradients."""
         if self.count == 1:
             return tensor
-        joined: Tensor = _Gather.apply(tensor)
-        return joined
+        return torch.cat(all_gather(tensor.contiguous()))  # type: ignore[no-untyped-call]
 
     def mean(self, tensor: Tensor) -> Tensor:
         """Mean over all processes, without gradients."""
@@ -61,24 +70,6 @@ class Processes:
         """Wait for all processes."""
         if self.count > 1:
             dist.barrier()
-
-
-class _Gather(torch.autograd.Function):
-    """All-gather whose gradient is what all processes' losses together send back to this one's tensor."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, tensor.contiguous())
-        ctx.rows = tensor.shape[0]
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].contiguous().clone()
-        dist.all_reduce(total)
-        start = dist.get_rank() * int(ctx.rows)
-        return total[start : start + int(ctx.rows)]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """CorLoc of attention maps on labelled images. For the record only: nothing here may choose a setting or an epoch."""
 
+import logging
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from colocalization.boxes import connected_components
 from colocalization.corloc import CorLoc, CorLocScores
+from colocalization.errors import ImageError
 from colocalization.maps import min_max, otsu_threshold, upsample
 from colocalization.transform import InputTransform
 from training.datasets import BoxTuple, DatasetImage
 from training.network import ColocalizationNet
 
-__all__ = ["PSYNET_CUT", "Cut", "attention_maps", "evaluate", "map_box"]
+__all__ = ["PSYNET_CUT", "Cut", "attention_maps", "evaluate", "map_box", "readable_images"]
+
+_logger = logging.getLogger(__name__)
 
 Cut = Literal["otsu", "set_otsu", "psynet"]
 """How the min-max normalised map is cut. `otsu`: Otsu's threshold of the upsampled map; `set_otsu`: of all maps of the
@@ -37,7 +41,10 @@ def attention_maps(
         device: Where the network is.
 
     Returns:
-        (N, S / 16, S / 16) float32 maps, not normalised, and each image's width and height in pixels.
+        (N, h, w) float32 maps, not normalised, and each image's width and height in pixels.
+
+    Raises:
+        ImageError: An image cannot be read.
     """
     network.eval()
     transform = InputTransform(size, network.backbone.mean, network.backbone.std)
@@ -49,6 +56,19 @@ def attention_maps(
         attention, _ = network.attend(batch.contiguous(memory_format=torch.channels_last))
         maps.append(attention.float().cpu().numpy())
     return np.concatenate(maps), sizes
+
+
+def readable_images(images: Sequence[DatasetImage]) -> tuple[DatasetImage, ...]:
+    """Images that can be decoded; a warning names each of the others."""
+    kept = []
+    for image in images:
+        try:
+            image.load()
+        except ImageError as error:
+            _logger.warning("warning: %s is not scored: %s", image.path, error.message)
+        else:
+            kept.append(image)
+    return tuple(kept)
 
 
 def map_box(normalised: NDArray[np.float32], width: int, height: int, cut: float | None = None) -> list[BoxTuple]:
@@ -84,12 +104,12 @@ def evaluate(
         ValueError: An image has no box, or there is none.
     """
     maps, sizes = attention_maps(network, images, size, device)
-    normalised = np.stack([min_max(one) for one in maps])
+    normalised = np.stack([min_max(attention) for attention in maps])
     cuts: dict[Cut, float | None] = {"otsu": None, "set_otsu": otsu_threshold(normalised), "psynet": PSYNET_CUT}
     scores: dict[Cut, CorLocScores] = {}
     for cut in get_args(Cut):
         corloc = CorLoc()
-        for image, one, (width, height) in zip(images, normalised, sizes, strict=True):
-            corloc.add(map_box(one, width, height, cuts[cut]), image.boxes)
+        for image, heatmap, (width, height) in zip(images, normalised, sizes, strict=True):
+            corloc.add(map_box(heatmap, width, height, cuts[cut]), image.boxes)
         scores[cut] = corloc.compute()
     return scores

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -17,11 +17,9 @@ __all__ = ["fold_stages"]
 _TOLERANCE = 1e-3
 """Largest difference that folding may make, relative to the largest magnitude; float32 leaves about 1e-5."""
 
-_PROBE_SIDE = 64
-
 
 @torch.no_grad()
-def fold_stages(stages: Sequence[nn.Module]) -> nn.Sequential:
+def fold_stages(stages: Sequence[nn.Module], side: int = 64) -> nn.Sequential:
     """Copy the first stages of a network for inference.
 
     Which normalisation follows which convolution is read off the order in which modules are registered. That is also
@@ -30,6 +28,7 @@ def fold_stages(stages: Sequence[nn.Module]) -> nn.Sequential:
 
     Args:
         stages: Stages from the input on, run one after the other; (N, 3, S, S) float goes into the first.
+        side: Side S of the probe, in pixels, of a size that the stages take.
 
     Returns:
         The copy, in evaluation mode and without gradients.
@@ -37,9 +36,9 @@ def fold_stages(stages: Sequence[nn.Module]) -> nn.Sequential:
     plain = copy.deepcopy(nn.Sequential(*stages)).eval().requires_grad_(False)
     folded = copy.deepcopy(plain)
     _fold(folded)
-    device = next((one.device for one in plain.parameters()), torch.device("cpu"))
+    device = next((parameter.device for parameter in plain.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
-    probe = torch.randn(2, 3, _PROBE_SIDE, _PROBE_SIDE, generator=generator).to(device)
+    probe = torch.randn(2, 3, side, side, generator=generator).to(device)
     return folded if _agree(folded(probe), plain(probe)) else plain
 
 

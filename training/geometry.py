@@ -6,18 +6,13 @@ transformation is a 3x3 matrix T on column vectors (x, y, 1) that says where a p
 transformed image shows at p' what the original shows at T^-1 p', which is what sampling uses.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-__all__ = ["Fill", "pairwise_warp", "sample_views", "source_points", "validity", "view_matrices", "warp_maps"]
+from training.config import Fill
 
-Fill = Literal["mean", "reflect", "crop"]
-"""What stands where a transformed image has no content of the original. `mean`: the network's zero, as a paper's
-undefined region; a cue that a network can read the transformation off. `reflect`: the original mirrored at its edges
-(PsyNet). `crop`: views are cut small enough out of the image that real content is there."""
+__all__ = ["pairwise_warp", "sample_views", "source_points", "validity", "view_matrices", "warp_maps"]
 
 _EDGE = 1 + 1e-5
 """Points on the very edge of a frame count as inside, whatever the rounding."""

@@ -1,19 +1,23 @@
-"""From files to batches: images decoded once, squashed to one size, in an order that seed and epoch alone decide."""
+"""Images decoded once, squashed to one size; what cannot be read is left out with a warning, whenever it turns up."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from colocalization.errors import ImageError
 from training.datasets import DatasetImage
 from training.errors import TrainingError
 
-__all__ = ["SquashedImages", "batches", "epoch_order", "hold_out", "squash"]
+__all__ = ["SquashedImages", "squash"]
+
+_logger = logging.getLogger(__name__)
 
 
 def squash(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -30,40 +34,70 @@ def squash(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
 
 
-class SquashedImages(Dataset[Tensor]):
-    """Images of one size, (3, R, R) uint8 each, kept in memory as far as there is room."""
+class SquashedImages(Dataset[tuple[Tensor, int]]):
+    """Images of one size, (3, R, R) uint8 each, kept in memory as far as there is room.
+
+    Attributes:
+        images: The images, whether or not they can be read.
+        side: Side R, in pixels.
+    """
 
     def __init__(self, images: Sequence[DatasetImage], side: int, cache_mb: int = 0) -> None:
         self.images = tuple(images)
         self.side = side
         self._room = cache_mb * 2**20 // (3 * side * side)
         self._cache: dict[str, Tensor] = {}
+        self._bad: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> Tensor:
-        """Read one image.
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """An image, or the next one that can be read.
+
+        Returns:
+            The pixels, and the index of the image that they are of.
 
         Raises:
-            TrainingError: It cannot be decoded.
+            TrainingError: None can be read.
         """
+        for used in (*range(index, len(self)), *range(index)):
+            pixels = self.read(used)
+            if pixels is not None:
+                return pixels, used
+        raise TrainingError(f"none of the {len(self)} images can be read any more")
+
+    def read(self, index: int) -> Tensor | None:
+        """An image, (3, R, R) uint8, or None where it cannot be read; a warning names it, once."""
         image = self.images[index]
         if image.name in self._cache:
             return self._cache[image.name]
+        if image.name in self._bad:
+            return None
         try:
-            rgb = image.load().rgb
+            pixels = torch.from_numpy(squash(image.load().rgb, self.side))
         except ImageError as error:
-            raise TrainingError(f"cannot train on {image.path}: {error.message}; mend or remove it") from error
-        pixels = torch.from_numpy(squash(rgb, self.side))
+            self.leave_out(image, error.message)
+            return None
         if len(self._cache) < self._room:
             self._cache[image.name] = pixels
         return pixels
 
+    def check(self, index: int) -> None:
+        """Find out, and warn, whether an image cannot be read."""
+        if self.images[index].name not in self._bad:
+            self.read(index)
+
+    def leave_out(self, image: DatasetImage, reason: str) -> None:
+        """Warn that an image is left out, and do without it from now on."""
+        if image.name not in self._bad:
+            self._bad.add(image.name)
+            _logger.warning("warning: %s is left out: %s", image.path, reason)
+
     def part(self, images: Sequence[DatasetImage]) -> "SquashedImages":
         """Some of the images, in the same memory."""
         part = SquashedImages(images, self.side)
-        part._room, part._cache = self._room, self._cache
+        part._room, part._cache, part._bad = self._room, self._cache, self._bad
         return part
 
     @property
@@ -71,76 +105,22 @@ class SquashedImages(Dataset[Tensor]):
         """Whether all images have room in memory."""
         return len(self.images) <= self._room
 
-    def unreadable(self) -> list[tuple[DatasetImage, str]]:
-        """Read all images, filling the cache; those that fail, with the reason."""
-        failed = []
-        for index, image in enumerate(self.images):
-            try:
-                self[index]
-            except TrainingError as error:
-                failed.append((image, error.message))
-        return failed
+    def readable(self, threads: int, decoded: Callable[[int, int], None]) -> tuple[DatasetImage, ...]:
+        """Read all images, filling the memory; those that can be read.
 
+        Args:
+            threads: How many are decoded at the same time, at least 1.
+            decoded: Is told how many of how many are done.
+        """
+        kept = []
+        with ThreadPoolExecutor(threads) as pool:
+            for index, pixels in enumerate(pool.map(self.read, range(len(self)))):
+                if pixels is not None:
+                    kept.append(self.images[index])
+                decoded(index + 1, len(self))
+        return tuple(kept)
 
-def hold_out(images: Sequence[DatasetImage], share: float, seed: int) -> tuple[list[DatasetImage], list[DatasetImage]]:
-    """Divide training images into those to train on and those that choose the epoch.
-
-    Args:
-        images: All training images.
-        share: Share to hold out, in [0, 0.9]; at least 2 images where it is above 0 and there are enough.
-        seed: Seed of the choice.
-
-    Returns:
-        Images to train on and images held out, both in their order.
-
-    Raises:
-        TrainingError: No image is left to train on.
-    """
-    count = max(2, round(share * len(images))) if share > 0 else 0
-    if len(images) - count < 1:
-        raise TrainingError(f"{len(images)} training images are too few with {count} held out")
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed)).tolist()
-    held = set(order[:count])
-    return (
-        [image for index, image in enumerate(images) if index not in held],
-        [image for index, image in enumerate(images) if index in held],
-    )
-
-
-def epoch_order(count: int, batch_size: int, epoch: int, seed: int) -> list[list[int]]:
-    """Batches of indices of one epoch: a permutation, the incomplete last batch left out.
-
-    Args:
-        count: Number of images.
-        batch_size: Images a batch, at most `count`.
-        epoch: Epoch, from 0.
-        seed: Seed of the run.
-
-    Returns:
-        `count // batch_size` batches; the same for the same arguments, in every process.
-    """
-    generator = torch.Generator().manual_seed(seed + 1_000_003 * (epoch + 1))
-    order: list[int] = torch.randperm(count, generator=generator).tolist()
-    return [order[start : start + batch_size] for start in range(0, count - batch_size + 1, batch_size)]
-
-
-def batches(images: SquashedImages, order: Sequence[Sequence[int]], workers: int) -> Iterator[Tensor]:
-    """Load batches in a given order.
-
-    Args:
-        images: Where to read from.
-        order: Indices of each batch.
-        workers: Processes that decode; 0: this one.
-
-    Yields:
-        (N, 3, R, R) uint8.
-    """
-    loader: DataLoader[Tensor] = DataLoader(
-        images,
-        batch_sampler=[list(batch) for batch in order],
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-        # Its own generator: an iterator would otherwise advance the global one, and a resumed run start more of them.
-        generator=torch.Generator().manual_seed(0),
-    )
-    yield from loader
+    def together(self) -> Tensor:
+        """All images that can be read, (N, 3, R, R) uint8."""
+        found = [pixels for index in range(len(self)) if (pixels := self.read(index)) is not None]
+        return torch.stack(found) if found else torch.empty(0, 3, self.side, self.side, dtype=torch.uint8)

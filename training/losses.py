@@ -15,17 +15,17 @@ that of x and to those of other images, far from both backgrounds; plus |A' - B|
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from training.geometry import Fill, pairwise_warp, validity, warp_maps
+from training.config import Fill, LossConfig
+from training.geometry import pairwise_warp, validity, warp_maps
 
-__all__ = ["Contrast", "Gather", "MapPair", "feature_contrast", "map_contrast", "normalise_maps"]
+__all__ = ["Gather", "MapPair", "feature_contrast", "map_contrast", "normalise_maps"]
 
-Contrast = Literal["infonce", "triplet"]
 Gather = Callable[[Tensor], Tensor]
 """Joins the tensors of all processes along the first axis, with gradients; the own ones are at `MapPair.first`."""
 
@@ -76,31 +76,25 @@ def _visible(pair: MapPair, least: float) -> tuple[Tensor, Tensor]:
     return visible, (visible.mean(dim=1) >= least).to(visible.dtype)
 
 
-def map_contrast(
-    pair: MapPair,
-    *,
-    temperature: float = 0.1,
-    others: float = 1.0,
-    least_visible: float = 0.1,
-    gather: Gather = lambda maps: maps,
-) -> Tensor:
-    """Form `map` of the loss.
+def map_contrast(pair: MapPair, config: LossConfig | None = None, *, gather: Gather = lambda maps: maps) -> Tensor:
+    """Form `map` of the loss, unweighted.
 
-    An image of which less than `least_visible` remains visible, or whose maps have no shape, adds nothing.
+    An image of which less than `config.least_visible` remains visible, or whose maps have no shape, adds nothing.
 
     Args:
         pair: Maps and transformations of the batch.
-        temperature: tau of the InfoNCE, above 0.
-        others: Weight of each other image's map among the negatives, at least 0; the background's is 1.
-        least_visible: Share of the frame that must have content, in [0, 1].
+        config: Temperature, weight of the other images' maps among the negatives, least share of the frame that must
+            have content; the defaults if left out.
         gather: Joins the maps of all processes, whose maps are negatives too.
 
     Returns:
         Scalar, at least 0: the mean over the batch.
     """
+    config = config or LossConfig()
+    temperature, others = config.map_temperature, config.map_others
     anchors = normalise_maps(pair.transformed).flatten(1)
     candidates = gather(normalise_maps(pair.original))
-    visible, counted = _visible(pair, least_visible)
+    visible, counted = _visible(pair, config.least_visible)
     rows = torch.arange(anchors.shape[0], device=anchors.device)
     own = pair.first + rows
     warped = pairwise_warp(candidates, pair.matrices, pair.fill).flatten(2)  # (N, M, h*w)
@@ -121,34 +115,26 @@ def feature_contrast(
     pair: MapPair,
     original: Tensor,
     transformed: Tensor,
+    config: LossConfig | None = None,
     *,
-    contrast: Contrast = "infonce",
-    temperature: float = 0.1,
-    margin: float = 0.5,
-    across: float = 1.0,
-    agreement: float = 1.0,
-    least_visible: float = 0.1,
     gather: Gather = lambda vectors: vectors,
 ) -> Tensor:
-    """Form `feature` of the loss.
+    """Form `feature` of the loss, unweighted.
 
     Args:
         pair: Maps and transformations of the batch.
         original: (N, C, h, w) float, features of x.
         transformed: (N, C, h, w) float, features of x'.
-        contrast: InfoNCE, or a triplet hinge on cosine similarity.
-        temperature: tau of the InfoNCE, above 0.
-        margin: Margin of the triplet.
-        across: Weight of the term that draws the foregrounds of different images together.
-        agreement: Weight of |A' - B| over V.
-        least_visible: Share of the frame that must have content, in [0, 1], for an image to count.
+        config: How to compare, the weights of the terms, least share of the frame that must have content; the defaults
+            if left out.
         gather: Joins the descriptors of all processes.
 
     Returns:
         Scalar: the mean over the batch.
     """
+    config = config or LossConfig()
     maps, maps_t = normalise_maps(pair.original), normalise_maps(pair.transformed)
-    visible, counted = _visible(pair, least_visible)
+    visible, counted = _visible(pair, config.least_visible)
     seen = visible.view_as(maps)
     foreground, background = _masked_mean(original, maps), _masked_mean(original, 1 - maps)
     foreground_t = _masked_mean(transformed, maps_t * seen)
@@ -159,17 +145,13 @@ def feature_contrast(
     own = _pull(
         _cosine(foreground_t, foreground).unsqueeze(1),
         torch.stack([_cosine(foreground_t, background), _cosine(foreground_t, background_t)], dim=1),
-        contrast,
-        temperature,
-        margin,
+        config,
     ).squeeze(1)
     all_foregrounds, all_backgrounds = gather(foreground), gather(background)
     among = _pull(
         _cosine(foreground_t.unsqueeze(1), all_foregrounds.unsqueeze(0)),
         _cosine(foreground_t.unsqueeze(1), all_backgrounds.unsqueeze(0)),
-        contrast,
-        temperature,
-        margin,
+        config,
     )
     others = torch.ones_like(among)
     rows = torch.arange(among.shape[0], device=among.device)
@@ -178,15 +160,15 @@ def feature_contrast(
 
     warped = warp_maps(maps, pair.matrices, pair.fill)
     difference = ((maps_t - warped).abs() * seen).sum(dim=(1, 2)) / seen.sum(dim=(1, 2)).clamp(min=1)
-    return ((own + across * between + agreement * difference) * counted).mean()
+    return ((own + config.across * between + config.agreement * difference) * counted).mean()
 
 
-def _pull(positive: Tensor, negatives: Tensor, contrast: Contrast, temperature: float, margin: float) -> Tensor:
+def _pull(positive: Tensor, negatives: Tensor, config: LossConfig) -> Tensor:
     """Loss of each positive similarity (N, P) against all negatives (N, K) of its row, (N, P)."""
-    if contrast == "triplet":
-        return nnf.relu(margin - positive + negatives.amax(dim=1, keepdim=True))
-    against = torch.logsumexp(negatives / temperature, dim=1, keepdim=True)
-    return nnf.softplus(against - positive / temperature)
+    if config.contrast == "triplet":
+        return nnf.relu(config.margin - positive + negatives.amax(dim=1, keepdim=True))
+    against = torch.logsumexp(negatives / config.feature_temperature, dim=1, keepdim=True)
+    return nnf.softplus(against - positive / config.feature_temperature)
 
 
 def _masked_mean(features: Tensor, masks: Tensor) -> Tensor:

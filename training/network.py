@@ -1,24 +1,18 @@
 """The network of co-localization: backbone, attention pooling, and one classifier for each pretext task."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from training.backbones import Backbone
+from training.config import BatchNormalisation, PoolingConfig
 from training.pooling import AttentionPooling
 
-__all__ = ["ColocalizationNet", "HeadInput", "NetworkOutput", "NormMode"]
-
-HeadInput = Literal["weighted", "features"]
-"""What the pretext heads see: the gated feature map F_w, so that the pretext tasks train the gate, or the plain F. The
-paper does not say; `weighted` is our reading."""
-
-NormMode = Literal["frozen", "train"]
-"""Batch normalisation in training: with the statistics of the weights as loaded, or with those of the batch."""
+__all__ = ["ColocalizationNet", "TrainingOutput"]
 
 
-class NetworkOutput(NamedTuple):
+class TrainingOutput(NamedTuple):
     """What the network gives for a batch.
 
     Attributes:
@@ -42,9 +36,8 @@ class ColocalizationNet(nn.Module):
         backbone: Image to feature map F.
         pooling: F to attention map A.
         heads: The 1x1 convolution of each pretext task, by name.
-        pool_at_train: Whether `pooling` makes the map in training; else it is the channel mean of F (baseline).
-        pool_at_test: The same at test (Table 1 of the supplement).
-        head_input: What the heads see; without `pool_at_train` always F.
+        config: Where PTAP makes the map (Table 1 of the supplement), else the channel mean of F (baseline), and
+            what the heads see; without PTAP in training that is always F.
         norm: How batch normalisation behaves in training.
         frozen_stages: How many of the backbone's stages, from the input on, do not learn.
     """
@@ -52,27 +45,34 @@ class ColocalizationNet(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        pooling: AttentionPooling,
         tasks: Mapping[str, int],
+        config: PoolingConfig | None = None,
         *,
-        pool_at_train: bool = True,
-        pool_at_test: bool = True,
-        head_input: HeadInput = "weighted",
-        norm: NormMode = "frozen",
+        norm: BatchNormalisation = "frozen",
         frozen_stages: int = 0,
     ) -> None:
+        """Put the network together.
+
+        Args:
+            backbone: Image to feature map.
+            tasks: Number of classes of each pretext task, by name.
+            config: Settings of the pooling; the paper's if left out.
+            norm: How batch normalisation behaves in training.
+            frozen_stages: How many of the backbone's stages do not learn.
+
+        Raises:
+            ValueError: The backbone has fewer stages, or the pooling cannot be.
+        """
         super().__init__()
         if not 0 <= frozen_stages <= len(backbone.stages):
             raise ValueError(
                 f"frozen_stages must be in [0, {len(backbone.stages)}] for {backbone.name}, got {frozen_stages}"
             )
         self.backbone = backbone
-        self.pooling = pooling
+        self.config = config or PoolingConfig()
+        self.pooling = AttentionPooling(self.config.kind, self.config.k, gate=self.config.gate)
         self.heads = nn.ModuleDict({name: _head(backbone.channels, classes) for name, classes in tasks.items()})
-        self.pool_at_train = pool_at_train
-        self.pool_at_test = pool_at_test
-        self.head_input: HeadInput = head_input
-        self.norm: NormMode = norm
+        self.norm: BatchNormalisation = norm
         self.frozen_stages = frozen_stages
         self.backbone.stages[:frozen_stages].requires_grad_(False)
 
@@ -90,7 +90,7 @@ class ColocalizationNet(nn.Module):
     @property
     def pools(self) -> bool:
         """Whether the attention map of the current mode comes from `pooling`, or else from the channel mean."""
-        return self.pool_at_train if self.training else self.pool_at_test
+        return self.config.at_train if self.training else self.config.at_test
 
     def attend(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Attention map and feature map, without the heads; what export needs.
@@ -104,7 +104,7 @@ class ColocalizationNet(nn.Module):
         features = self.backbone(images)
         return (self.pooling(features) if self.pools else features.mean(dim=1)), features
 
-    def forward(self, images: Tensor) -> NetworkOutput:
+    def forward(self, images: Tensor) -> TrainingOutput:
         """Logits, attention and features of a batch.
 
         Args:
@@ -116,12 +116,12 @@ class ColocalizationNet(nn.Module):
         seen = weighted if self._heads_see_weighted else features
         pooled = seen.mean(dim=(2, 3), keepdim=True)
         logits = {name: head(pooled).flatten(1) for name, head in self.heads.items()}
-        return NetworkOutput(logits, attention, features)
+        return TrainingOutput(logits, attention, features)
 
     @property
     def _heads_see_weighted(self) -> bool:
         # The heads must see at test what they were trained on, whatever makes the map.
-        return self.pool_at_train and self.head_input == "weighted"
+        return self.config.at_train and self.config.head_input == "weighted"
 
 
 def _head(channels: int, classes: int) -> nn.Conv2d:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.backbones import Colour
-from training.config import TrainingConfig
+from training.config import Task, TrainingConfig
 from training.distributed import Processes
 from training.geometry import sample_views, view_matrices
 from training.losses import MapPair, feature_contrast, map_contrast
-from training.network import NetworkOutput
-from training.pretext import PretextTasks, Task
+from training.network import TrainingOutput
+from training.pretext import PretextTasks
 
 __all__ = ["Forward", "Losses", "Objective", "Plan", "Views"]
 
@@ -23,7 +23,7 @@ __all__ = ["Forward", "Losses", "Objective", "Plan", "Views"]
 class Forward(Protocol):
     """The network, or what wraps it for several processes."""
 
-    def __call__(self, images: Tensor) -> NetworkOutput:
+    def __call__(self, images: Tensor) -> TrainingOutput:
         """Run it."""
 
 
@@ -128,6 +128,12 @@ class Objective:
             {task: values.to(device) for task, values in plan.labels.items()},
         )
 
+    def whole(self, images: Tensor) -> Tensor:
+        """Whole images as the network sees them at test: (N, 3, R, R) uint8 to (N, 3, S, S) float, normalised."""
+        normalised = (images.to(self._device).float() / 255 - self._mean) / self._std
+        side = self.config.data.crop
+        return nnf.interpolate(normalised, (side, side), mode="bilinear", antialias=True)
+
     def to_rgb(self, images: Tensor) -> NDArray[np.uint8]:
         """Undo the normalisation: (N, 3, S, S) float to (N, S, S, 3) uint8."""
         rgb = ((images * self._std + self._mean) * 255).round().clamp(0, 255).to(torch.uint8)
@@ -154,32 +160,15 @@ class Objective:
             first = processes.rank * count
             pair = MapPair(maps[count:], maps[:count], views.matrices, self.config.pretext.fill, first)
             if config.map_weight > 0:
-                loss = map_contrast(
-                    pair,
-                    temperature=config.map_temperature,
-                    others=config.map_others,
-                    least_visible=config.least_visible,
-                    gather=processes.gather,
-                )
+                loss = map_contrast(pair, config, gather=processes.gather)
                 total, parts["map_contrast"] = total + config.map_weight * loss, loss.detach()
             if config.feature_weight > 0:
-                loss = feature_contrast(
-                    pair,
-                    features[count:],
-                    features[:count],
-                    contrast=config.contrast,
-                    temperature=config.feature_temperature,
-                    margin=config.margin,
-                    across=config.across,
-                    agreement=config.agreement,
-                    least_visible=config.least_visible,
-                    gather=processes.gather,
-                )
+                loss = feature_contrast(pair, features[count:], features[:count], config, gather=processes.gather)
                 total, parts["feature_contrast"] = total + config.feature_weight * loss, loss.detach()
         parts["loss"] = total.detach()
         return Losses(total, parts)
 
-    def pretext_losses(self, output: NetworkOutput, labels: dict[Task, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def pretext_losses(self, output: TrainingOutput, labels: dict[Task, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the tasks' cross-entropies over the first rows of an output, with each task's part and accuracy."""
         total = output.attention.new_zeros(())
         parts: dict[str, Tensor] = {}

@@ -1,16 +1,15 @@
 """Optimiser, learning-rate schedule and moving average of the weights."""
 
-import copy
 import math
 
-import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.config import OptimizerConfig
 from training.network import ColocalizationNet
 
-__all__ = ["MovingAverage", "create_optimizer", "gradient_norm", "learning_rate_factor", "set_learning_rate"]
+__all__ = ["clip_gradient", "create_optimizer", "learning_rate_factor", "moving_average", "set_learning_rate"]
 
 
 def create_optimizer(network: ColocalizationNet, config: OptimizerConfig) -> Optimizer:
@@ -74,33 +73,17 @@ def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
         group["lr"] = group["peak_lr"] * factor
 
 
-class MovingAverage:
-    """Exponential moving average of a network's weights.
+def moving_average(network: ColocalizationNet, decay: float) -> AveragedModel:
+    """Exponential moving average of a network's weights; buffers are the latest.
 
-    Attributes:
-        network: A copy of the network that holds the average; its buffers are the latest.
-        decay: Share of the old average that is kept at each step.
+    Args:
+        network: The network, of which a copy is kept in `module`.
+        decay: Share of the old average that is kept at each step; the first step's weights begin it.
     """
-
-    def __init__(self, network: ColocalizationNet, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False)
-        self.decay = decay
-
-    @torch.no_grad()
-    def update(self, network: ColocalizationNet) -> None:
-        """Take in the weights after a step."""
-        for average, latest in zip(self.network.parameters(), network.parameters(), strict=True):
-            average.lerp_(latest.detach(), 1 - self.decay)
-        for kept, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
-            kept.copy_(buffer)
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay)).requires_grad_(False)  # type: ignore[no-untyped-call]
 
 
-def gradient_norm(optimizer: Optimizer, limit: float) -> Tensor:
+def clip_gradient(optimizer: Optimizer, limit: float) -> Tensor:
     """Norm of the whole gradient, which is then clipped to `limit`; a limit of 0 leaves it as it is."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    if limit > 0:
-        norm: Tensor = torch.nn.utils.clip_grad_norm_(parameters, limit)
-        return norm
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    whole: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(one) for one in gradients]))
-    return whole
+    return nn.utils.clip_grad_norm_(parameters, limit or math.inf)

@@ -5,6 +5,8 @@ map. The channel-wise form (Table 2), "max" (k = 1) and "avg" (k = C) are its re
 the gate; the efficient channel attention form (Wang et al., ECA-Net, CVPR 2020) is our reconstruction.
 """
 
+from typing import get_args
+
 import torch
 from torch import Tensor, nn
 
@@ -138,8 +140,8 @@ class AttentionPooling(nn.Module):
 
     def __init__(self, kind: Pooling = "ptap", share: float = 0.7, *, gate: bool = True) -> None:
         super().__init__()
-        if kind not in ("ptap", "channel", "max", "avg"):
-            raise ValueError(f"pooling must be 'ptap', 'channel', 'max' or 'avg', got {kind!r}")
+        if kind not in get_args(Pooling):
+            raise ValueError(f"pooling must be one of {', '.join(map(repr, get_args(Pooling)))}, got {kind!r}")
         top_count(share, 1)  # checks the range
         self.kind: Pooling = kind
         self.share = share

@@ -3,15 +3,15 @@
 | task           | letter | label -> transformation of the content (coordinates: `training.geometry`)              |
 |----------------|--------|-----------------------------------------------------------------------------------------|
 | rotation       | R      | 0, 1, 2, 3 -> 0, 90, 180, 270 degrees, counter-clockwise as seen                         |
-| scale          | S      | 0, 1, 2 -> x1.3, x1.0, x0.7 about the centre                                             |
-| translation    | T      | 0, 1, 2 -> -0.1, 0, +0.1 of the side, right and down alike                               |
+| scale          | S      | 0, 1, 2 -> sampled at x1.3, x1.0, x0.7: content x0.77, x1, x1.43 about the centre        |
+| translation    | T      | 0, 1, 2 -> sampled at -0.1, 0, +0.1: content 5 % of the side right and down, none, back  |
 | shear          | H      | 0, 1, 2 -> x + tan(-30, 0, +30 degrees) y                                                |
 | flip           | F      | 0, 1 -> as it is, mirrored left to right                                                 |
-| point_symmetry | P      | 0 ... 4 -> shift by 3 (1.5 sides) towards (+,-), (+,+), none, (-,-), (-,+), mirrored in  |
+| point_symmetry | P, O   | 0 ... 4 -> shift by 3 (1.5 sides) towards (+,-), (+,+), none, (-,-), (-,+), mirrored in  |
 
 Point symmetry is PsyNet's "odd": the image is sampled 3 units away, beyond its edge, where the mirrored image is;
-one quadrant remains, mirrored about the centre of the frame. It needs `fill = "reflect"`. The papers do not say whether
-scale means the content or the sampling grid; here it is the content.
+one quadrant remains, mirrored about the centre of the frame. It needs `fill = "reflect"`. Factors and shifts are
+PsyNet's, which its public code applies to the grid that it samples at, 2 units a side: content changes by the inverse.
 
 The transformations of a combination are one matrix. They act in the order point symmetry, flip, rotation, shear, scale,
 translation, whatever the order in which the tasks are named.
@@ -19,27 +19,13 @@ translation, whatever the order in which the tasks are named.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from training.errors import TrainingError
+from training.config import Task, parse_tasks
 
-__all__ = ["TASKS", "PretextTasks", "Task", "parse_tasks"]
-
-Task = Literal["point_symmetry", "flip", "rotation", "shear", "scale", "translation"]
-TASKS: tuple[Task, ...] = get_args(Task)
-"""All tasks, in the order in which their transformations act."""
-
-_LETTERS: dict[str, Task] = {
-    "R": "rotation",
-    "S": "scale",
-    "T": "translation",
-    "H": "shear",
-    "F": "flip",
-    "P": "point_symmetry",
-}
+__all__ = ["PretextTasks"]
 
 _QUARTER_TURNS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 """Cosine and sine of the rotations, exact."""
@@ -51,12 +37,13 @@ def _rotations() -> Tensor:
 
 
 def _scales() -> Tensor:
-    return torch.stack([torch.diag(torch.tensor([s, s, 1.0])) for s in (1.3, 1.0, 0.7)])
+    # PsyNet samples at 1.3 p, p, 0.7 p, so the content scales by the inverse.
+    return torch.stack([torch.diag(torch.tensor([1 / s, 1 / s, 1.0])) for s in (1.3, 1.0, 0.7)])
 
 
 def _translations() -> Tensor:
-    # The side is 2 units long.
-    return torch.tensor([[[1, 0, 2 * t], [0, 1, 2 * t], [0, 0, 1]] for t in (-0.1, 0.0, 0.1)])
+    # PsyNet samples at p - 0.1, p, p + 0.1; the side is 2 units long, so this is 5 % of it.
+    return torch.tensor([[[1, 0, -t], [0, 1, -t], [0, 0, 1]] for t in (-0.1, 0.0, 0.1)])
 
 
 def _shears() -> Tensor:
@@ -82,35 +69,6 @@ _MATRICES: dict[Task, Callable[[], Tensor]] = {
     "scale": _scales,
     "translation": _translations,
 }
-
-
-def parse_tasks(names: str | Iterable[str]) -> tuple[Task, ...]:
-    """Read a combination of tasks.
-
-    Args:
-        names: Names, or a text of names or letters joined by "+".
-
-    Returns:
-        The tasks, in the order in which they act.
-
-    Raises:
-        TrainingError: There is no such task, one comes twice, or there is none at all.
-
-    Example:
-        >>> parse_tasks("S+R")
-        ('rotation', 'scale')
-    """
-    parts = names.split("+") if isinstance(names, str) else list(names)
-    known: dict[str, Task] = {**_LETTERS}
-    known.update((task, task) for task in TASKS)
-    found: list[Task] = []
-    for part in parts:
-        if part.strip() not in known:
-            raise TrainingError(f"there is no pretext task {part!r}; allowed: {', '.join(known)}, joined by '+'")
-        found.append(known[part.strip()])
-    if len(set(found)) != len(found) or not found:
-        raise TrainingError(f"expected one or more different pretext tasks, got {names!r}")
-    return tuple(task for task in TASKS if task in found)
 
 
 class PretextTasks:

@@ -32,5 +32,5 @@ def preview(network: ColocalizationNet, objective: Objective, images: Tensor) ->
         maps = network.attend(shown.contiguous(memory_format=torch.channels_last))[0].float().cpu().numpy()
         rgb = objective.to_rgb(shown)
         side = shown.shape[-1]
-        rows.append([overlay(one, upsample(min_max(a), side, side)) for one, a in zip(rgb, maps, strict=True)])
+        rows.append([overlay(image, upsample(min_max(a), side, side)) for image, a in zip(rgb, maps, strict=True)])
     return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)

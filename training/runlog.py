@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.files import write_atomically
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class RunLog:
             self.path.write_text("", "utf-8")
         else:
             kept = [record for record in read_log(self.path) if record["step"] <= resume_step]
-            partial = self.path.with_suffix(".partial")
-            partial.write_text("".join(json.dumps(record) + "\n" for record in kept), "utf-8")
-            partial.replace(self.path)
+            write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
         self._stream = self.path.open("a", encoding="utf-8")
         self._board = _board(folder, resume_step) if tensorboard else None
 

@@ -1,5 +1,7 @@
 """Signals that need no box, measured on training images that are held out; one of them chooses the epoch.
 
+The first four are of the kind that the losses work on; `transfer` (`training.set_transfer`) is not, and chooses.
+
 `equivariance`: cosine similarity of A(T(x)) and T(A(x)) over the pixels with content. A map that shows the same blob
 whatever the image can have it too, so `distinctness` takes off the similarity to T(A(y)) of the other images y.
 """
@@ -10,14 +12,19 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from training.geometry import Fill, pairwise_warp, validity
+from training.config import Fill, Selection
+from training.geometry import pairwise_warp, validity
 from training.losses import normalise_maps
 from training.network import ColocalizationNet
 from training.objective import Objective
+from training.set_transfer import SetTransfer
 
-__all__ = ["Signals", "validate"]
+__all__ = ["LOOKS", "Signals", "validate"]
 
 _ROUNDS = 2
+LOOKS = 2 * _ROUNDS + 1
+"""How often the network looks at each held-out image in a validation."""
+
 _BATCH = 32
 
 
@@ -30,21 +37,25 @@ class Signals:
         pretext_accuracy: Accuracy, mean over the tasks, in [0, 1].
         equivariance: Similarity of A(T(x)) and T(A(x)), in [0, 1].
         distinctness: Equivariance less the similarity to other images' maps, in [-1, 1].
+        transfer: How well the maps of the other images predict each map, in [-1, 1], see `training.set_transfer`.
     """
 
     loss: float
     pretext_accuracy: float
     equivariance: float
     distinctness: float
+    transfer: float = 0.0
 
-    def score(self, select: str) -> float:
+    def score(self, select: Selection) -> float:
         """The signal by its name, turned so that more is better."""
         value = asdict(self)[select]
         return -float(value) if select == "loss" else float(value)
 
 
 @torch.no_grad()
-def validate(network: ColocalizationNet, objective: Objective, images: Tensor, seed: int) -> Signals:
+def validate(
+    network: ColocalizationNet, objective: Objective, images: Tensor, seed: int, transfer: SetTransfer | None = None
+) -> Signals:
     """Measure the signals with transformations that are the same at every call.
 
     Args:
@@ -52,6 +63,7 @@ def validate(network: ColocalizationNet, objective: Objective, images: Tensor, s
         objective: Makes the views.
         images: (N, 3, R, R) uint8, N >= 2.
         seed: Seed of the views.
+        transfer: The images in features of the untrained network; without them `transfer` is 0.
 
     Raises:
         ValueError: There are fewer than 2 images.
@@ -80,7 +92,7 @@ def validate(network: ColocalizationNet, objective: Objective, images: Tensor, s
         same, other = _agreement(torch.cat(originals), torch.cat(transformed), torch.cat(matrices), fill)
         equivariance += same / _ROUNDS
         distinctness += (same - other) / _ROUNDS
-    return Signals(loss, accuracy, equivariance, distinctness)
+    return Signals(loss, accuracy, equivariance, distinctness, 0.0 if transfer is None else transfer.of(network))
 
 
 def _agreement(original: Tensor, transformed: Tensor, matrices: Tensor, fill: Fill) -> tuple[float, float]:

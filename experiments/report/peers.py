@@ -35,7 +35,7 @@ def peers_section(record: Record, figures: Path) -> Iterator[str]:
     yield ""
     yield from table(
         ["method", "0.3", "0.5", "0.7", "mean", "MaxBoxAccV2", "no box", "legacy 0.5", "CPU, s"],
-        [_row(name, one["mean"], _seconds(sets, name)) for name, one in summary.items()],
+        [_row(name, scores["mean"], _seconds(sets, name)) for name, scores in summary.items()],
     )
     yield ""
     for name, reason in record["settings"].get("left_out", {}).items():
@@ -52,7 +52,10 @@ def peers_section(record: Record, figures: Path) -> Iterator[str]:
         yield ""
         yield from table(
             ["method", *groups],
-            [[name, *(_cell(one["groups"][group], threshold) for group in groups)] for name, one in summary.items()],
+            [
+                [name, *(_cell(scores["groups"][group], threshold) for group in groups)]
+                for name, scores in summary.items()
+            ],
         )
         yield ""
 
@@ -88,11 +91,11 @@ def _against_best(record: Record, groups: list[str]) -> Iterator[str]:
 def _comparison(record: Record, groups: list[str], choose: Callable[[str, str | None], str]) -> Iterator[str]:
     summary, sets = record["results"]["summary"], record["results"]["sets"]
     rows: list[list[object]] = []
-    by_set = {name: one["group"] for name, one in sets.items()}
+    by_set = {name: result["group"] for name, result in sets.items()}
     for threshold in _THRESHOLDS:
         peer = choose(threshold, None)
         ours, theirs = (
-            {name: np.asarray(one["methods"][method]["iou_thousandths"]) / 1000 for name, one in sets.items()}
+            {name: np.asarray(result["methods"][method]["iou_thousandths"]) / 1000 for name, result in sets.items()}
             for method in (_DEFAULT, peer)
         )
         value, low, high = difference(ours, theirs, by_set)[threshold]
@@ -124,7 +127,7 @@ def _row(name: str, mean: dict[str, Any], seconds: float) -> list[object]:
 
 def _seconds(sets: dict[str, Any], name: str) -> float:
     """CPU seconds an image, over all images."""
-    told = [(one["images"], one["methods"][name]["cpu_seconds_per_image"]) for one in sets.values()]
+    told = [(result["images"], result["methods"][name]["cpu_seconds_per_image"]) for result in sets.values()]
     return float(sum(count * seconds for count, seconds in told) / sum(count for count, _ in told))
 
 

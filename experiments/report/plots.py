@@ -48,8 +48,8 @@ def set_size_plot(sizes: dict[str, Any], path: Path) -> None:
     axis = figure.subplots()
     places = np.arange(len(sizes))
     for threshold, colour in (("0.5", _OURS_COLOUR), ("0.7", _PEER_COLOUR)):
-        values = np.asarray([one["mean"]["corloc"][threshold] for one in sizes.values()])
-        ends = np.asarray([one["mean"]["interval"][threshold] for one in sizes.values()])
+        values = np.asarray([size["mean"]["corloc"][threshold] for size in sizes.values()])
+        ends = np.asarray([size["mean"]["interval"][threshold] for size in sizes.values()])
         errors = _errors(values, ends)
         axis.errorbar(places, values, yerr=errors, fmt="o-", color=colour, label=f"IoU {threshold}", capsize=2)
     axis.set_xticks(places, list(sizes))

@@ -25,10 +25,10 @@ def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: AR
         percent = f"{100 * float(share):.0f} %"
         head += [f"AUROC, {percent}", f"refused, {percent}", f"accepted, {percent}"]
     rows: list[list[object]] = []
-    for name, one in {**results["sets"], "**mean over sets**": results["mean"]}.items():
-        row: list[object] = [name, f"{one['pure']['false_refusals']:.1f}"]
+    for name, told_of_set in {**results["sets"], "**mean over sets**": results["mean"]}.items():
+        row: list[object] = [name, f"{told_of_set['pure']['false_refusals']:.1f}"]
         for share in shares:
-            told = one["shares"][share]
+            told = told_of_set["shares"][share]
             row += [f"{told['auroc']:.3f}", f"{told['false_refusals']:.1f}", f"{told['false_acceptances']:.1f}"]
         rows.append(row)
     yield from table(head, rows)
@@ -38,7 +38,7 @@ def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: AR
     yield from table(
         ["images", "accepted, %", "agreement of the set"],
         [
-            [size, f"{one['accepted']:.1f}", f"{one['agreement']:.2f}"]
-            for size, one in results["background_alone"].items()
+            [size, f"{told['accepted']:.1f}", f"{told['agreement']:.2f}"]
+            for size, told in results["background_alone"].items()
         ],
     )

@@ -22,8 +22,8 @@ def set_size_section(record: Record, figures: Path) -> Iterator[str]:
     )
     yield ""
     rows = []
-    for size, one in results["sizes"].items():
-        mean, apart = one["mean"], one["over_all"]
+    for size, told in results["sizes"].items():
+        mean, apart = told["mean"], told["over_all"]
         scores = [interval(mean["corloc"][at], mean["interval"][at]) for at in ("0.3", "0.5", "0.7")]
         rows.append([size, *scores, *(signed(apart[at][0], apart[at][1:]) for at in ("0.5", "0.7"))])
     yield from table(["images a set", "0.3", "0.5", "0.7", "difference, 0.5", "difference, 0.7"], rows)
@@ -41,7 +41,7 @@ def scale_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: ARG0
     yield from table(
         ["images", "wall time, s", "CPU time an image, s", "peak memory, MB"],
         [
-            [count, f"{one['wall_seconds']:.0f}", f"{one['cpu_seconds_per_image']:.3f}", one["peak_memory_mb"]]
-            for count, one in record["results"]["counts"].items()
+            [count, f"{told['wall_seconds']:.0f}", f"{told['cpu_seconds_per_image']:.3f}", told["peak_memory_mb"]]
+            for count, told in record["results"]["counts"].items()
         ],
     )

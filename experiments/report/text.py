@@ -47,7 +47,8 @@ def provenance(record: Record) -> str:
     machine, versions, results = record["machine"], record["versions"], record["results"]
     limit = record["settings"].get("limit")
     parts = [
-        f"`{record['command']}`",
+        # The package was `training.experiments` when the older records were made.
+        f"`{record['command'].replace('-m training.experiments', '-m experiments')}`",
         record["date"][:10],
         f"commit {_commit(record['commit'])}",
         *_measured(results.get("measured", {}), record["commit"]),
@@ -63,7 +64,7 @@ def provenance(record: Record) -> str:
 
 
 def _measured(measured: dict[str, Any], commit: str) -> list[str]:
-    return [f"{kind} at commit {_commit(one['commit'])}" for kind, one in measured.items() if one["commit"] != commit]
+    return [f"{kind} at commit {_commit(run['commit'])}" for kind, run in measured.items() if run["commit"] != commit]
 
 
 def _commit(commit: str) -> str:

@@ -29,8 +29,8 @@ def test_as_many_lanes_and_threads_as_score(
     measure("--count", "2", "--mode", "common")
     assert seen == [(1, cores), (lanes, threads)] * 2  # before and after
     parts = measure("--count", "4", "--mode", "attention")
-    assert [(one["mode"], one["count"], one["lanes"], one["threads"]) for one in parts] == [
+    assert [(part["mode"], part["count"], part["lanes"], part["threads"]) for part in parts] == [
         ("common", 2, lanes, threads),
         ("attention", 4, lanes, threads),
     ]
-    assert [one["share"]["side by side"] for one in parts] == [0.4, 0.4]  # two images, of half of 10, and four of 10
+    assert [part["share"]["side by side"] for part in parts] == [0.4, 0.4]  # two images, of half of 10, and four of 10

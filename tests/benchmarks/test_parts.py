@@ -130,8 +130,8 @@ def test_precision_on_both_devices(written: Any, tmp_path: Path) -> None:
             "run": run(f"precision {device}", settings={"rounds": 20, "threads": 1, "limit": None}),
         }
 
-    for one in (scored("cpu", "int8", 79.5), scored("cuda", "fp16", 80.25)):
-        keep_part(tmp_path / "benchmark-precision.json", "precision", one, ("device",))
+    for part in (scored("cpu", "int8", 79.5), scored("cuda", "fp16", 80.25)):
+        keep_part(tmp_path / "benchmark-precision.json", "precision", part, ("device",))
     integers, floats = written(pooled("a", 1)).split("### 8-bit integers")[1].split("### 16-bit floats on CUDA")
     for text, precision, where, change, command in (
         (integers, "int8", "cpu, medians of 20 interleaved rounds on 1 thread: ", "-0.50", "precision cpu"),

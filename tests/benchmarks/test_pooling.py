@@ -44,8 +44,9 @@ def test_parts_are_kept_and_measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert set(batches) == {1, 2}
     parts = read_parts(tmp_path / "benchmark-pooling.json")
     found = [
-        (one["case"], one["device"], one["batch"], one["sessions"], one["run"]["settings"]["rounds"]) for one in parts
+        (part["case"], part["device"], part["batch"], part["sessions"], part["run"]["settings"]["rounds"])
+        for part in parts
     ]
     assert found == [("tiny", "cpu", 1, 2, 6), ("tiny", "cpu", 2, 2, 4)]
-    assert [one["poolings"]["ptap"]["rounds"] for one in parts] == [6, 4]
-    assert {one["run"]["settings"]["cuda"] for one in parts} == {"left out: the CPU alone was asked for"}
+    assert [part["poolings"]["ptap"]["rounds"] for part in parts] == [6, 4]
+    assert {part["run"]["settings"]["cuda"] for part in parts} == {"left out: the CPU alone was asked for"}

@@ -33,7 +33,7 @@ def values(options: onnxruntime.SessionOptions) -> tuple[Any, ...]:
 def test_each_change_is_one_from_the_options_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Any, ...]] = []
 
-    class Spy(onnxruntime.InferenceSession):
+    class Spy(onnxruntime.InferenceSession):  # type: ignore[misc]  # has no types
         def __init__(self, content: bytes, options: onnxruntime.SessionOptions | None = None, **rest: Any) -> None:
             if options is not None:
                 seen.append(values(options))
@@ -46,6 +46,6 @@ def test_each_change_is_one_from_the_options_of_the_engine(monkeypatch: pytest.M
     engine, in_use, *changed = seen
     assert in_use == engine
     assert len(changed) == len(results) == len(_CHANGES)
-    for one in changed:
-        assert sum(a != b for a, b in zip(one, in_use, strict=True)) == 1
-    assert all(one["ratio"] > 0 for one in results.values())
+    for change in changed:
+        assert sum(a != b for a, b in zip(change, in_use, strict=True)) == 1
+    assert all(ratio["ratio"] > 0 for ratio in results.values())

@@ -51,7 +51,7 @@ def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Datas
     results = measure_background(dummy_localizer, sets, background, notes.append)
     shares = results["sets"]["squares"]["shares"]
     # 10 % of background beside 6 images is 1 of 7, at least; 50 % is 6 of 12.
-    assert [(one["images"], one["background"]) for one in shares.values()] == [(6, 1), (6, 3), (6, 6)]
+    assert [(share["images"], share["background"]) for share in shares.values()] == [(6, 1), (6, 3), (6, 6)]
     assert results["mean"]["shares"]["0.5"]["auroc"] == shares["0.5"]["auroc"]
     assert list(results["background_alone"]) == ["5"]
     assert len(notes) == 2
@@ -62,5 +62,5 @@ def test_large_sets_are_drawn_down_to_keep_the_share(
 ) -> None:
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
     results = measure_background(dummy_localizer, sets, squares[:1], lambda text: None)
-    one = results["sets"]["squares"]["shares"]["0.5"]
-    assert (one["images"], one["background"]) == (1, 1)
+    half = results["sets"]["squares"]["shares"]["0.5"]
+    assert (half["images"], half["background"]) == (1, 1)

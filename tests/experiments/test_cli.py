@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from colocalization.localizer import DEFAULT_MODEL
 from experiments import cli
 from experiments.cli import app
 from tests.training.conftest import TINY
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+MODEL = ROOT / "colocalization" / "models" / DEFAULT_MODEL
 
 
 def call(*arguments: str) -> tuple[int, str]:
@@ -34,8 +37,8 @@ def test_peers_on_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert code == 0, output
     record = json.loads(path.read_text())
     after = record["results"]["sets"]["examples"]["methods"]
-    assert {name: one for name, one in after.items() if "box" not in name and "whole" not in name} == {
-        name: one for name, one in before.items() if "box" not in name and "whole" not in name
+    assert {name: result for name, result in after.items() if "box" not in name and "whole" not in name} == {
+        name: result for name, result in before.items() if "box" not in name and "whole" not in name
     }
     assert set(record["results"]["summary"]) == set(methods)
 
@@ -71,12 +74,14 @@ def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
     assert code == 0, output
     text = (tmp_path / "results.md").read_text()
     assert "PsyNet's training, on images" in text
-    assert "| PsyNet, point symmetry |" in text
+    assert "| PsyNet, odd and rotation |" in text
 
 
-def test_figure2(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["attention", "common"])
+def test_figure2(mode: str, tmp_path: Path) -> None:
     out = tmp_path / "figure2.jpg"
-    code, output = call("figure2", "--data", str(EXAMPLES), "--out", str(out), "--limit", "3")
+    given = ["--data", str(EXAMPLES), "--out", str(out), "--limit", "3", "--mode", mode]
+    code, output = call("figure2", *given, "--model", str(MODEL))
     assert code == 0, output
     assert out.stat().st_size < 200_000
 

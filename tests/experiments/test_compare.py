@@ -72,7 +72,7 @@ def measured(kind: str, method: str, ious: list[int], commit: str) -> dict[str, 
 def test_a_new_measurement_takes_the_place_of_the_old_one() -> None:
     old = merge(measured("features", "DDT", [500, 700], "x"), measured("ours", "ours, common", [0, 0], "x"))
     new = merge(old, measured("ours", "ours, common", [900, 900], "y"))
-    assert {name: one["mean"]["corloc"]["0.7"] for name, one in new["summary"].items()} == {
+    assert {name: result["mean"]["corloc"]["0.7"] for name, result in new["summary"].items()} == {
         "DDT": 50.0,
         "ours, common": 100.0,
     }

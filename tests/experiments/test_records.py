@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments.records import read_record, record_path, write_record
-from training.checkpoint import Provenance
 from training.errors import TrainingError
+from training.provenance import Provenance
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert record["results"] == results
     assert (record["commit"], record["settings"], record["versions"]["torch"]) == ("abc", {"limit": 3}, "2")
     assert "[100,200,-1]" in path.read_text()
-    assert [one.name for one in path.parent.iterdir()] == ["experiment-peers.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["experiment-peers.json"]
 
 
 def test_no_number_is_no_record(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from experiments.report import write_report
 from experiments.report.peers import best_peer, peers_section
 from experiments.report.text import provenance
 from experiments.scores import summarise
-from training.checkpoint import Provenance
+from training.provenance import Provenance
 
 METHODS = {
     "whole image": [100, 200, 300, 400],
@@ -34,8 +34,8 @@ def peers_results() -> dict[str, Any]:
 
 
 def background_results() -> dict[str, Any]:
-    one = {"auroc": 0.987, "false_refusals": 1.5, "false_acceptances": 2.5, "agreement": 0.7}
-    shares = {"0.1": one, "0.3": one, "0.5": one}
+    share = {"auroc": 0.987, "false_refusals": 1.5, "false_acceptances": 2.5, "agreement": 0.7}
+    shares = {"0.1": share, "0.3": share, "0.5": share}
     told = {"group": "cats", "images": 4, "pure": {"false_refusals": 0.5, "agreement": 0.8}, "shares": shares}
     return {
         "sets": {"cats": told},
@@ -46,8 +46,8 @@ def background_results() -> dict[str, Any]:
 
 def size_results() -> dict[str, Any]:
     mean = summarise({"a": [0.7, 0.5, 0.1]}, {"a": "a"})[1].to_json()
-    one = {"mean": mean, "over_all": {at: [-1.0, -2.0, 0.0] for at in ("0.3", "0.5", "0.7", "mean")}}
-    return {"pool": 40, "sizes": {"1": one, "all": one}}
+    size = {"mean": mean, "over_all": {at: [-1.0, -2.0, 0.0] for at in ("0.3", "0.5", "0.7", "mean")}}
+    return {"pool": 40, "sizes": {"1": size, "all": size}}
 
 
 def grid_results(seeds: int) -> dict[str, Any]:
@@ -189,3 +189,14 @@ def test_the_best_peer_is_none_of_ours() -> None:
 def test_a_limited_record_says_so(record: Callable[..., Record]) -> None:
     assert "At most 5 images a set" in provenance(record("peers", {"limit": 5}, {}))
     assert "At most" not in provenance(record("peers", {}, {}))
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_was_measured_before_a_correction_says_so(tells: bool, records: Callable[..., Path]) -> None:
+    results = grid_results(1)
+    if tells:
+        for cell in results["cells"].values():
+            cell["overrides"] = ["pretext.tasks=R"]
+    settings = {"grid": "table2", "preset": "small", "overrides": [], "data": "cub", "images": {"train": 1, "test": 3}}
+    text = written(records("table2-cub", settings, results))
+    assert ("**To be measured again:** this is without the contrastive loss" in text) is not tells

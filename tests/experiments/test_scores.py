@@ -21,7 +21,7 @@ def test_agrees_with_the_core() -> None:
         x0, y0, width, height = random.integers(1, 20, 4)
         box, truth = [float(x0), float(y0), float(x0 + width), float(y0 + height)], [5.0, 5.0, 20.0, 20.0]
         corloc.add([box], [truth])
-        ious.append(best_iou(tuple(box), [tuple(truth)]))  # type: ignore[arg-type]
+        ious.append(best_iou((box[0], box[1], box[2], box[3]), [(5.0, 5.0, 20.0, 20.0)]))
     scores = corloc.compute()
     _, overall = summarise({"a": ious}, ONE)
     assert [overall.values[name] for name in ("0.3", "0.5", "0.7", "mean")] == pytest.approx(

@@ -28,9 +28,9 @@ def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Datas
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
     results = measure_set_size(dummy_localizer, sets, lambda text: None)
     assert list(results["sizes"]) == ["1", "2", "5", "20", "100", "all"]
-    for one in results["sizes"].values():
-        assert len(one["iou_thousandths"]["squares"]) == 6
-        assert one["mean"]["images"] == 6
+    for size in results["sizes"].values():
+        assert len(size["iou_thousandths"]["squares"]) == 6
+        assert size["mean"]["images"] == 6
     # Sets larger than there are images are the whole set.
     assert results["sizes"]["20"]["iou_thousandths"] == results["sizes"]["all"]["iou_thousandths"]
     assert results["sizes"]["all"]["over_all"]["mean"] == [0, 0, 0]

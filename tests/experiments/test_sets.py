@@ -29,7 +29,9 @@ def collection(tmp_path: Path) -> Path:
 
 
 def test_every_set_of_a_collection(collection: Path) -> None:
-    sets = {one.name: (one.group, [image.name for image in one.images]) for one in open_sets(collection)}
+    sets = {
+        members.name: (members.group, [image.name for image in members.images]) for members in open_sets(collection)
+    }
     assert sets == {
         "bus/left": ("bus", ["1.png", "3.png"]),
         "bus/right": ("bus", ["2.png"]),
@@ -38,18 +40,18 @@ def test_every_set_of_a_collection(collection: Path) -> None:
 
 
 def test_one_set(collection: Path) -> None:
-    (one,) = open_sets(collection / "cats")
-    assert (one.name, len(one.images)) == ("cats", 2)
+    (cats,) = open_sets(collection / "cats")
+    assert (cats.name, len(cats.images)) == ("cats", 2)
 
 
 def test_limit(collection: Path) -> None:
-    assert [len(one.images) for one in open_sets(collection, limit=1)] == [1, 1, 1]
+    assert [len(members.images) for members in open_sets(collection, limit=1)] == [1, 1, 1]
 
 
 def test_test_split_alone(collection: Path) -> None:
     (collection / "cats" / "split.csv").write_text("file,split\na.png,train\nc.png,test\n")
-    (one,) = open_sets(collection / "cats", images="test")
-    assert [image.name for image in one.images] == ["c.png"]
+    (cats,) = open_sets(collection / "cats", images="test")
+    assert [image.name for image in cats.images] == ["c.png"]
 
 
 def test_background(collection: Path) -> None:
@@ -72,6 +74,6 @@ def test_no_box(tmp_path: Path) -> None:
 @pytest.mark.data
 def test_the_research_photographs(research_data: Path) -> None:
     sets = open_sets(research_data)
-    assert len({one.group for one in sets}) == 14
+    assert len({members.group for members in sets}) == 14
     assert len(sets) == 17  # three of them in two halves
-    assert sum(len(one.images) for one in sets if one.group == "cub_birds_10") == 543
+    assert sum(len(members.images) for members in sets if members.group == "cub_birds_10") == 543

@@ -9,12 +9,13 @@ from torch import nn
 
 from colocalization.metadata import Pooling
 from model_export.source import NetworkSource
-from training.backbones import FeatureMap, create_backbone
+from training.backbones import create_backbone
 from training.build import build_network
-from training.checkpoint import Checkpoint, Provenance, random_states
-from training.config import TrainingConfig
+from training.checkpoint import Checkpoint
+from training.config import FeatureMap, PoolingConfig, TrainingConfig
 from training.network import ColocalizationNet
-from training.pooling import AttentionPooling
+from training.provenance import Provenance
+from training.random_states import random_states
 
 __all__ = ["change_a_weight", "tiny_source", "write_checkpoint"]
 
@@ -26,12 +27,12 @@ def tiny_source(
 ) -> NetworkSource:
     """A small residual network with random weights, and a gate that is not the untrained one."""
     torch.manual_seed(0)
-    attention = AttentionPooling(pooling, 0.7, gate=gate)
-    if attention.gate is not None:
-        torch.nn.init.normal_(attention.gate.conv.weight)
     backbone = create_backbone(BACKBONE, feature_map, "none")
     _unsettle(backbone)
-    network = ColocalizationNet(backbone, attention, {"rotation": 4}, pool_at_test=pool_at_test)
+    config = PoolingConfig(kind=pooling, gate=gate, at_test=pool_at_test)
+    network = ColocalizationNet(backbone, {"rotation": 4}, config)
+    if network.pooling.gate is not None:
+        torch.nn.init.normal_(network.pooling.gate.conv.weight)
     return NetworkSource(network.eval(), "tiny", "CC0-1.0", "nothing")
 
 
@@ -41,8 +42,8 @@ def _unsettle(backbone: nn.Module) -> None:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, std=0.1)
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
 
 
 def write_checkpoint(path: Path, *, gate: bool = True) -> TrainingConfig:
@@ -76,7 +77,7 @@ def write_checkpoint(path: Path, *, gate: bool = True) -> TrainingConfig:
 def change_a_weight(model: onnx.ModelProto, change: float) -> None:
     """Change one weight of the first convolution by so much."""
     first = next(node for node in model.graph.node if node.op_type == "Conv")
-    weights = next(one for one in model.graph.initializer if one.name == first.input[1])
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name == first.input[1])
     values = numpy_helper.to_array(weights).copy()
     values.flat[0] += change
     weights.CopyFrom(numpy_helper.from_array(values, weights.name))

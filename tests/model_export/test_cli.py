@@ -6,6 +6,9 @@ from pathlib import Path
 
 import onnx
 import pytest
+import timm
+import torch
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from colocalization.localizer import DEFAULT_MODEL, Localizer
@@ -29,7 +32,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def export(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.app, [str(one) for one in arguments])
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
 
 
 def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
@@ -38,15 +41,15 @@ def test_checkpoint_to_boxes(checkpoint: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "parity on 15 images: attention " in done.output
     assert f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in done.output.replace("\n", " ")
-    assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
+    assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
     localizer = Localizer.load(out, device="cpu", threads=1)
     metadata = localizer.engine.metadata
     assert (metadata.name, metadata.backbone, metadata.input_size) == ("tiny", "resnet10t", 64)
     assert (metadata.licence, metadata.gate, metadata.pooling) == ("CC BY 4.0", True, "ptap")
     assert localizer.engine.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     results = localizer.localize(sorted(IMAGES.iterdir())[:3]).images
-    assert all(one.error is None for one in results)
-    assert any(one.boxes for one in results)
+    assert all(result.error is None for result in results)
+    assert any(result.boxes for result in results)
 
 
 def test_parity_failure_leaves_the_file_that_was_there(
@@ -63,8 +66,8 @@ def test_parity_failure_leaves_the_file_that_was_there(
     out.write_bytes(b"the old one")
     done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
-    assert "colocalize export: the exported model" in done.output
-    assert [one.name for one in out.parent.iterdir()] == ["tiny.onnx"]
+    assert "error: the exported model" in done.output
+    assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
     assert out.read_bytes() == b"the old one"
 
 
@@ -77,8 +80,38 @@ def test_parity_failure_writes_nothing(checkpoint: Path, tmp_path: Path, monkeyp
     out = tmp_path / "out" / "tiny.onnx"
     done = export(checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64)
     assert done.exit_code == 2
-    assert "colocalize export: the exported model differs from torch" in done.output
+    assert "error: the exported model differs from torch" in done.output
     assert list(out.parent.iterdir()) == []
+
+
+def test_photographs_that_cannot_be_read_are_left_out(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    (folder / "x.jpg").mkdir(parents=True)
+    (folder / "results" / ".colocalize").mkdir(parents=True)
+    photographs = sorted(IMAGES.iterdir())
+    whole = photographs[0].read_bytes()
+    (folder / "a.jpg").write_bytes(whole)
+    (folder / "._a.jpg").write_bytes(b"Mac OS X")
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 9])
+    (folder / "results" / "overlay.jpg").write_bytes(whole)
+    with Image.open(photographs[1]) as image:
+        image.save(folder / "x.jpg" / "b.tif")
+    done = export(checkpoint, "--out", tmp_path / "tiny.onnx", "--parity-images", folder, "--input-size", 64)
+    assert done.exit_code == 0, done.output
+    assert "parity on 2 images: " in done.output
+    said = " ".join(done.output.split())
+    assert "cut.jpg is left out: " in said
+    assert "holds the results of a run" in said
+    assert "._a.jpg" not in said
+
+
+def test_a_sample_of_the_photographs(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.onnx"
+    given = [checkpoint, "--out", out, "--parity-images", IMAGES, "--input-size", 64]
+    done = export(*given, "--max-parity-images", 4, "--name", "my birds", "--threads", 1)
+    assert done.exit_code == 0, done.output
+    assert "parity on 4 images: " in done.output
+    assert Localizer.load(out, device="cpu", threads=1).engine.metadata.name == "my birds"
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -89,7 +122,7 @@ def test_no_images_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool)
         (folder / "notes.txt").touch()
     done = export(checkpoint, "--out", tmp_path / "tiny.onnx", "--parity-images", folder, "--input-size", 64)
     assert done.exit_code == 2
-    assert "there are no images (.jpeg, .jpg, .png, .webp) in" in done.output
+    assert "there are no images in" in done.output
     assert str(folder) in done.output.replace("\n", "")
     assert not (tmp_path / "tiny.onnx").exists()
 
@@ -104,12 +137,12 @@ def test_no_images_to_compare_on(checkpoint: Path, tmp_path: Path, exists: bool)
     ],
 )
 def test_what_cannot_be_exported(checkpoint: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    given = [one.format(checkpoint=checkpoint, folder=tmp_path) for one in arguments]
+    given = [argument.format(checkpoint=checkpoint, folder=tmp_path) for argument in arguments]
     done = export(*given, "--out", tmp_path / "tiny.onnx", "--parity-images", IMAGES)
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["tiny.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.pt"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +156,52 @@ def test_out_must_be_a_file(
     assert done.exit_code == 2
     said = " ".join(re.sub("│", " ", done.output).split())
     assert f"'--out': must be the name of a file to write, such as model.onnx, {problem}" in said
-    assert [one.name for one in tmp_path.iterdir()] == ["tiny.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.pt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "cells"), [("vit_small_patch14_dinov2", 112, 8), ("vit_small_patch16_dinov3", 96, 6)]
+)
+def test_a_transformer_without_training(
+    name: str, size: int, cells: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights, two blocks: from timm's name to boxes in both modes, over a set."""
+    create = timm.create_model
+
+    def shallow(name: str, pretrained: bool = False, **settings: object) -> object:
+        torch.manual_seed(0)
+        return create(name, pretrained=False, depth=2, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(timm, "create_model", shallow)
+    out = tmp_path / "vit.onnx"
+    given = ["--out", out, "--parity-images", IMAGES, "--max-parity-images", 3, "--input-size", size]
+    done = export(f"imagenet:{name}", *given)
+    assert done.exit_code == 0, done.output
+    localizer = Localizer.load(out, device="cpu", threads=1)
+    metadata = localizer.engine.metadata
+    assert (metadata.backbone, metadata.channels, metadata.map_size) == (name, 384, cells)
+    for mode in ("attention", "common"):
+        results = localizer.localize(sorted(IMAGES.iterdir())[:4], mode=mode).images
+        assert all(result.error is None for result in results)
+
+
+@pytest.mark.parametrize("size", [100, 20])
+def test_a_size_that_is_no_multiple_of_the_patch(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, **settings: create(name, **{**settings, "pretrained": False})
+    )
+    done = export(
+        "imagenet:vit_small_patch14_dinov2",
+        "--out",
+        tmp_path / "a.onnx",
+        "--parity-images",
+        IMAGES,
+        "--input-size",
+        size,
+    )
+    assert done.exit_code == 2
+    assert f"must be a positive multiple of 14 pixels, got {size}" in " ".join(done.output.split())
 
 
 def readme() -> str:
@@ -152,6 +230,6 @@ def test_recorded_command_gives_the_shipped_bytes(tmp_path: Path, monkeypatch: p
     shipped = f"colocalization/models/{DEFAULT_MODEL}"
     arguments = recorded[1].split()
     monkeypatch.chdir(ROOT)
-    done = export(*(str(out) if one == shipped else one for one in arguments))
+    done = export(*(str(out) if argument == shipped else argument for argument in arguments))
     assert done.exit_code == 0, done.output
     assert out.read_bytes() == (MODELS / DEFAULT_MODEL).read_bytes()

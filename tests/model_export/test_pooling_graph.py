@@ -140,7 +140,8 @@ def test_graph_equals_numpy(
     tied_exactly = not gate and content in ("constant", "zero", "tied")
     assume(kind != "channel" or tied_exactly or choice_is_clear(f_w, k))
     found = run_graph(features, make_pooling(kind, share, gate), nonnegative=bool((features >= 0).all()))
-    assert (found.shape, found.dtype) == ((images, CELLS, CELLS), np.float32)
+    assert found.shape == (images, CELLS, CELLS)
+    assert found.dtype == np.float32
     assert_equal(found, f_w, reference(f_w, kind, k), kind, k)
 
 
@@ -271,10 +272,12 @@ def test_positive_features_close_to_the_smallest_number_are_off_by_what_is_state
 def test_names_are_unique_and_carry_the_prefix(kind: Pooling) -> None:
     graph = GraphBuilder("pooling")
     append_pooling(graph, make_pooling(kind, 0.5, True), "features", 6, CELLS, "attention", nonnegative=True)
-    branches = [one.g for node in graph.nodes for one in node.attribute if one.type == AttributeProto.GRAPH]
+    branches = [
+        attribute.g for node in graph.nodes for attribute in node.attribute if attribute.type == AttributeProto.GRAPH
+    ]
     assert len(branches) == (2 if kind == "ptap" else 0)
     nodes = [*graph.nodes, *(node for branch in branches for node in branch.node)]
-    constants = [*graph.constants, *(one for branch in branches for one in branch.initializer)]
-    names = [one for node in nodes for one in node.output] + [one.name for one in constants]
+    constants = [*graph.constants, *(tensor for branch in branches for tensor in branch.initializer)]
+    names = [name for node in nodes for name in node.output] + [name.name for name in constants]
     assert len(set(names)) == len(names)
     assert all(name == "attention" or name.startswith("pooling_") for name in names)

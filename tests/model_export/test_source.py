@@ -48,3 +48,10 @@ def test_checkpoint(tmp_path: Path) -> None:
 def test_missing_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.pt"):
         from_checkpoint(tmp_path / "none.pt", "CC0-1.0")
+
+
+@pytest.mark.parametrize("file", ["best.pt", "last.pt"])
+def test_files_of_a_run_are_called_as_its_folder(file: str, tmp_path: Path) -> None:
+    path = tmp_path / "robins" / file
+    write_checkpoint(path)
+    assert from_checkpoint(path, "CC0-1.0").name == "robins"

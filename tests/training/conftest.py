@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 
 TINY = (
     "backbone.name=test_resnet",

@@ -1,23 +1,23 @@
 """Checkpoints: round trip, refusal of anything but data, atomic writing."""
 
+import errno
+import io
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from training.checkpoint import (
-    Checkpoint,
-    Provenance,
-    random_states,
-    read_checkpoint,
-    restore_random_states,
-    write_atomically,
-)
+from training import checkpoint as checkpoints
+from training.checkpoint import Checkpoint, read_checkpoint
 from training.config import TrainingConfig
 from training.errors import CheckpointError
+from training.provenance import Provenance
+from training.random_states import random_states, restore_random_states
 
 
 def example() -> Checkpoint:
@@ -125,7 +125,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomically(tmp_path / "last.pt", {})
+        checkpoints._save(tmp_path / "last.pt", {})
     assert (tmp_path / "last.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
@@ -134,3 +134,20 @@ def test_provenance_names_versions_and_commit() -> None:
     here = Provenance.here()
     assert here.versions["torch"] == torch.__version__.partition("+")[0] or here.versions["torch"] == torch.__version__
     assert here.commit == "" or len(here.commit.rstrip("+")) == 40
+
+
+def test_a_full_disk_is_the_error_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch hides it behind an error of its own, which would be a traceback."""
+
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextmanager
+    def full(path: Path) -> Iterator[Full]:
+        yield Full()
+
+    monkeypatch.setattr(checkpoints, "atomic_writer", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        example().write(tmp_path / "last.pt")
+    assert caught.value.errno == errno.ENOSPC

@@ -1,5 +1,6 @@
 """`colocalize train` from the outside."""
 
+import errno
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from colocalization.listing import list_images
 from tests.training.conftest import TINY, draw_image
 from training.cli import app
 from training.console import duration
@@ -15,7 +17,7 @@ from training.runlog import read_log
 
 def train(*arguments: str) -> tuple[int, str]:
     options = [part for setting in TINY for part in ("--set", setting)]
-    result = CliRunner().invoke(app, [*arguments, *options])
+    result = CliRunner().invoke(app, [*arguments, "--threads", "1", *options])
     return result.exit_code, result.output
 
 
@@ -30,18 +32,20 @@ def plain_folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_without_boxes(plain_folder: Path, tmp_path: Path) -> None:
-    code, output = train(str(plain_folder), "--out", str(tmp_path / "run"))
+    code, output = train(str(plain_folder), "--out", str(tmp_path / "run"), "--set", "run.select=last")
     assert code == 0, output
     assert "8 images to train on, 2 held out" in output
     assert "about" in output
     assert "a step measured" in output
     assert "chosen: epoch" in output
+    assert f"next: colocalize export {tmp_path / 'run' / 'best.pt'} --out model.onnx" in output
     assert (tmp_path / "run" / "best.pt").is_file()
     assert not [record for record in read_log(tmp_path / "run" / "log.jsonl") if record["kind"] == "evaluation"]
 
 
 def test_boxes_are_scored_for_the_record(image_folder: Path, tmp_path: Path) -> None:
-    code, output = train(str(image_folder), "--out", str(tmp_path / "run"), "--epochs", "1")
+    given = ["--epochs", "1", "--set", "run.select=last"]
+    code, output = train(str(image_folder), "--out", str(tmp_path / "run"), *given)
     assert code == 0, output
     assert "epoch 0, test images, cut otsu: CorLoc 0.3:" in output
     assert "epoch 1, test images" in output
@@ -63,6 +67,47 @@ def test_a_run_is_not_overwritten(plain_folder: Path, tmp_path: Path) -> None:
     code, output = train(str(plain_folder), *out, "--resume")
     assert code == 0
     assert "is finished" in output
+
+
+def test_the_same_images_as_other_commands(plain_folder: Path, tmp_path: Path) -> None:
+    """Hidden files and results of runs are left out, and other endings and linked folders are not."""
+    whole = (plain_folder / "0.jpg").read_bytes()
+    for name in (".hidden/a.jpg", "._0.jpg", "results/.colocalize/run.json", "results/overlays/0.jpg"):
+        path = plain_folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(whole)
+    (plain_folder / "portrait.jfif").write_bytes(whole)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.jpg").write_bytes(whole)
+    (plain_folder / "linked").symlink_to(tmp_path / "elsewhere")
+    code, output = train(str(plain_folder), "--out", str(tmp_path / "run"), "--dry-run")
+    assert code == 0, output
+    assert len(list_images(plain_folder).files) == 12
+    assert "folder: 12 images" in output
+    assert "warning: left out" in output
+    assert "results" in output
+
+
+@pytest.mark.parametrize("problem", ["file", "no room"])
+def test_where_nothing_can_be_written_is_said_before_the_loading(
+    problem: str, plain_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    if problem == "file":
+        (tmp_path / "run").write_text("in the way")
+        out = out / "inside"
+    else:
+
+        def full(**_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("training.run_folder.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("training.cli.open_dataset", lambda *_: pytest.fail("loaded"))
+    code, output = train(str(plain_folder), "--out", str(out))
+    assert code == 3
+    assert output.count("\n") == 1
+    assert output.startswith("error: ")
+    assert str(out) in output
 
 
 @pytest.mark.parametrize(
@@ -101,7 +146,7 @@ def test_out_must_be_a_folder(
     assert code == 2
     said = " ".join(re.sub("│", " ", output).split())
     assert f"'--out': must be the name of a folder ('.' is the working folder), {problem}" in said
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["a_file", "mine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_file", "mine"]
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

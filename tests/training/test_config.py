@@ -5,19 +5,22 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from training.config import TrainingConfig, load_config, presets
+from training.config import TrainingConfig
+from training.config_file import load_config, presets
 from training.errors import TrainingError
 
 
 def test_presets_are_those_documented() -> None:
-    assert {"paper", "small"} <= set(presets())
+    assert presets() == ("paper", "psynet", "small")
     for name in presets():
         load_config(name)
 
 
 def test_the_paper_s_recipe() -> None:
     config = load_config("paper")
-    assert config.backbone.name == "seresnet50"
+    assert (config.backbone.name, config.backbone.dilated) == ("legacy_seresnet50", False)
+    # Of the forms of the loss the one that does best, docs/results.md.
+    assert (config.loss.feature_weight, config.loss.map_weight) == (1.0, 0.0)
     assert (config.pooling.kind, config.pooling.k) == ("ptap", 0.7)
     assert config.pretext.tasks == ("rotation", "scale")
     optimizer, run = config.optimizer, config.run
@@ -58,7 +61,6 @@ def test_later_overrides_win() -> None:
         ("pooling.kind=median", "'median'"),
         ("pretext.tasks=R+Q", "there is no pretext task 'Q'"),
         ("pretext.tasks=P", "point_symmetry needs fill 'reflect', got 'mean'"),
-        ("data.crop=100", "multiple of 16"),
         ("data.crop=512", "at most resize"),
         ("data.held_out=0.95", "0.95"),
         ("run.device=tpu", "run.device"),
@@ -96,4 +98,4 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
 
 def test_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        TrainingConfig().run = None  # type: ignore[assignment, misc]
+        TrainingConfig().run = None  # type: ignore[assignment]

@@ -1,5 +1,6 @@
 """Two CPU processes through torchrun train what one process trains."""
 
+import multiprocessing as mp
 import os
 import subprocess
 import sys
@@ -7,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from tests.training.conftest import TINY
 from training.checkpoint import read_checkpoint
-from training.config import load_config
-from training.console import SilentProgress
+from training.config_file import load_config
 from training.datasets import open_dataset
 from training.distributed import Processes
 from training.errors import TrainingError
@@ -35,14 +36,42 @@ def test_one_process_gathers_and_averages_nothing() -> None:
     assert Processes().mean(tensor) is tensor
 
 
+def _gather_in_a_process(rank: int, rendezvous: str, results: str) -> None:
+    """Two processes with a tensor each; the loss of a process weighs all rows by its own numbers."""
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+    own = torch.full((2, 3), float(rank + 1), requires_grad=True)
+    joined = Processes(rank, 2).gather(own)
+    weights = torch.arange(12.0).view(4, 3) * (rank + 1)
+    (joined * weights).sum().backward()
+    torch.save((joined.detach(), own.grad), f"{results}{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_gathering_joins_in_order_and_sends_all_gradients_back(tmp_path: Path) -> None:
+    context = mp.get_context("spawn")
+    arguments = [(rank, str(tmp_path / "meeting"), str(tmp_path / "rank")) for rank in range(2)]
+    processes = [context.Process(target=_gather_in_a_process, args=given) for given in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    for rank in range(2):
+        joined, gradient = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        assert joined.tolist() == [[1.0] * 3] * 2 + [[2.0] * 3] * 2
+        # Both losses reach the rows: once and twice their weights.
+        expected = 3 * torch.arange(12.0).view(4, 3)[2 * rank : 2 * rank + 2]
+        torch.testing.assert_close(gradient, expected)
+
+
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(image_folder: Path, tmp_path: Path) -> None:
     # Both forms of the loss, whose negatives come from all processes; no batch statistics, which would differ.
     settings = [*TINY, "run.evaluate=never", "optimizer.name=sgd", "optimizer.lr=0.01", "backbone.frozen_stages=2"]
     images = open_dataset(image_folder)
-    one = Trainer(load_config("small", settings), images.train, tmp_path / "one")
-    untrained = {name: value.clone() for name, value in one.network.state_dict().items()}
-    one.run(SilentProgress())
+    alone = Trainer(load_config("small", settings), images.train, tmp_path / "one")
+    untrained = {name: value.clone() for name, value in alone.stepper.network.state_dict().items()}
+    alone.run()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
     command += [str(image_folder), "--out", str(tmp_path / "two")]
     for setting in settings:

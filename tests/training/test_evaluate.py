@@ -44,6 +44,6 @@ def test_a_map_that_shows_the_object_is_right(image_folder: Path) -> None:
     assert len(images) == 4
     scores = evaluate(Brightness(), images, 80, torch.device("cpu"))  # type: ignore[arg-type]
     assert set(scores) == {"otsu", "set_otsu", "psynet"}
-    for cut in ("otsu", "set_otsu"):
-        assert scores[cut].at[0.7] == 100  # type: ignore[index]
-        assert scores[cut].images == 4  # type: ignore[index]
+    for cut in (scores["otsu"], scores["set_otsu"]):
+        assert cut.at[0.7] == 100
+        assert cut.images == 4

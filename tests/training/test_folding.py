@@ -13,19 +13,19 @@ from training.folding import fold_stages
 def with_statistics(module: nn.Module) -> nn.Module:
     """Normalisation that does something: random statistics, scales and shifts."""
     torch.manual_seed(0)
-    for one in module.modules():
-        if isinstance(one, nn.BatchNorm2d):
-            for values in (one.running_var, one.weight):
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            for values in (part.running_var, part.weight):
                 assert values is not None
                 nn.init.uniform_(values, 0.5, 1.5)
-            for values in (one.running_mean, one.bias):
+            for values in (part.running_mean, part.bias):
                 assert values is not None
                 nn.init.normal_(values, std=0.1)
     return module.eval()
 
 
 def norms(module: nn.Module) -> int:
-    return sum(isinstance(one, nn.BatchNorm2d) for one in module.modules())
+    return sum(isinstance(part, nn.BatchNorm2d) for part in module.modules())
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet50", "seresnet50", "vgg16_bn"])
@@ -52,7 +52,7 @@ class NormBeforeConvolution(nn.Module):
         self.norm = nn.BatchNorm2d(3)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.convolution(self.norm(images))  # type: ignore[no-any-return]
+        return self.convolution(self.norm(images))
 
 
 def test_what_cannot_be_folded_is_copied_as_it_is() -> None:

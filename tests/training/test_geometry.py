@@ -1,10 +1,12 @@
 """Affine sampling by hand-computed points, and against torch's own exact operations."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
+from training.config import Fill
 from training.geometry import pairwise_warp, sample_views, source_points, validity, view_matrices, warp_maps
 from training.pretext import PretextTasks
 
@@ -36,9 +38,9 @@ def test_flip_mirrors_left_to_right() -> None:
 
 
 def test_translation_moves_right_and_down() -> None:
-    maps = torch.zeros(1, 10, 10)
+    maps = torch.zeros(1, 20, 20)
     maps[0, 3, 4] = 1
-    warped = warp_maps(maps, matrix("translation", 2), "mean")  # +0.1 of ten pixels: one pixel
+    warped = warp_maps(maps, matrix("translation", 0), "mean")  # 5 % of twenty pixels: one pixel
     assert warped[0, 4, 5].item() == pytest.approx(1, abs=1e-5)
     assert warped.sum().item() == pytest.approx(1, abs=1e-4)
 
@@ -46,7 +48,7 @@ def test_translation_moves_right_and_down() -> None:
 def test_scale_enlarges_content_about_the_centre() -> None:
     maps = torch.zeros(1, 100, 100)
     maps[0, 40:60, 40:60] = 1
-    for label, factor in enumerate((1.3, 1.0, 0.7)):
+    for label, factor in enumerate((1 / 1.3, 1.0, 1 / 0.7)):
         area = warp_maps(maps, matrix("scale", label), "mean").sum().item()
         assert area == pytest.approx(400 * factor**2, rel=0.02)
 
@@ -80,11 +82,11 @@ def test_point_symmetry_shows_one_quadrant_mirrored_about_the_centre(
 
 
 def test_validity_of_a_translation() -> None:
-    valid = validity(matrix("translation", 2), (10, 10), "mean")[0]
+    valid = validity(matrix("translation", 0), (20, 20), "mean")[0]
     assert not valid[0].any()
     assert not valid[:, 0].any()
     assert valid[1:, 1:].all()
-    assert validity(matrix("translation", 2), (10, 10), "reflect").all()
+    assert validity(matrix("translation", 0), (20, 20), "reflect").all()
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
@@ -93,9 +95,9 @@ def test_rotation_by_quarter_turns_leaves_everything_valid(turns: int) -> None:
 
 
 def test_validity_of_a_smaller_scale_is_the_inner_part() -> None:
-    valid = validity(matrix("scale", 2), (20, 20), "mean")[0]
-    assert valid.sum().item() == 14 * 14
-    assert valid[3:17, 3:17].all()
+    valid = validity(matrix("scale", 0), (26, 26), "mean")[0]
+    assert valid.sum().item() == 20 * 20
+    assert valid[3:23, 3:23].all()
 
 
 def test_pairwise_warp_holds_every_pair() -> None:
@@ -133,13 +135,13 @@ def test_transformed_view_is_the_warped_view() -> None:
 def test_fills_differ_only_outside_the_view() -> None:
     images = torch.rand(1, 3, 40, 40) + 1
     views = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5, 0.0)
-    shrink = matrix("scale", 2)
+    shrink = matrix("scale", 0)
     valid = validity(shrink, (20, 20), "mean")[0]
-    by_fill = {fill: sample_views(images, views, shrink, 20, fill)[0] for fill in ("mean", "reflect", "crop")}  # type: ignore[arg-type]
+    by_fill = {fill: sample_views(images, views, shrink, 20, fill)[0] for fill in get_args(Fill)}
     assert (by_fill["mean"][:, ~valid] == 0).all()
     assert (by_fill["reflect"][:, ~valid] > 0).all()
     for fill in ("reflect", "crop"):
         torch.testing.assert_close(by_fill[fill][:, valid], by_fill["mean"][:, valid])
     # The view lies in the middle of the image: `crop` shows what is really there.
-    whole = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5 / 0.7, 0.0)
+    whole = view_matrices(torch.zeros(1, 2), torch.tensor([False]), 0.5 * 1.3, 0.0)
     torch.testing.assert_close(by_fill["crop"], sample_views(images, whole, IDENTITY, 20, "mean")[0], atol=1e-4, rtol=0)

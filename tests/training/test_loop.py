@@ -13,23 +13,25 @@ import pytest
 import torch
 
 from tests.training.conftest import TINY
-from training import loop
+from training import selection
 from training.build import load_network
 from training.checkpoint import read_checkpoint
 from training.config import TrainingConfig
-from training.console import SilentProgress
 from training.datasets import open_dataset
 from training.errors import CheckpointError, TrainingError
 from training.loop import Trainer
+from training.progress import RunProgress, SilentProgress
 from training.runlog import read_log
 from training.validation import Signals
 
 Configure = Callable[..., TrainingConfig]
 
 
-def trainer(config: TrainingConfig, folder: Path, out: Path, *, resume: bool = False) -> Trainer:
+def trainer(
+    config: TrainingConfig, folder: Path, out: Path, *, resume: bool = False, progress: RunProgress | None = None
+) -> Trainer:
     images = open_dataset(folder)
-    return Trainer(config, images.train, out, labelled=images.labelled_test, resume=resume)
+    return Trainer(config, images.train, out, labelled=images.labelled_test, resume=resume, progress=progress)
 
 
 def state(path: Path) -> dict[str, torch.Tensor]:
@@ -44,8 +46,8 @@ def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor])
 def test_what_a_run_leaves_behind(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     config = tiny_config("run.evaluate=epochs", "run.tensorboard=true")
     run = trainer(config, image_folder, tmp_path / "run")
-    assert (len(run.train), len(run.held_out), run.batch_size, run.steps_per_epoch) == (9, 3, 4, 2)
-    run.run(SilentProgress())
+    assert (len(run.images.train), len(run.images.held_out), run.batch_size, run.steps_per_epoch) == (9, 3, 4, 2)
+    run.run()
     records = read_log(tmp_path / "run" / "log.jsonl")
     kinds = [record["kind"] for record in records]
     assert kinds[0] == "start"
@@ -67,7 +69,7 @@ def test_what_a_run_leaves_behind(tiny_config: Configure, image_folder: Path, tm
     assert speed["images_per_second"] > 0
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     network, checkpoint = load_network(tmp_path / "run" / "best.pt")
-    assert checkpoint.chosen_epoch in (1, 2)
+    assert checkpoint.chosen_epoch in (0, 1, 2)
     assert not network.training
     assert checkpoint.optimizer == {}
 
@@ -76,7 +78,7 @@ def test_the_same_seed_trains_the_same_and_another_does_not(
     tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        trainer(tiny_config(f"run.seed={seed}"), image_folder, tmp_path / name).run(SilentProgress())
+        trainer(tiny_config(f"run.seed={seed}"), image_folder, tmp_path / name).run()
     first, same, other = (state(tmp_path / name / "last.pt") for name in "abc")
     assert_same(first, same)
     assert not all(torch.equal(first[name], other[name]) for name in first)
@@ -87,8 +89,8 @@ def test_measuring_the_speed_changes_nothing(tiny_config: Configure, image_folde
     for name, measures in (("a", False), ("b", True)):
         run = trainer(config, image_folder, tmp_path / name)
         if measures:
-            assert run.seconds_per_step() > 0
-        run.run(SilentProgress())
+            assert run.measure().seconds > 0
+        run.run()
     assert_same(state(tmp_path / "a" / "last.pt"), state(tmp_path / "b" / "last.pt"))
 
 
@@ -113,13 +115,13 @@ def test_resume_is_exact_after_a_stop_at_any_step(
     stop: int, tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
     config = tiny_config(*FULL)
-    trainer(config, image_folder, tmp_path / "whole").run(SilentProgress())
+    trainer(config, image_folder, tmp_path / "whole").run()
     with pytest.raises(Stop):
-        trainer(config, image_folder, tmp_path / "parts").run(StopAt(stop))
+        trainer(config, image_folder, tmp_path / "parts", progress=StopAt(stop)).run()
     torch.rand(5)  # where the generators are must not matter
     resumed = trainer(config, image_folder, tmp_path / "parts", resume=True)
     assert resumed.step < 4
-    resumed.run(SilentProgress())
+    resumed.run()
     for file in ("last.pt", "best.pt"):
         whole, parts = read_checkpoint(tmp_path / "whole" / file), read_checkpoint(tmp_path / "parts" / file)
         assert_same(whole.network, parts.network)
@@ -128,7 +130,7 @@ def test_resume_is_exact_after_a_stop_at_any_step(
         assert_same(whole.average, parts.average)
         assert (whole.signals, whole.chosen_epoch) == (parts.signals, parts.chosen_epoch)
     logs = [read_log(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
-    losses = [[(one["step"], one["loss"]) for one in log if one["kind"] == "step"] for log in logs]
+    losses = [[(record["step"], record["loss"]) for record in log if record["kind"] == "step"] for log in logs]
     assert losses[0] == losses[1]
 
 
@@ -137,7 +139,7 @@ def test_resume_is_exact_after_kill_9(tiny_config: Configure, image_folder: Path
     """In a process of its own, killed at a random step."""
     settings = [*TINY, *FULL, "run.epochs=10"]
     config = tiny_config(*FULL, "run.epochs=10")
-    trainer(config, image_folder, tmp_path / "whole").run(SilentProgress())
+    trainer(config, image_folder, tmp_path / "whole").run()
     command = [sys.executable, "-m", "training", str(image_folder), "--out", str(tmp_path / "parts"), "--resume"]
     for setting in settings:
         command += ["--set", setting]
@@ -162,42 +164,47 @@ def test_resume_is_exact_after_kill_9(tiny_config: Configure, image_folder: Path
 
 
 def test_a_finished_run_is_left_alone(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
-    trainer(tiny_config(), image_folder, tmp_path).run(SilentProgress())
+    trainer(tiny_config(), image_folder, tmp_path).run()
     before = (tmp_path / "log.jsonl").read_text()
-    trainer(tiny_config(), image_folder, tmp_path, resume=True).run(SilentProgress())
+    trainer(tiny_config(), image_folder, tmp_path, resume=True).run()
     assert (tmp_path / "log.jsonl").read_text() == before
 
 
 def test_resume_refuses_other_settings_and_other_images(
     tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
-    trainer(tiny_config(), image_folder, tmp_path).run(SilentProgress())
+    trainer(tiny_config(), image_folder, tmp_path).run()
     with pytest.raises(CheckpointError, match="other settings"):
         trainer(tiny_config("optimizer.lr=0.5"), image_folder, tmp_path, resume=True)
     assert trainer(tiny_config("data.workers=1"), image_folder, tmp_path, resume=True).step == 4
     (image_folder / "split.csv").write_text("file,split\n00.jpg,test\n")
-    with pytest.raises(CheckpointError, match="9 other images than the 11 found"):
+    with pytest.raises(CheckpointError, match="4 of the 15 found here are new to it"):
         trainer(tiny_config(), image_folder, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
-    ("select", "distinct", "chosen"),
-    [("distinctness", (0.9, 0.1, 0.3, 0.2), 2), ("last", (0.9, 0.1, 0.3, 0.2), 3), ("loss", (0.9, 0.1, 0.3, 0.2), 1)],
+    ("select", "values", "chosen"),
+    [
+        ("transfer", (0.1, 0.2, 0.3, 0.3), 2),  # as good as an earlier epoch is not enough
+        ("transfer", (0.9, 0.1, 0.3, 0.2), 0),  # the network before training is a candidate
+        ("distinctness", (0.1, 0.2, 0.3, 0.2), 2),
+        ("last", (0.9, 0.1, 0.3, 0.2), 3),
+        ("loss", (0.9, 0.1, 0.3, 0.2), 1),
+    ],
 )
 def test_which_epoch_is_chosen(
     select: str,
-    distinct: tuple[float, ...],
+    values: tuple[float, ...],
     chosen: int,
     tiny_config: Configure,
     image_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The untrained network (0.9) is never chosen; equal signals keep the earlier epoch.
-    signals = iter(Signals(value, 0.5, 0.5, value) for value in distinct)
-    monkeypatch.setattr(loop, "validate", lambda *arguments: next(signals))
+    signals = iter(Signals(value, 0.5, 0.5, value, value) for value in values)
+    monkeypatch.setattr(selection, "validate", lambda *arguments: next(signals))
     run = trainer(tiny_config("run.epochs=3", f"run.select={select}"), image_folder, tmp_path)
-    run.run(SilentProgress())
+    run.run()
     best = read_checkpoint(tmp_path / "best.pt")
     assert (best.chosen_epoch, best.epoch) == (chosen, chosen)
 
@@ -205,9 +212,7 @@ def test_which_epoch_is_chosen(
 def test_test_boxes_choose_nothing(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     images = open_dataset(image_folder)
     for name, labelled in (("with", images.labelled_test), ("without", ())):
-        Trainer(tiny_config("run.evaluate=epochs"), images.train, tmp_path / name, labelled=labelled).run(
-            SilentProgress()
-        )
+        Trainer(tiny_config("run.evaluate=epochs"), images.train, tmp_path / name, labelled=labelled).run()
     first, second = (read_checkpoint(tmp_path / name / "best.pt") for name in ("with", "without"))
     assert_same(first.network, second.network)
     assert first.chosen_epoch == second.chosen_epoch
@@ -216,16 +221,16 @@ def test_test_boxes_choose_nothing(tiny_config: Configure, image_folder: Path, t
 def test_without_held_out_images_the_last_epoch_is_kept(
     tiny_config: Configure, image_folder: Path, tmp_path: Path
 ) -> None:
-    trainer(tiny_config("data.held_out=0"), image_folder, tmp_path).run(SilentProgress())
+    trainer(tiny_config("data.held_out=0"), image_folder, tmp_path).run()
     assert read_checkpoint(tmp_path / "best.pt").epoch == 2
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
     run = trainer(tiny_config("run.evaluate=never", "data.held_out=0"), image_folder, tmp_path)
     with torch.no_grad():
-        run.network.heads["rotation"].bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
+        run.stepper.network.heads.get_parameter("rotation.bias").fill_(float("nan"))
     with pytest.raises(TrainingError, match="not finite at step 0"):
-        run.run(SilentProgress())
+        run.run()
 
 
 def test_a_damaged_image_is_left_out_and_named(
@@ -233,8 +238,56 @@ def test_a_damaged_image_is_left_out_and_named(
 ) -> None:
     (image_folder / "images" / "03.jpg").write_bytes(b"no image")
     run = trainer(tiny_config("data.held_out=0"), image_folder, tmp_path)
-    assert len(run.train) == 11
+    assert len(run.images.train) == 11
     assert "03.jpg" in caplog.text
+
+
+@pytest.mark.parametrize("cache_mb", [0, 1024])
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_a_bad_file_ends_nothing_and_bars_no_resuming(
+    cache_mb: int, when: str, tiny_config: Configure, image_folder: Path, tmp_path: Path
+) -> None:
+    """It is there from the start, or goes bad while the run is stopped; then it is removed, and the run goes on."""
+    bad = image_folder / "images" / "03.jpg"
+    config = tiny_config(f"data.cache_mb={cache_mb}", "run.epochs=3", "run.checkpoint_steps=1", "run.select=last")
+    if when == "before":
+        bad.write_bytes(b"no image")
+    with pytest.raises(Stop):
+        trainer(config, image_folder, tmp_path / "run", progress=StopAt(2)).run()
+    bad.write_bytes(b"no image")
+    (image_folder / "split.csv").write_text(
+        "\n".join(line for line in (image_folder / "split.csv").read_text().splitlines() if "03.jpg" not in line)
+    )
+    with pytest.raises(Stop):
+        trainer(config, image_folder, tmp_path / "run", resume=True, progress=StopAt(4)).run()
+    bad.unlink()
+    boxes = (image_folder / "boxes.csv").read_text().splitlines()
+    (image_folder / "boxes.csv").write_text("\n".join(line for line in boxes if "03.jpg" not in line))
+    run = trainer(config, image_folder, tmp_path / "run", resume=True)
+    run.run()
+    assert run.step == run.total_steps
+    assert read_log(tmp_path / "run" / "log.jsonl")[-1]["kind"] in ("end", "evaluation")
+
+
+def test_a_test_image_that_cannot_be_read_is_not_scored(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (image_folder / "images" / "13.jpg").write_bytes(b"no image")
+    trainer(tiny_config("run.epochs=1"), image_folder, tmp_path).run()
+    assert "13.jpg is not scored" in caplog.text
+    assert any(record["kind"] == "evaluation" for record in read_log(tmp_path / "log.jsonl"))
+
+
+def test_other_images_of_the_same_number_are_refused(
+    tiny_config: Configure, image_folder: Path, tmp_path: Path
+) -> None:
+    trainer(tiny_config(), image_folder, tmp_path).run()
+    for path in (image_folder / "images").iterdir():
+        path.rename(path.with_name(f"other{path.name}"))
+    for table in ("boxes.csv", "split.csv"):
+        (image_folder / table).unlink()
+    with pytest.raises(CheckpointError, match=r"new to it, such as 'images/other00\.jpg'"):
+        trainer(tiny_config(), image_folder, tmp_path, resume=True)
 
 
 def test_fewer_images_than_a_batch(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
@@ -243,7 +296,7 @@ def test_fewer_images_than_a_batch(tiny_config: Configure, image_folder: Path, t
 
 
 def test_mixed_precision(tiny_config: Configure, image_folder: Path, tmp_path: Path) -> None:
-    trainer(tiny_config("run.amp=bf16", "run.epochs=1"), image_folder, tmp_path).run(SilentProgress())
+    trainer(tiny_config("run.amp=bf16", "run.epochs=1"), image_folder, tmp_path).run()
     losses = [record["loss"] for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
     assert all(0 < loss < 100 for loss in losses)
 
@@ -252,7 +305,7 @@ def test_training_learns(tiny_config: Configure, image_folder: Path, tmp_path: P
     """Twelve images can be learnt by heart: the loss must fall."""
     settings = ("run.epochs=30", "optimizer.lr=3e-3", "data.held_out=0", "pretext.tasks=R", "backbone.norm=train")
     config = tiny_config(*settings, "run.batch_size=12", "run.evaluate=never", "loss.feature_weight=0")
-    trainer(config, image_folder, tmp_path).run(SilentProgress())
+    trainer(config, image_folder, tmp_path).run()
     steps = [record for record in read_log(tmp_path / "log.jsonl") if record["kind"] == "step"]
-    assert sum(one["map_contrast"] for one in steps[-5:]) < 0.8 * sum(one["map_contrast"] for one in steps[:5])
-    assert sum(one["rotation_loss"] for one in steps[-5:]) < 0.9 * sum(one["rotation_loss"] for one in steps[:5])
+    assert sum(step["map_contrast"] for step in steps[-5:]) < 0.8 * sum(step["map_contrast"] for step in steps[:5])
+    assert sum(step["rotation_loss"] for step in steps[-5:]) < 0.9 * sum(step["rotation_loss"] for step in steps[:5])

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from training.backbones import Backbone
+from training.config import BatchNormalisation, PoolingConfig
 from training.network import ColocalizationNet
-from training.pooling import AttentionPooling
 
 
-def small(pooling: AttentionPooling | None = None, **settings: object) -> ColocalizationNet:
+def small(*, norm: BatchNormalisation = "frozen", frozen_stages: int = 0, **pooling: object) -> ColocalizationNet:
     stages: list[nn.Module] = [
         nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.BatchNorm2d(8)),
         nn.Sequential(nn.Conv2d(8, 6, 4, stride=4), nn.BatchNorm2d(6)),
@@ -17,9 +17,10 @@ def small(pooling: AttentionPooling | None = None, **settings: object) -> Coloca
     backbone = Backbone("small", "block", stages, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     return ColocalizationNet(
         backbone,
-        pooling or AttentionPooling("ptap", 0.5),
         {"rotation": 4, "scale": 3},
-        **settings,  # type: ignore[arg-type]
+        PoolingConfig.model_validate({"k": 0.5, **pooling}),
+        norm=norm,
+        frozen_stages=frozen_stages,
     )
 
 
@@ -43,7 +44,7 @@ def test_logits_are_a_convolution_then_the_global_average() -> None:
 @pytest.mark.parametrize("at_train", [True, False])
 @pytest.mark.parametrize("at_test", [True, False])
 def test_ptap_at_train_and_at_test(at_train: bool, at_test: bool) -> None:
-    network = small(pool_at_train=at_train, pool_at_test=at_test)
+    network = small(at_train=at_train, at_test=at_test)
     images = torch.randn(2, 3, 32, 32)
     for training, pools in ((True, at_train), (False, at_test)):
         network.train(training)
@@ -63,14 +64,15 @@ def test_weighted_heads_train_the_gate_and_plain_heads_do_not() -> None:
 
 
 def test_heads_see_the_same_whether_or_not_ptap_makes_the_map_at_test() -> None:
-    with_map, without = small(pool_at_test=True).eval(), small(pool_at_test=False).eval()
+    with_map, without = small(at_test=True).eval(), small(at_test=False).eval()
     without.load_state_dict(with_map.state_dict())
     images = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(with_map(images).logits, without(images).logits)
 
 
 def test_frozen_norm_keeps_its_statistics() -> None:
-    for norm, moves in (("frozen", False), ("train", True)):
+    norms: tuple[tuple[BatchNormalisation, bool], ...] = (("frozen", False), ("train", True))
+    for norm, moves in norms:
         network = small(norm=norm).train()
         before = network.backbone.stages[0][1].running_mean.clone()  # type: ignore[index]
         network(torch.randn(4, 3, 32, 32) + 3)

@@ -8,10 +8,10 @@ import torch
 from training.build import build_network
 from training.config import OptimizerConfig, TrainingConfig
 from training.optimization import (
-    MovingAverage,
+    clip_gradient,
     create_optimizer,
-    gradient_norm,
     learning_rate_factor,
+    moving_average,
     set_learning_rate,
 )
 
@@ -73,20 +73,20 @@ def test_frozen_parameters_are_left_out(tiny_config: Configure) -> None:
 def test_clipping(limit: float, after: float) -> None:
     weight = torch.nn.Parameter(torch.zeros(2))
     weight.grad = torch.tensor([3.0, 4.0])
-    assert gradient_norm(torch.optim.SGD([weight], lr=1), limit).item() == pytest.approx(5.0)
+    assert clip_gradient(torch.optim.SGD([weight], lr=1), limit).item() == pytest.approx(5.0)
     assert weight.grad.norm().item() == pytest.approx(after, abs=1e-4)
 
 
 def test_moving_average(tiny_config: Configure) -> None:
     network = build_network(tiny_config())
-    average = MovingAverage(network, 0.75)
+    average = moving_average(network, 0.75)
+    average.update_parameters(network)  # the first weights begin it
+    mean = "backbone.stages.0.1.running_mean"
     with torch.no_grad():
-        start = network.heads["scale"].bias.clone()
-        network.heads["scale"].bias += 4
-        network.backbone.stages[0][1].running_mean += 2  # type: ignore[index, operator]
-    average.update(network)
-    torch.testing.assert_close(average.network.heads["scale"].bias, start + 1)
-    torch.testing.assert_close(
-        average.network.backbone.stages[0][1].running_mean,  # type: ignore[index]
-        network.backbone.stages[0][1].running_mean,  # type: ignore[index]
-    )
+        bias = network.get_parameter("heads.scale.bias")
+        start = bias.clone()
+        bias.add_(4)
+        network.get_buffer(mean).add_(2)
+    average.update_parameters(network)
+    torch.testing.assert_close(average.module.get_parameter("heads.scale.bias"), start + 1)
+    torch.testing.assert_close(average.module.get_buffer(mean), network.get_buffer(mean))

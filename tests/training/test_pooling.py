@@ -23,9 +23,9 @@ def reference_pixelwise(features: np.ndarray, k: int) -> np.ndarray:
 def reference_channelwise(features: np.ndarray, k: int) -> np.ndarray:
     features = features.astype(np.float64)
     out = []
-    for one in features:
-        order = np.argsort(-one.mean(axis=(1, 2)), kind="stable")[:k]
-        out.append(one[order].mean(axis=0))
+    for image in features:
+        order = np.argsort(-image.mean(axis=(1, 2)), kind="stable")[:k]
+        out.append(image[order].mean(axis=0))
     return np.stack(out)
 
 

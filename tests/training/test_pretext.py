@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from training.config import TASKS, parse_tasks
 from training.errors import TrainingError
-from training.pretext import TASKS, PretextTasks, parse_tasks
+from training.pretext import PretextTasks
 
 TAN30 = math.tan(math.radians(30))
 
@@ -19,12 +20,12 @@ TAN30 = math.tan(math.radians(30))
         ("rotation", 1, (0.5, 0.25), (0.25, -0.5)),
         ("rotation", 2, (0.5, 0.25), (-0.5, -0.25)),
         ("rotation", 3, (1.0, 0.0), (0.0, 1.0)),
-        ("scale", 0, (0.5, -0.5), (0.65, -0.65)),
+        ("scale", 0, (0.5, -0.5), (0.5 / 1.3, -0.5 / 1.3)),
         ("scale", 1, (0.5, -0.5), (0.5, -0.5)),
-        ("scale", 2, (0.5, -0.5), (0.35, -0.35)),
-        ("translation", 0, (0.0, 0.0), (-0.2, -0.2)),  # a tenth of a side of 2
+        ("scale", 2, (0.5, -0.5), (0.5 / 0.7, -0.5 / 0.7)),
+        ("translation", 0, (0.0, 0.0), (0.1, 0.1)),  # a twentieth of a side of 2
         ("translation", 1, (0.3, 0.0), (0.3, 0.0)),
-        ("translation", 2, (0.0, 0.0), (0.2, 0.2)),
+        ("translation", 2, (0.0, 0.0), (-0.1, -0.1)),
         ("shear", 0, (0.0, 1.0), (-TAN30, 1.0)),
         ("shear", 1, (0.4, 1.0), (0.4, 1.0)),
         ("shear", 2, (0.0, 1.0), (TAN30, 1.0)),
@@ -38,17 +39,17 @@ TAN30 = math.tan(math.radians(30))
 def test_where_a_point_goes(task: str, label: int, point: tuple[float, float], expected: tuple[float, float]) -> None:
     tasks = PretextTasks([task])
     (matrix,) = tasks.matrices({tasks.tasks[0]: torch.tensor([label])})
-    x, y, one = (matrix @ torch.tensor([*point, 1.0])).tolist()
+    x, y, weight = (matrix @ torch.tensor([*point, 1.0])).tolist()
     assert (x, y) == pytest.approx(expected, abs=1e-6)
-    assert one == 1
+    assert weight == 1
 
 
 def test_a_combination_is_the_product_in_a_fixed_order() -> None:
     tasks = PretextTasks("T+R+S")
     labels = {"rotation": torch.tensor([1]), "scale": torch.tensor([2]), "translation": torch.tensor([2])}
     (matrix,) = tasks.matrices(labels)  # type: ignore[arg-type]
-    # (1, 0) turns to (0, -1), shrinks to (0, -0.7), moves to (0.2, -0.5).
-    torch.testing.assert_close(matrix @ torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.2, -0.5, 1.0]))
+    # (1, 0) turns to (0, -1), grows to (0, -1 / 0.7), moves to (-0.1, -1 / 0.7 - 0.1).
+    torch.testing.assert_close(matrix @ torch.tensor([1.0, 0.0, 1.0]), torch.tensor([-0.1, -1 / 0.7 - 0.1, 1.0]))
 
 
 def test_number_of_classes() -> None:
@@ -77,7 +78,7 @@ def test_labels_are_drawn_evenly_independently_and_repeatably() -> None:
 
 @pytest.mark.parametrize(
     ("tasks", "reach"),
-    [("R", 1.0), ("S", 1 / 0.7), ("T", 1.2), ("S+T", 1.2 / 0.7), ("R+S", 1 / 0.7), ("H", 1 + TAN30), ("F", 1.0)],
+    [("R", 1.0), ("S", 1.3), ("T", 1.1), ("S+T", 1.1 * 1.3), ("R+S", 1.3), ("H", 1 + TAN30), ("F", 1.0)],
 )
 def test_reach(tasks: str, reach: float) -> None:
     assert PretextTasks(tasks).reach() == pytest.approx(reach, rel=1e-5)

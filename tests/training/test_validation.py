@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from training.config import TrainingConfig
-from training.network import NetworkOutput
+from training.network import TrainingOutput
 from training.objective import Objective
 from training.validation import Signals, validate
 
@@ -30,11 +30,11 @@ class Known(torch.nn.Module):
         line = -(torch.linspace(-1, 1, side) ** 2)
         return (line[:, None] + line).expand(images.shape[0], side, side), features
 
-    def forward(self, images: Tensor) -> NetworkOutput:
+    def forward(self, images: Tensor) -> TrainingOutput:
         attention, features = self.attend(images)
         logits = torch.zeros(images.shape[0], 4)
         logits[:, 0] = 9
-        return NetworkOutput({"rotation": logits}, attention, features)
+        return TrainingOutput({"rotation": logits}, attention, features)
 
 
 def measure(config: TrainingConfig, blob: bool, count: int = 40) -> Signals:

@@ -62,10 +62,12 @@ class ImageSet:
     Attributes:
         layout: Name of the layout it was read from.
         images: Its images, sorted by name.
+        left_out: What lies in its folder and is not among them, a line each, for people to hear of.
     """
 
     layout: str
     images: tuple[DatasetImage, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def train(self) -> tuple[DatasetImage, ...]:

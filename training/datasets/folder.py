@@ -3,17 +3,17 @@
 `boxes.csv`: header `file,x0,y0,x1,y1`, half-open pixels, several rows a file allowed. `split.csv`: columns `file` and
 `split` (`train`, `val` or `trainval`, all of which train, or `test`). Names in both are relative to `images/` where
 there is such a folder, else to the folder itself. Without `split.csv` all images are trained on, and those that have
-boxes are scored as well; an image that `split.csv` does not name is trained on.
+boxes are scored as well; an image that `split.csv` does not name is trained on. Which files are images:
+`colocalization.listing`, as for every command.
 """
 
 from pathlib import Path
 
+from colocalization.listing import list_images
 from training.datasets.base import BoxTuple, DatasetImage, ImageSet, Source, Split, read_table
 from training.errors import DatasetError
 
-__all__ = ["SUFFIXES", "read"]
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+__all__ = ["read"]
 
 
 def read(root: Path, category: str = "") -> ImageSet:
@@ -30,13 +30,12 @@ def read(root: Path, category: str = "") -> ImageSet:
     # `images/` counts where the CSV files lie beside it, else a folder of that name is one of many.
     has_tables = any((root / name).is_file() for name in ("boxes.csv", "split.csv"))
     base = root / "images" if has_tables and (root / "images").is_dir() else root
-    files = {
-        path.relative_to(base).as_posix(): path
-        for path in sorted(base.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    }
+    listing = list_images(base)
+    left_out = tuple(listing.left_out.warnings())
+    files = {file.name: Path(file.path) for file in listing.files}
     if not files:
-        raise DatasetError(f"{base} holds no image; expected files ending in {', '.join(SUFFIXES)}")
+        reasons = "".join(f"; {reason}" for reason in left_out)
+        raise DatasetError(f"{base} holds no image; expected files such as .jpg, .png or .tif{reasons}")
     boxes: dict[str, list[BoxTuple]] = {}
     if (boxes_csv := root / "boxes.csv").is_file():
         for number, row in read_table(source, boxes_csv, ("file", "x0", "y0", "x1", "y1")):
@@ -61,7 +60,9 @@ def read(root: Path, category: str = "") -> ImageSet:
         for name, path in files.items()
         if category.lower() in classes.get(name, "").lower()
     ]
-    return source.finish("folder", images, split_csv if category else base)
+    if not images:
+        raise source.damaged(split_csv, f"an image of a class that contains {category!r}", "none")
+    return ImageSet("folder", tuple(sorted(images, key=lambda image: image.name)), left_out)
 
 
 def _check(source: Source, path: Path, number: int, name: str, files: dict[str, Path]) -> None:

@@ -61,7 +61,7 @@ def read_6x2(root: Path, category: str = "") -> ImageSet:
     """
     name, _, view = category.partition("_")
     if name not in SIX_BY_TWO or view not in ("left", "right"):
-        allowed = ", ".join(f"{one}_left" for one in SIX_BY_TWO)
+        allowed = ", ".join(f"{known}_left" for known in SIX_BY_TWO)
         raise DatasetError(f"PASCAL07-6x2: no subset {category!r}; allowed: {allowed}, and the same with _right")
     base = _base(root)
     path = base / "ImageSets" / "Main" / f"{name}_trainval.txt"

@@ -41,7 +41,7 @@ def test_every_peer_finds_an_object_that_stands_out(name: str) -> None:
 
 
 def test_trivial_boxes() -> None:
-    boxes = {name: peer.fit(SET)(SET[0]).box for name, peer in TRIVIAL_PEERS.items()}
+    boxes: dict[str, object] = {name: peer.fit(SET)(SET[0]).box for name, peer in TRIVIAL_PEERS.items()}
     assert boxes["whole image"] == (0, 0, 160, 80)
     assert boxes["centred box"] == pytest.approx((24, 12, 136, 68))
 

@@ -19,7 +19,7 @@ def test_plain_nested_folder(tmp_path: Path) -> None:
     images(tmp_path, "b.jpg", "deep/er/a.PNG", "images/c.webp", ".hidden.jpg")
     (tmp_path / "notes.txt").write_text("not an image")
     found = open_dataset(tmp_path)
-    assert [one.name for one in found.images] == ["b.jpg", "deep/er/a.PNG", "images/c.webp"]
+    assert [image.name for image in found.images] == ["b.jpg", "deep/er/a.PNG", "images/c.webp"]
     assert found.train == found.images
     assert found.labelled_test == ()
 
@@ -28,8 +28,8 @@ def test_boxes_without_a_split_serve_both(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg")
     (tmp_path / "boxes.csv").write_text("file,x0,y0,x1,y1\na.jpg,1,2,3.5,4\na.jpg,0,0,8,6\n")
     found = open_dataset(tmp_path)
-    assert [one.name for one in found.train] == ["a.jpg", "b.jpg"]
-    assert [one.boxes for one in found.labelled_test] == [((1, 2, 3.5, 4), (0, 0, 8, 6))]
+    assert [image.name for image in found.train] == ["a.jpg", "b.jpg"]
+    assert [image.boxes for image in found.labelled_test] == [((1, 2, 3.5, 4), (0, 0, 8, 6))]
 
 
 def test_boxes_and_split_beside_images(tmp_path: Path) -> None:
@@ -37,9 +37,9 @@ def test_boxes_and_split_beside_images(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("file,x0,y0,x1,y1\na.jpg,1,2,3,4\nb.jpg,1,2,3,4\n")
     (tmp_path / "split.csv").write_text("file,class,split\na.jpg,x,test\nb.jpg,y,trainval\n")
     found = open_dataset(tmp_path)
-    assert [one.name for one in found.train] == ["b.jpg", "c.jpg"]
-    assert [one.name for one in found.labelled_test] == ["a.jpg"]
-    assert [one.name for one in open_dataset(tmp_path, category="Y").images] == ["b.jpg"]
+    assert [image.name for image in found.train] == ["b.jpg", "c.jpg"]
+    assert [image.name for image in found.labelled_test] == ["a.jpg"]
+    assert [image.name for image in open_dataset(tmp_path, category="Y").images] == ["b.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_damaged_tables(file: str, content: str, message: str, tmp_path: Path) -
 def test_no_folder_and_no_image(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not a folder"):
         open_dataset(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="holds no image; expected files ending in"):
+    with pytest.raises(DatasetError, match="holds no image; expected files such as"):
         open_dataset(tmp_path)
 
 

@@ -122,7 +122,7 @@ def pets(root: Path) -> None:
 
 
 def summary(images: ImageSet) -> list[tuple[str, str, tuple[tuple[float, ...], ...]]]:
-    return [(one.name, one.split, one.boxes) for one in images.images]
+    return [(member.name, member.split, member.boxes) for member in images.images]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_6x2_is_trained_on_and_scored(tmp_path: Path) -> None:
 def test_voc_without_the_test_archive(tmp_path: Path) -> None:
     voc(tmp_path)
     (tmp_path / "VOC2007" / "ImageSets" / "Main" / "bus_test.txt").unlink()
-    assert {one.split for one in open_dataset(tmp_path, "voc07", "bus").images} == {"train"}
+    assert {found.split for found in open_dataset(tmp_path, "voc07", "bus").images} == {"train"}
 
 
 def test_the_aircraft_s_banner_is_cut(tmp_path: Path) -> None:
