@@ -142,10 +142,10 @@ def find_windows(
     found, worth = np.concatenate(boxes), np.concatenate(values)
     order = np.argsort(-worth, kind="stable")[:_MOST]
     found, worth = found[order], worth[order]
-    # OpenCV's, since ours compares all pairs; it takes left, top, width, height, and scores from 0 on.
+    # OpenCV's, since ours compares all pairs; it takes left, top, width, height, and scores above 0.
     sized = np.concatenate([found[:, :2], found[:, 2:] - found[:, :2]], axis=1) * _UNITS
     kept = (
-        np.asarray(cv2.dnn.NMSBoxes(sized.tolist(), (worth - worth.min()).tolist(), 0.0, _OVERLAP))
+        np.asarray(cv2.dnn.NMSBoxes(sized.tolist(), (worth - worth.min() + 1.0).tolist(), 0.0, _OVERLAP))
         .reshape(-1)[:most]
         .astype(np.intp)
     )
