@@ -8,8 +8,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from colocalization import discriminant as module
 from colocalization.discriminant import (
     Background,
+    ClassStatistics,
     Discriminant,
     descriptors,
+    fisher_discriminant,
     fit_discriminant,
     fit_to_shares,
     representer_direction,
@@ -249,3 +251,82 @@ class TestFitToShares:
     def test_no_two_classes(self, share: float) -> None:
         features, mask = blobs()
         assert fit_to_shares(features, [np.full(mask.shape, share)] * len(features)) is None
+
+
+def statistics(rows: np.ndarray) -> ClassStatistics:
+    found = ClassStatistics(rows.shape[1])
+    found.add(rows.astype(np.float32))
+    return found
+
+
+class TestClassStatistics:
+    def test_by_hand(self) -> None:
+        found = statistics(np.array([[0.0, 2.0], [2.0, 4.0]]))
+        assert found.count == 2
+        assert found.mean.tolist() == [1, 3]
+        assert found.covariance.tolist() == [[1, 1], [1, 1]]
+        assert (found.mean.dtype, found.covariance.dtype) == (np.float64, np.float64)
+
+    def test_part_by_part_as_at_once(self) -> None:
+        rows = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
+        found = ClassStatistics(5)
+        for part in np.split(rows, [0, 1, 20]):  # the first is empty
+            found.add(part)
+        assert found.count == 60
+        np.testing.assert_allclose(found.mean, rows.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(found.covariance, np.cov(rows.T, bias=True), atol=1e-5)
+
+    def test_nothing_yet(self) -> None:
+        assert ClassStatistics(3).count == 0
+
+
+class TestFisher:
+    low = statistics(np.array([[0.0, 1.0], [0.0, -1.0]]))
+    """Mean 0, variance 1 in the second channel alone."""
+    high = statistics(np.array([[3.0, 2.0], [1.0, 2.0]]))
+    """Mean (2, 2), variance 1 in the first channel alone."""
+
+    @staticmethod
+    def ridge(first: float, second: float) -> tuple[float, float]:
+        mean = (first + second) / 2
+        added = [module._SHRINKAGE * own + module._RIDGE * mean + module._FLOOR for own in (first, second)]
+        return first + added[0], second + added[1]
+
+    @pytest.mark.parametrize("weight", [0.0, 0.25, 0.5, 1.0])
+    def test_weight_of_the_foregrounds_scatter(self, weight: float) -> None:
+        found = fisher_discriminant(self.low, self.high, weight=weight)
+        assert found is not None
+        across, along = self.ridge(weight, 1 - weight)
+        np.testing.assert_allclose(found.direction, [2 / across, 2 / along], rtol=1e-5)
+        assert found.background == pytest.approx(0)
+        assert found.foreground == pytest.approx(4 / across + 4 / along)
+
+    def test_without_a_weight_the_number_of_cells_decides(self) -> None:
+        many = statistics(np.tile([[0.0, 1.0], [0.0, -1.0]], (3, 1)))  # six to two
+        found = fisher_discriminant(many, self.high, weight=None)
+        expected = fisher_discriminant(self.low, self.high, weight=0.25)
+        assert found is not None
+        assert expected is not None
+        np.testing.assert_allclose(found.direction, expected.direction, rtol=1e-6)
+
+    def test_a_mean_of_its_own_keeps_the_scatter(self) -> None:
+        found = fisher_discriminant(self.low, self.high, weight=0.5, mean=np.array([4.0, 0.0]))
+        assert found is not None
+        across, _ = self.ridge(0.5, 0.5)
+        np.testing.assert_allclose(found.direction, [4 / across, 0], atol=1e-6)
+        assert (found.background, found.foreground) == (pytest.approx(0), pytest.approx(16 / across))
+
+    def test_the_foregrounds_own_mean_is_what_it_has_without(self) -> None:
+        found = fisher_discriminant(self.low, self.high, weight=0.5, mean=self.high.mean)
+        plain = fisher_discriminant(self.low, self.high, weight=0.5)
+        assert found is not None
+        assert plain is not None
+        assert np.array_equal(found.direction, plain.direction)
+        assert (found.background, found.foreground) == (plain.background, plain.foreground)
+
+    def test_classes_that_are_empty_or_alike(self) -> None:
+        empty = ClassStatistics(2)
+        assert fisher_discriminant(empty, self.high, weight=0.5) is None
+        assert fisher_discriminant(self.low, empty, weight=0.5) is None
+        assert fisher_discriminant(self.low, self.low, weight=0.5) is None
+        assert fisher_discriminant(self.low, self.high, weight=0.5, mean=self.low.mean) is None

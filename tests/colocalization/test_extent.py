@@ -5,7 +5,14 @@ import pytest
 
 from colocalization.boxes import Box
 from colocalization.common_object import WHOLE
-from colocalization.extent import _corrected, attention_extent, common_extent, outline_shares
+from colocalization.extent import (
+    _corrected,
+    attention_extent,
+    common_extent,
+    outline_shares,
+    window_extent,
+    window_shares,
+)
 from colocalization.transform import Region
 from tests.colocalization.sample_images import blank, square
 
@@ -174,3 +181,68 @@ class TestCorrection:
         box = Box(0.0, 0.0, 5.0, 5.0, 0.9)
         assert _corrected([], np.ones((4, 4), dtype=bool), 16.0) == []
         assert _corrected([box], np.zeros((8, 8), dtype=bool), 64.0) == [box]
+
+
+class TestWindow:
+    """Two objects in a region, left (0.1 to 0.4) and right (0.6 to 0.9) of it, and windows that point at one."""
+
+    region = Region(0.5, 0.25, 1.0, 0.75)  # x 200 to 400, y 100 to 300 of 400 x 400 pixels
+    image = square(400, 400, 220, 160, 280, 240) | square(400, 400, 320, 160, 380, 240)
+    scores = np.zeros((20, 20), np.float32)
+    scores[6:14, 2:8] = 1
+    scores[6:14, 12:18] = 1
+    left, right = (0.05, 0.25, 0.45, 0.75), (0.58, 0.3, 0.92, 0.7)
+
+    @pytest.mark.parametrize(("window", "expected"), [(left, (220, 160, 280, 240)), (right, (320, 160, 380, 240))])
+    def test_box_of_the_one_that_it_points_at(
+        self, window: tuple[float, float, float, float], expected: tuple[int, ...]
+    ) -> None:
+        box, heat = window_extent(self.image, (self.region, bounded(self.scores)), window)
+        np.testing.assert_allclose(box.as_tuple(), expected, atol=1.5)
+        # The map's mean over it: 0.75 at the object, less at the edges of the upsampled cells.
+        assert box.score == pytest.approx(0.72, abs=0.03)
+        assert heat.shape == (20, 20)
+        np.testing.assert_allclose(heat, self.scores)  # 0 at the background's mean and 1 at the object's
+
+    @pytest.mark.parametrize(("window", "columns"), [(left, slice(2, 8)), (right, slice(12, 18))])
+    def test_its_share_of_each_cell(self, window: tuple[float, float, float, float], columns: slice) -> None:
+        found = window_shares(self.image, (self.region, bounded(self.scores)), window)
+        expected = np.zeros((20, 20))
+        expected[6:14, columns] = 1
+        np.testing.assert_allclose(found, expected, atol=0.1)
+        assert found.dtype == np.float32
+
+    def test_a_window_on_both_takes_the_one_of_which_it_has_more(self) -> None:
+        box, _ = window_extent(self.image, (self.region, bounded(self.scores)), (0.3, 0.3, 0.8, 0.7))
+        np.testing.assert_allclose(box.as_tuple(), (320, 160, 380, 240), atol=1.5)
+
+    def test_mean_of_the_outline_and_of_the_map(self) -> None:
+        scores = np.zeros((20, 20), np.float32)
+        scores[4:16, 4:16] = 0.7  # above the cut, but not sure: the colours cut it off
+        scores[8:12, 8:12] = 1
+        image = square(200, 200, 80, 80, 120, 120)
+        box, _ = window_extent(image, (WHOLE, bounded(scores)), (0.2, 0.2, 0.8, 0.8))
+        # The colours see 80 to 120, the map 40 to 160, to a pixel or two.
+        np.testing.assert_allclose(box.as_tuple(), (60, 60, 140, 140), atol=3)
+
+    def test_where_nothing_reaches_into_the_window_it_is_the_box(self) -> None:
+        window = (0.45, 0.0, 0.55, 0.2)
+        look = self.region, bounded(self.scores)
+        box, _ = window_extent(self.image, look, window)
+        np.testing.assert_allclose(box.as_tuple(), (290, 100, 310, 140), atol=1e-3)
+        assert box.score == pytest.approx(0.75, abs=0.01)
+        assert not window_shares(self.image, look, window).any()
+
+    def test_a_map_without_any_difference(self) -> None:
+        box, heat = window_extent(blank(40, 40), (WHOLE, np.full((4, 4), 0.25, np.float32)), (0.25, 0.25, 0.75, 0.75))
+        np.testing.assert_allclose(box.as_tuple(), (10, 10, 30, 30), atol=1e-3)
+        assert box.score == pytest.approx(0.25)
+        assert not heat.any()
+
+    @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1024, 1), (1, 300)])
+    def test_thin_images(self, width: int, height: int) -> None:
+        look = Region(0.9, 0.9, 1.0, 1.0), bounded(self.scores)
+        box, _ = window_extent(blank(width, height, 50), look, self.left)
+        assert 0 <= box.x0 < box.x1 <= width
+        assert 0 <= box.y0 < box.y1 <= height
+        assert window_shares(blank(width, height, 50), look, self.left).shape == (20, 20)

@@ -149,17 +149,17 @@ class TestFile:
 
     @pytest.mark.parametrize("text", [HEADER, HEADER + "\n ,,,,\n"])
     def test_no_hint(self, text: str) -> None:
-        with pytest.raises(HintError, match="'hints.csv' holds no hint: one box in one image is enough"):
+        with pytest.raises(HintError, match=r"'hints\.csv' holds no hint: one box in one image is enough"):
             read(text)
 
     @pytest.mark.parametrize("content", [HEADER.encode() + b"\xe9.jpg,1,2,3,4\n", b"\x89PNG\r\n\x1a\n", b"\xff\xfe"])
     def test_no_utf_8(self, content: bytes) -> None:
         stream = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
-        with pytest.raises(HintError, match="'hints.csv' cannot be read as a CSV file in UTF-8"):
+        with pytest.raises(HintError, match=r"'hints\.csv' cannot be read as a CSV file in UTF-8"):
             read_hints(stream, "hints.csv")
 
     def test_a_cell_without_an_end(self) -> None:
-        with pytest.raises(HintError, match="'hints.csv' cannot be read as a CSV file"):
+        with pytest.raises(HintError, match=r"'hints\.csv' cannot be read as a CSV file"):
             read(HEADER + '"' + "a" * 200_000)
 
 

@@ -1,5 +1,7 @@
 """Tiles: their geometry by hand, and that joining them gives back what they are cut from."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,7 +32,7 @@ class TestGeometry:
         assert len(regions) == count**2
         first_row = regions[:count]
         assert (first_row[0].x0, first_row[-1].x1, regions[-1].y1) == (0, 1, 1)
-        for left, right in zip(first_row, first_row[1:], strict=False):
+        for left, right in pairwise(first_row):
             assert (left.x1 - right.x0) * grid.side == pytest.approx(OVERLAP)
         for region in regions:
             assert (region.x1 - region.x0) * grid.side == pytest.approx(cells)
