@@ -16,6 +16,7 @@ from training.console import ConsoleProgress, duration
 from training.datasets import LAYOUTS, ImageSet, open_dataset
 from training.distributed import Processes, process_group
 from training.errors import TrainingError
+from training.estimate import measure_run
 from training.loop import Trainer
 from training.run_folder import check_room, check_writable
 
@@ -93,7 +94,7 @@ def _train(
         trainer = Trainer(
             settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume
         )
-        trainer.measure()
+        measure_run(trainer)
         if not dry_run:
             trainer.run()
         return
@@ -115,7 +116,7 @@ def _train(
 
 def _announce(trainer: Trainer, images: ImageSet, progress: ConsoleProgress) -> None:
     """Say what will be done and how long it takes."""
-    settings, estimate = trainer.config, trainer.measure()
+    settings, estimate = trainer.config, measure_run(trainer)
     progress.note(
         f"{images.layout}: {len(images.images)} images, {len(trainer.images.train)} images to train on, "
         f"{len(trainer.images.held_out)} held out to choose the epoch, {len(images.labelled_test)} with boxes scored "
