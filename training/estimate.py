@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 
 from colocalization.errors import ImageError
+from training.batches import batches, epoch_order
 from training.loop import Trainer
-from training.sampling import batches, epoch_order
 from training.validation import LOOKS
 
 __all__ = ["Estimate", "measure_run"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from colocalization.files import write_atomically
+from training.batches import batches, epoch_order
 from training.build import choose_device
 from training.checkpoint import Checkpoint, read_checkpoint
 from training.config import TrainingConfig
@@ -15,13 +16,12 @@ from training.datasets import DatasetImage
 from training.distributed import Processes
 from training.evaluate import evaluate, readable_images
 from training.preview import preview
-from training.progress import RunProgress, SilentProgress
 from training.provenance import Provenance
 from training.random_states import random_states, restore_random_states, seed_everything
 from training.resume import find_checkpoint
 from training.run_images import prepare_images
+from training.run_progress import RunProgress, SilentProgress
 from training.runlog import RunLog, peak_memory_mb, read_log
-from training.sampling import batches, epoch_order
 from training.selection import Choice, EpochChooser
 from training.stepper import Clock, Stepper
 from training.validation import Signals

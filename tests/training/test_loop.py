@@ -21,7 +21,7 @@ from training.datasets import open_dataset
 from training.errors import CheckpointError, TrainingError
 from training.estimate import measure_run
 from training.loop import Trainer
-from training.progress import RunProgress, SilentProgress
+from training.run_progress import RunProgress, SilentProgress
 from training.runlog import read_log
 from training.validation import Signals
 
