@@ -24,7 +24,7 @@ from training.errors import TrainingError
 from training.evaluate import Cut, attention_maps, evaluate, map_box
 from training.loop import Trainer
 from training.network import ColocalizationNet
-from training.progress import RunProgress
+from training.run_progress import RunProgress
 from training.runlog import read_log
 
 __all__ = ["FinishedRun", "essence", "find_runs", "score_run", "train_run"]

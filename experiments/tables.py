@@ -17,7 +17,7 @@ from experiments.runs import FinishedRun, essence, find_runs, score_run, train_r
 from training.config import TrainingConfig
 from training.config_file import load_config
 from training.datasets import ImageSet
-from training.progress import RunProgress
+from training.run_progress import RunProgress
 
 __all__ = ["GRIDS", "Cell", "GridPlan", "cell_config", "run_grid"]
 

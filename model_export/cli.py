@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from colocalization.commands.exits import errors_reported, sigterm_interrupts, warn
-from colocalization.cores import usable_cores
 from colocalization.files import atomic_writer
 from colocalization.images import decode
 from colocalization.metadata import ModelMetadata, Pooling, Precision
@@ -23,6 +21,7 @@ from model_export.parity import TOLERANCES, check_parity
 from model_export.photographs import pick_photographs
 from model_export.source import PRETRAINED_PREFIX, NetworkSource, from_checkpoint, pretrained
 from training.config import FeatureMap
+from training.threads import TorchThreadsOption, set_threads
 
 __all__ = ["app"]
 
@@ -76,19 +75,10 @@ def export(
     max_parity_images: Annotated[
         int, typer.Option(min=1, help="Most photographs compared, spread over the folder.")
     ] = 100,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="CPU threads; else as many as the machine grants.",
-            show_default=False,
-        ),
-    ] = None,
+    threads: TorchThreadsOption = None,
 ) -> None:
     """Write a network with its attention pooling as one ONNX file, checked against torch on real photographs."""
-    threads = threads or min(torch.get_num_threads(), usable_cores())
-    torch.set_num_threads(threads)
+    threads = set_threads(threads)
     with errors_reported(interrupted="interrupted; nothing was written"), sigterm_interrupts():
         out.parent.mkdir(parents=True, exist_ok=True)
         # The file is made first, so that a disk that cannot take it is found before the work, and named last.

@@ -134,8 +134,8 @@ def score(
     cannot be used, or the results cannot be written; 130 interrupted (run the same command again to go on).
     """
     from colocalization.images import ImageLimits
-    from scoring.options import InputOptions, MachineOptions, ScoreOptions
     from scoring.run import run
+    from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
 
     run(
         InputOptions(tuple(inputs or ()), files_from, strict),

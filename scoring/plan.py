@@ -10,7 +10,7 @@ from scoring.contact_sheet import MAX_TILES
 from scoring.drawings import Drawing
 from scoring.formats import FormatError, check_names
 from scoring.names import fitting
-from scoring.options import ScoreOptions
+from scoring.run_options import ScoreOptions
 
 __all__ = ["PlannedImage", "plan"]
 

@@ -12,8 +12,8 @@ from colocalization.cores import score_lanes, usable_cores
 from colocalization.images import harden_pillow
 from scoring.inputs import Inputs, discover
 from scoring.name_lists import read_names
-from scoring.options import InputOptions, MachineOptions, ScoreOptions
 from scoring.pipeline import PipelineSizes
+from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
 
 if TYPE_CHECKING:
     from colocalization.localizer import Localizer

@@ -12,14 +12,14 @@ from colocalization.files import alone_in
 from colocalization.listing import STATE_FOLDER, ImageFile
 from colocalization.localizer import Localizer
 from colocalization.memory import trim_heap
-from scoring.fitting import FittedSample, fit_sample
+from scoring.fitted_sample import FittedSample, fit_sample
 from scoring.journal import Entry, Journal, digest_files
-from scoring.options import ScoreOptions
 from scoring.outputs import Outputs
 from scoring.pipeline import run_pipeline
 from scoring.plan import PlannedImage, plan
 from scoring.progress import ProgressDisplay
-from scoring.results import Results
+from scoring.result_files import Results
+from scoring.run_options import ScoreOptions
 from scoring.stages import Basis, ImageInWork, Stages
 from scoring.summary import ScoreSummary
 

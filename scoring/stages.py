@@ -16,9 +16,9 @@ from colocalization.localizer import ImageFeatures, Localizer, PreparedImage, Se
 from colocalization.results import ImageResult, Mode
 from scoring.drawings import DrawingKind, draw
 from scoring.journal import Entry
-from scoring.options import ScoreOptions
 from scoring.plan import PlannedImage
 from scoring.predictions import to_prediction
+from scoring.run_options import ScoreOptions
 
 __all__ = ["Basis", "ImageInWork", "Stages"]
 

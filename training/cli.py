@@ -4,11 +4,9 @@ import logging
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from colocalization.commands.exits import errors_reported, sigterm_interrupts, warn
-from colocalization.cores import usable_cores
 from colocalization.memory import keep_freed_memory
 from training.config import TrainingConfig
 from training.config_file import load_config, presets
@@ -16,8 +14,10 @@ from training.console import ConsoleProgress, duration
 from training.datasets import LAYOUTS, ImageSet, open_dataset
 from training.distributed import Processes, process_group
 from training.errors import TrainingError
+from training.estimate import measure_run
 from training.loop import Trainer
 from training.run_folder import check_room, check_writable
+from training.threads import TorchThreadsOption, set_threads
 
 __all__ = ["app"]
 
@@ -50,15 +50,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Short for --set run.epochs=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set run.seed=N.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out, if there is one.")] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="CPU threads; else as many as the machine grants.",
-            show_default=False,
-        ),
-    ] = None,
+    threads: TorchThreadsOption = None,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done and how long it takes, then stop.")] = False,
 ) -> None:
     """Train a network on a folder of images of one kind of thing; no label is needed.
@@ -75,8 +67,7 @@ def train(
     stopped = f"stopped; --resume --out {out} goes on from the last checkpoint"
     with errors_reported(interrupted=stopped), sigterm_interrupts():
         settings = load_config(config if config is not None else preset, overrides)
-        # Torch by itself heeds OMP_NUM_THREADS, which torchrun sets, but no quota of a container.
-        torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
+        set_threads(threads)
         with process_group(settings.run.device) as processes:
             _train(folder, out, settings, processes, resume=resume, dry_run=dry_run)
 
@@ -93,7 +84,7 @@ def _train(
         trainer = Trainer(
             settings, images.train, out, labelled=images.labelled_test, processes=processes, resume=resume
         )
-        trainer.measure()
+        measure_run(trainer)
         if not dry_run:
             trainer.run()
         return
@@ -115,7 +106,7 @@ def _train(
 
 def _announce(trainer: Trainer, images: ImageSet, progress: ConsoleProgress) -> None:
     """Say what will be done and how long it takes."""
-    settings, estimate = trainer.config, trainer.measure()
+    settings, estimate = trainer.config, measure_run(trainer)
     progress.note(
         f"{images.layout}: {len(images.images)} images, {len(trainer.images.train)} images to train on, "
         f"{len(trainer.images.held_out)} held out to choose the epoch, {len(images.labelled_test)} with boxes scored "

@@ -1,17 +1,12 @@
 """How long a run takes: its steps, the validation of its epochs, and the scoring of labelled images."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from torch import Tensor
 
 from colocalization.errors import ImageError
+from training.batches import batches, epoch_order
+from training.loop import Trainer
 from training.validation import LOOKS
-
-if TYPE_CHECKING:
-    from training.loop import Trainer
 
 __all__ = ["Estimate", "measure_run"]
 
@@ -38,16 +33,18 @@ class Estimate:
         return self.steps * self.seconds_per_step + self.validation + self.evaluation
 
 
-def measure_run(trainer: "Trainer", batches: Sequence[Tensor]) -> Estimate:
-    """Measure a few steps and looks; collective over processes.
+def measure_run(trainer: Trainer) -> Estimate:
+    """How long the rest of a run takes, measured on a few steps and looks; collective over processes.
 
     Args:
         trainer: The run, which is left as it is.
-        batches: This process's parts of at least two batches.
     """
     run = trainer.config.run
-    step = trainer.stepper.seconds_per_step(batches, trainer.batch_size)
-    look = trainer.stepper.seconds_per_look(batches[0])
+    order = epoch_order(len(trainer.images.train), trainer.batch_size, 0, run.seed)
+    rows = trainer.processes.share(trainer.batch_size)
+    parts = list(batches(trainer.images.train, [order[index % len(order)][rows] for index in range(3)], 0))
+    step = trainer.stepper.seconds_per_step(parts, trainer.batch_size)
+    look = trainer.stepper.seconds_per_look(parts[0])
     begun = trainer.step > 0
     judged = run.epochs - trainer.step // trainer.steps_per_epoch + (not begun)
     held_out = len(trainer.images.held_out)
@@ -61,7 +58,7 @@ def measure_run(trainer: "Trainer", batches: Sequence[Tensor]) -> Estimate:
     )
 
 
-def _seconds_to_decode(trainer: "Trainer") -> float:
+def _seconds_to_decode(trainer: Trainer) -> float:
     started = time.perf_counter()
     sample = trainer.labelled[:4]
     for image in sample:

@@ -8,21 +8,20 @@ from pathlib import Path
 import torch
 
 from colocalization.files import write_atomically
+from training.batches import batches, epoch_order
 from training.build import choose_device
 from training.checkpoint import Checkpoint, read_checkpoint
 from training.config import TrainingConfig
 from training.datasets import DatasetImage
 from training.distributed import Processes
-from training.estimate import Estimate, measure_run
 from training.evaluate import evaluate, readable_images
 from training.preview import preview
-from training.progress import RunProgress, SilentProgress
 from training.provenance import Provenance
 from training.random_states import random_states, restore_random_states, seed_everything
 from training.resume import find_checkpoint
 from training.run_images import prepare_images
+from training.run_progress import RunProgress, SilentProgress
 from training.runlog import RunLog, peak_memory_mb, read_log
-from training.sampling import batches, epoch_order
 from training.selection import Choice, EpochChooser
 from training.stepper import Clock, Stepper
 from training.validation import Signals
@@ -106,13 +105,6 @@ class Trainer:
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.steps_per_epoch * self.config.run.epochs
-
-    def measure(self) -> Estimate:
-        """How long the rest of the run takes, measured on a few steps; collective over processes."""
-        order = epoch_order(len(self.images.train), self.batch_size, 0, self.config.run.seed)
-        rows = self.processes.share(self.batch_size)
-        chosen = [order[index % len(order)][rows] for index in range(3)]
-        return measure_run(self, list(batches(self.images.train, chosen, 0)))
 
     def run(self) -> None:
         """Train to the end, from wherever the run stands.

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colocalization.cores import usable_cores
+from training.batches import hold_out
 from training.checkpoint import Checkpoint
 from training.config import TrainingConfig
 from training.datasets import DatasetImage
 from training.errors import CheckpointError, TrainingError
 from training.image_cache import SquashedImages
-from training.progress import RunProgress
-from training.sampling import hold_out
+from training.run_progress import RunProgress
 
 __all__ = ["RunImages", "prepare_images"]
 

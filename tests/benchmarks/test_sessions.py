@@ -33,7 +33,7 @@ def values(options: onnxruntime.SessionOptions) -> tuple[Any, ...]:
 def test_each_change_is_one_from_the_options_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Any, ...]] = []
 
-    class Spy(onnxruntime.InferenceSession):  # type: ignore[misc]  # has no types
+    class Spy(onnxruntime.InferenceSession):
         def __init__(self, content: bytes, options: onnxruntime.SessionOptions | None = None, **rest: Any) -> None:
             if options is not None:
                 seen.append(values(options))

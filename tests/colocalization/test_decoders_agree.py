@@ -283,8 +283,8 @@ class TestPng:
         if channels == 2:
             content = png_by_hand(values, depth, 4)
         else:
-            order = {1: slice(None), 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
-            content = cv2.imencode(".png", values[..., order] if channels > 1 else values)[1].tobytes()
+            stored = values[..., [2, 1, 0, 3][:channels]] if channels > 1 else values
+            content = cv2.imencode(".png", stored)[1].tobytes()
         shown = values.astype(np.float64) / highest * 255
         expected = np.repeat(shown[..., None] if channels == 1 else shown[..., :1], 3, axis=2)
         expected = shown[..., :3] if channels >= 3 else expected
@@ -335,7 +335,7 @@ class TestOtherFormats:
         # BMP's fourth byte is padding to most software, Pillow included.
         expected = np.asarray(image.convert("RGB"), dtype=np.float64) if mode == "RGBA" else shown_by_pillow(image)
         content = encoded(image, "BMP")
-        opencv = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float64)
+        opencv = shown_by_opencv(content)
         assert np.abs(opencv - expected).max() <= 1
         agree(content, expected)
 
@@ -343,7 +343,7 @@ class TestOtherFormats:
     def test_gif(self, mode: str) -> None:
         image = of_mode(mode)
         content = encoded(image, "GIF")
-        opencv = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float64)
+        opencv = shown_by_opencv(content)
         agree(content, opencv)
 
     @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -357,11 +357,9 @@ class TestOtherFormats:
     def test_jpeg(self, mode: str, subsampling: int, progressive: bool) -> None:
         image = of_mode(mode)
         content = encoded(image, "JPEG", quality=98, subsampling=subsampling, progressive=progressive)
-        if mode == "CMYK":  # OpenCV takes it for another kind
-            expected = np.asarray(image.convert("RGB"), dtype=np.float64)
-        else:
-            expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float64)
-        agree(content, expected, tolerance=12.0)
+        pillow = np.asarray(image.convert("RGB"), dtype=np.float64)
+        # OpenCV takes CMYK for another kind.
+        agree(content, pillow if mode == "CMYK" else shown_by_opencv(content), tolerance=12.0)
 
 
 def of_mode(mode: str) -> Image.Image:
@@ -379,6 +377,12 @@ def shown_by_pillow(image: Image.Image) -> NDArray[np.float64]:
     pixels = np.asarray(image.convert("RGBA"), dtype=np.float64)
     opacity = pixels[..., 3:] / 255
     return np.asarray(pixels[..., :3] * opacity + 128 * (1 - opacity))
+
+
+def shown_by_opencv(content: bytes) -> NDArray[np.float64]:
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    return bgr[..., ::-1].astype(np.float64)
 
 
 def png_by_hand(values: NDArray[Any], depth: int, colour: int, *chunks: tuple[bytes, bytes]) -> bytes:

@@ -10,7 +10,7 @@ from experiments.tables import GRIDS, GridPlan, cell_config, run_grid
 from tests.training.conftest import TINY
 from training.config import TrainingConfig
 from training.datasets import open_dataset
-from training.progress import SilentProgress
+from training.run_progress import SilentProgress
 
 OVERRIDES = (*TINY, "run.epochs=1", "run.evaluate=ends", "run.select=last")
 

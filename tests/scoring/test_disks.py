@@ -19,8 +19,23 @@ from scoring.command import app
 from tests.dummy_engine import DummyEngine
 from tests.scoring.score_images import write_squares
 
-EVERYTHING = ("--format", "csv", "--format", "coco", "--format", "yolo", "--format", "labelstudio", "--heatmaps")
-EVERYTHING += ("--overlays", "--contact-sheet", "--workers", "1", "--threads", "1")
+EVERYTHING = (
+    "--format",
+    "csv",
+    "--format",
+    "coco",
+    "--format",
+    "yolo",
+    "--format",
+    "labelstudio",
+    "--heatmaps",
+    "--overlays",
+    "--contact-sheet",
+    "--workers",
+    "1",
+    "--threads",
+    "1",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scoring.evaluation import evaluate, read_boxes
-from scoring.inputs import InputError
+from scoring.name_lists import InputError
 from scoring.predictions import DamagedFileError
 
 Corners = tuple[float, float, float, float]

@@ -4,8 +4,8 @@ import pytest
 
 from colocalization.listing import ImageFile
 from scoring.formats import FormatError
-from scoring.options import ScoreOptions
 from scoring.plan import plan
+from scoring.run_options import ScoreOptions
 
 OUT = Path("/out")
 

@@ -19,9 +19,9 @@ from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, Mode
 from scoring.formats import FormatError
 from scoring.inputs import discover
-from scoring.options import ScoreOptions
 from scoring.outputs import Cleared
 from scoring.pipeline import PipelineSizes
+from scoring.run_options import ScoreOptions
 from scoring.scorer import Scorer
 from scoring.summary import ScoreSummary
 from tests.dummy_engine import DummyEngine

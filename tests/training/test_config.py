@@ -98,4 +98,4 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
 
 def test_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        TrainingConfig().run = None  # type: ignore[assignment]
+        TrainingConfig().run = None  # type: ignore[assignment,misc]

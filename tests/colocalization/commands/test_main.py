@@ -20,8 +20,8 @@ from colocalization.commands import main as cli
 from colocalization.errors import ModelError
 from colocalization.images import ImageLimits
 from colocalization.localizer import Localizer
-from scoring.options import ScoreOptions
 from scoring.progress import ProgressDisplay
+from scoring.run_options import ScoreOptions
 from scoring.scorer import Scorer
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine

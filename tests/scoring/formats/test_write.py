@@ -179,7 +179,7 @@ def test_label_studio_tasks_have_percentages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["jsonl", "xml"])
 def test_other_formats_are_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ValueError, match=f"got '{kind}'"):
-        write(kind, tmp_path)  # type: ignore[arg-type]
+        write(kind, tmp_path)
 
 
 DOUBTED: Prediction = {**PREDICTIONS[0], "path": "doubted.jpg", "contains_common_object": False, "confidence": 0.2}

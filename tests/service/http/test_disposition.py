@@ -3,7 +3,7 @@
 import asyncio
 import io
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ from tests.service.conftest import wait_until
 
 LIMITS = UploadLimits(max_images=9, max_bytes=99, max_request_bytes=9000, max_name_length=99, timeout=5)
 TYPE = "multipart/form-data; boundary=B"
+
+Sent = Callable[[Callable[[str], object]], tuple[str, bytes]]
 
 
 class Read(NamedTuple):
@@ -159,8 +161,8 @@ def test_what_is_not_understood_is_refused_by_name(body: bytes, named: str) -> N
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[str], object]], tuple[str, bytes]]:
-    """Content type and body of what a client sends to an address."""
+def sent() -> Iterator[Sent]:
+    """Gives the content type and the body of what a client sends to an address."""
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
 
@@ -198,7 +200,7 @@ NAMES = ["a.jpg", "a b.jpg", "ä鳥.jpg", 'quo"te.jpg', "semi;colon=.jpg", "back
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("client", ["httpx", "requests", "curl", "urllib3"])
-def test_real_clients_get_their_names_back(client: str, name: str, sent, tmp_path: Path) -> None:
+def test_real_clients_get_their_names_back(client: str, name: str, sent: Sent, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(b"x\r\n--\0")
 
@@ -210,7 +212,7 @@ def test_real_clients_get_their_names_back(client: str, name: str, sent, tmp_pat
         if client == "urllib3":
             import urllib3
 
-            fields = {"images": (name, path.read_bytes()), "mode": "common"}
+            fields: dict[str, str | tuple[str, bytes]] = {"images": (name, path.read_bytes()), "mode": "common"}
             return urllib3.request("POST", url, fields=fields)
         quoted = str(path).replace("\\", "\\\\").replace('"', '\\"')
         command = ["curl", "-s", "-F", f'images=@"{quoted}"', "-F", "mode=common", url]

@@ -24,13 +24,11 @@ def test_set_is_fitted_once_all_that_can_be_read_is_through_the_network(dummy_lo
     made = job(dummy_localizer, [b"a", b"b", b"c"])
     first, second, third = made.images
     assert made.inferred(third) == []
-    assert made.inferred(first) == []
-    assert not made.awaits_fit
+    assert (made.inferred(first), made.awaits_fit) == ([], False)
     made.unreadable(second, EMPTY)
     assert made.awaits_fit
     made.begin_fit()
-    assert not made.awaits_fit  # once
-    assert made.held == [first, third]
+    assert (made.awaits_fit, made.held) == (False, [first, third])  # once
     assert made.fitted(FittedSet(None, {1: {}})) == [first, third]
     assert (made.mode, made.held, first.looks, third.looks) == ("attention", [], None, {})
 

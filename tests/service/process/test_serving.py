@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import uvicorn
@@ -18,8 +19,9 @@ def test_log_line_of_a_signal_belongs_to_no_request(caplog: pytest.LogCaptureFix
     caplog.set_level("INFO")
     seen: list[str | None] = []
     caplog.handler.addFilter(lambda record: not seen.append(REQUEST_ID.get()))
-    service = SimpleNamespace(draining=False)
-    server = DrainingServer(uvicorn.Config("unused:app", log_config=None), service, SimpleNamespace(asked=False))
+    service: Any = SimpleNamespace(draining=False)
+    early: Any = SimpleNamespace(asked=False)
+    server = DrainingServer(uvicorn.Config("unused:app", log_config=None), service, early)
     token = REQUEST_ID.set("another")
     try:
         server.handle_exit(signal.SIGTERM, None)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
+from training.batches import batches, epoch_order, hold_out
 from training.datasets import DatasetImage, open_dataset
 from training.errors import TrainingError
 from training.image_cache import SquashedImages
-from training.sampling import batches, epoch_order, hold_out
 
 
 def names(count: int) -> list[DatasetImage]:

@@ -9,9 +9,9 @@ from scoring.contact_sheet import Tile, contact_sheet
 from scoring.formats import ExportOptions, Format, write_format
 from scoring.formats.base import Record, records
 from scoring.journal import Journal
-from scoring.options import ScoreOptions
 from scoring.plan import PlannedImage
 from scoring.predictions import Prediction, encode_prediction, read_predictions
+from scoring.run_options import ScoreOptions
 from scoring.summary import ScoreSummary
 
 __all__ = ["Results"]

@@ -1,7 +1,7 @@
 import pytest
 
 from scoring.formats import Format
-from scoring.options import ScoreOptions
+from scoring.run_options import ScoreOptions
 
 
 def test_what_cannot_be_asked_for_is_named_with_what_is_allowed() -> None:
