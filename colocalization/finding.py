@@ -13,8 +13,9 @@ from colocalization.maps import upsample
 
 __all__ = ["find_exemplar"]
 
-_LEAST_VALUE = 0.5
-"""Value of a window, that of an image's best one being 1 typically, below which it is no further instance."""
+_LEAST_VALUE = 0.25
+"""Value of a window, that of an image's best one being 1 typically, below which it is not looked at for an instance. In
+a crowd the faintest of many has a third of the best one's; what is none has a low score after its second look."""
 
 _MOST_LOOKS = 48
 """Second looks at an image. In a crowd of more the rest are windows as they were found."""
@@ -70,7 +71,7 @@ def find_exemplar(
         patch = heatmap[top:bottom, left:right]
         np.maximum(patch, upsample(heat, right - left, bottom - top), out=patch)
         if index == 0:
-            confidence = exemplar.prototype.confidence(exemplar.prototype.similarity(look.features, exemplar.region))
+            confidence = exemplar.confidence(look.features, float(value))
     return Extent(tuple(_best(boxes, most)), heatmap), confidence
 
 

@@ -11,6 +11,7 @@ from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.compare import KINDS, Kind, compare, merge
 from experiments.figure2 import draw_figure
+from experiments.hints import measure_hints
 from experiments.options import (
     Category,
     Data,
@@ -112,6 +113,14 @@ def set_size(
     with session("set-size", data, limit, records, effort=effort) as run:
         sets = read_sets(run, data, which, layout, category)
         run.results.update(measure_set_size(load_localizer(run, effort), sets, note))
+
+
+@app.command()
+def hints(data: Data = _DATA, limit: Limit = None, records: Records = None) -> None:
+    """What one box teaches: every set without a hint and with the box of its hint.csv."""
+    with session("hints", data, limit, records) as run:
+        sets = read_sets(run, data, "all", "auto", "")
+        run.results.update(measure_hints(load_localizer(run, "full"), data, sets, note))
 
 
 @app.command()
