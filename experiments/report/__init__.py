@@ -5,6 +5,7 @@ from pathlib import Path
 
 from experiments.records import Record, read_record, record_path
 from experiments.report.grids import grid_section
+from experiments.report.hints import hints_section
 from experiments.report.peers import peers_section
 from experiments.report.refusal import refusal_section
 from experiments.report.sizes import scale_section, set_size_section
@@ -17,6 +18,7 @@ Section = Callable[[Record, Path], Iterator[str]]
 """Lines of a section from its record; plots go into the folder."""
 
 _SECTIONS: dict[str, Section] = {
+    "hints": hints_section,
     "peers": peers_section,
     "background": refusal_section,
     "set-size": set_size_section,
