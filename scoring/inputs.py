@@ -60,15 +60,31 @@ def discover(
     Raises:
         InputError: An input does not exist, nothing was found, or two different files have the same name.
     """
-    finder = _Finder(strict, exclude)
+    finder = _Finder(exclude)
     if names is None:
         for text in inputs:
             finder.add_input(text)
     else:
         finder.add_names(names, _base_of_names(inputs))
-    if not finder.files:
+    files = _images(finder.found, finder.left_out, strict)
+    if not files:
         raise InputError(_nothing_found(inputs, names, finder.left_out))
-    return Inputs(tuple(finder.files.values()), finder.left_out)
+    return Inputs(files, finder.left_out)
+
+
+def _images(found: Iterable[tuple[str, str]], left_out: LeftOut, strict: bool) -> tuple[ImageFile, ...]:
+    """The images among files, each once."""
+    files: dict[str, ImageFile] = {}
+    for name, path in found:
+        image = image_at(name, path, left_out, any_file=strict)
+        if image is None or (other := files.setdefault(name, image)) is image:
+            continue
+        if os.path.realpath(other.path) != os.path.realpath(path):
+            raise InputError(
+                f"{other.path!r} and {path!r} would both be called {name!r} in the results; "
+                "score them into two --out folders, or give the folder above both"
+            )
+    return tuple(files.values())
 
 
 def _base_of_names(inputs: Sequence[str]) -> str:
@@ -90,12 +106,11 @@ def _nothing_found(inputs: Sequence[str], names: Sequence[str] | None, left_out:
 
 
 class _Finder:
-    """Collects files under unique names."""
+    """Collects files, name and path, in the order in which they are to come; they are not looked into yet."""
 
-    def __init__(self, strict: bool, exclude: Path | None) -> None:
-        self.files: dict[str, ImageFile] = {}
+    def __init__(self, exclude: Path | None) -> None:
+        self.found: list[tuple[str, str]] = []
         self.left_out = LeftOut()
-        self._strict = strict
         self._exclude = exclude
 
     def add_input(self, text: str) -> None:
@@ -109,7 +124,7 @@ class _Finder:
                 )
             self._add_sorted(walk(text, self.left_out, exclude=self._exclude))
         elif os.path.lexists(text):
-            self._add(PurePath(text).name, text)
+            self.found.append((PurePath(text).name, text))
         elif glob.has_magic(text):
             self._add_matches(text)
         else:
@@ -126,7 +141,7 @@ class _Finder:
                 present = True
             else:
                 missing = missing or listed
-            self._add(_name_below(path, base), path)
+            self.found.append((_name_below(path, base), path))
         if missing and not present:
             raise InputError(
                 f"none of the {len(names)} names given is a file below {base!r}, such as {missing!r}; "
@@ -166,19 +181,7 @@ class _Finder:
         return False
 
     def _add_sorted(self, found: Iterable[tuple[str, str]]) -> None:
-        for name, path in sorted(found, key=lambda pair: natural_key(pair[0])):
-            self._add(name, path)
-
-    def _add(self, name: str, path: str) -> None:
-        if (image := image_at(name, path, self.left_out, any_file=self._strict)) is None:
-            return
-        if (other := self.files.setdefault(name, image)) is image:
-            return
-        if os.path.realpath(other.path) != os.path.realpath(path):
-            raise InputError(
-                f"{other.path!r} and {path!r} would both be called {name!r} in the results; "
-                "score them into two --out folders, or give the folder above both"
-            )
+        self.found += sorted(found, key=lambda pair: natural_key(pair[0]))
 
 
 def _as_it_is_called(listed: str, base: str) -> str:
