@@ -18,7 +18,7 @@ from colocalization.prototype import Prototype
 from colocalization.windows import WindowSize
 from tests.colocalization.colour_engine import ColourEngine, painted
 
-RED, DARK_RED, BLUE, BLACK = (255, 0, 0), (45, 0, 0), (0, 0, 255), (0, 0, 0)
+RED, DARK_RED, BLUE, BLACK = (255, 0, 0), (15, 0, 0), (0, 0, 255), (0, 0, 0)
 SIDE, SQUARE = 128, 32
 
 ALONG = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
@@ -77,7 +77,7 @@ class TestBoxes:
         assert (len(found.boxes), runs) == (most, [1] * most)
 
     def test_what_is_worth_too_little_is_no_further_one(self) -> None:
-        dark = image((80, 80), colour=DARK_RED)  # a third of a typical one
+        dark = image((80, 80), colour=DARK_RED)  # an eighth of a typical one
         shown = DecodedImage(dark.rgb | image((16, 16)).rgb, SIDE, SIDE)
         found, _, runs = find(shown)
         assert_boxes(found, [(16, 16)])
