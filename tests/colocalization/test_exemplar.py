@@ -268,6 +268,41 @@ class TestRegions:
         assert found.region is exemplar.scan
 
 
+@pytest.fixture(scope="module")
+def exemplar() -> Exemplar:
+    """With second looks at a hint and three finds."""
+    regions = TestRegions()
+    return regions.fitted([regions.look(0, exact=True), *[regions.look(seed) for seed in (1, 2, 3)]])[0]
+
+
+class TestConfidence:
+    """Three signs, each of which alone can say no: alike, standing out, and sure cells."""
+
+    def test_all_three(self, exemplar: Exemplar) -> None:
+        assert exemplar.confidence(TestRegions().look(80).features, 1.0) > 0.9
+
+    def test_a_window_that_stands_out_less(self, exemplar: Exemplar) -> None:
+        look = TestRegions().look(80).features
+        found = [exemplar.confidence(look, value) for value in (1.5, 1.0, 0.5, 0.0, -1.0)]
+        assert found == sorted(found, reverse=True)
+        assert found[-1] < 0.01
+        assert exemplar.confidence(look, module._LEAST_VALUE) == pytest.approx(0.5)
+
+    def test_another_thing(self, exemplar: Exemplar) -> None:
+        assert exemplar.confidence(TestRegions().look(80, texture=OTHER).features, 1.0) < 0.2
+
+    def test_a_region_without_a_sure_cell(self, exemplar: Exemplar) -> None:
+        look = features(((THING, 2), (3, 3, 9, 9)), seed=80, side=12)  # the thing and what is around it, at once
+        assert exemplar.prototype is not None
+        assert exemplar.region is not None
+        assert exemplar.prototype.confidence(exemplar.prototype.similarity(look, exemplar.region)) > 0.9
+        assert exemplar.confidence(look, 1.0) < 0.5
+
+    def test_without_second_looks(self) -> None:
+        with pytest.raises(ValueError, match="has no second looks; learn them by `fit_regions`"):
+            taught().confidence(TestRegions().look(80).features, 1.0)
+
+
 class TestRegionAround:
     def test_grown_about_its_centre(self) -> None:
         region = region_around((0.4, 0.45, 0.6, 0.55))
