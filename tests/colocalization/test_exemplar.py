@@ -136,6 +136,15 @@ class TestScan:
             assert overlap(found.windows(made.astype(np.float16), 100, 100, 1)[0][0], place) > 0.5
 
 
+def test_only_the_better_half_of_the_finds_is_learnt_from() -> None:
+    strange = [features((4, (8, 8, 12, 12)), seed=30 + index) for index in range(2)]  # without the thing
+    grids = [grid(made, (shares(PLACES[0]),) if index == 0 else None) for index, made in enumerate(images())]
+    found = fit_scan([*grids, *map(grid, strange)], 1)
+    assert found is not None
+    cells = box_cells(shares((8, 8, 12, 12)), SIDE, SIDE)
+    assert max(float(found.scan.map(made)[cells].mean()) for made in strange) < 0.5
+
+
 class TestNegatives:
     like: Cells = (13, 13, 17, 17)
 
