@@ -272,7 +272,7 @@ def fit_regions(
     # The hint says what the object is, the finds how far it varies.
     mean = (hints.mean + finds.mean) / 2 if hints.count and finds.count else None
     region = fisher_discriminant(background, finds, weight=0.5, mean=mean) or exemplar.scan
-    for _ in range(rounds):
+    for _ in range(rounds if sure else 0):
         shares = [
             _covered(look) if look.exact else outline(index, region.bounded_map(look.features))
             for index, look in enumerate(looks)

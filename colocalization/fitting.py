@@ -268,6 +268,8 @@ class SetFitter:
             return False
         inside, outside = [], []
         for index, boxes in self._hints.items():
+            if not self._features[index].is_finite:
+                continue
             shared = common.first.object.bounded_map(self._features[index].features)
             for box in boxes:
                 cells = box_cells(box, *shared.shape)

@@ -100,7 +100,7 @@ class TestShapes:
 
 class TestSeveral:
     def test_apart(self) -> None:
-        scores = scored(slice(1, 3), slice(1, 3)) + 0.75 * scored(slice(5, 7), slice(5, 7))
+        scores = np.maximum(scored(slice(1, 3), slice(1, 3)), np.float32(0.75) * scored(slice(5, 7), slice(5, 7)))
         boxes, values = find_windows(scores, [(0.25, 0.25)], 2)
         assert (8 * boxes).round(6).tolist() == [[1, 1, 3, 3], [5, 5, 7, 7]]  # best first
         assert values == pytest.approx([1, 0.75])
@@ -198,7 +198,7 @@ class TestCells:
 
     def test_coverage_by_hand(self) -> None:
         found = box_coverage((0.125, 0.5, 0.75, 0.75), 2, 4)
-        np.testing.assert_allclose(found, [[0, 0, 0, 0], [0.25, 0.5, 0.5, 0]], atol=1e-6)
+        np.testing.assert_allclose(found, [[0.0, 0.0, 0.0, 0.0], [0.25, 0.5, 0.5, 0.0]], atol=1e-6)
 
     @pytest.mark.parametrize("corners", [(-1, -1, 2, 2), (0, 0, 1, 1)])
     def test_all_of_it(self, corners: tuple[float, ...]) -> None:
