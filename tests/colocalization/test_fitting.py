@@ -231,12 +231,24 @@ class TestNotFinite:
         fitted = self.spoilt(*range(left, 3), count=3).fit({0: said(red(0))})
         assert (fitted.common, fitted.mode, dict(fitted.looks)) == (None, "attention", {})
 
-    def test_tiles_that_are_not(self) -> None:
+    @pytest.mark.parametrize("part", ["tiles", "finds"])
+    def test_tiles_or_looks_at_finds_that_are_not(self, part: str) -> None:
         images = pictures()
-        runs = len(images.engine.batch_sizes)
-        images.engine.spoils = lambda pixels: len(images.engine.batch_sizes) >= runs + 5  # all after the second looks
+        images.fit({0: said(red(0))})
+        runs = len(images.engine.batch_sizes)  # second looks at five images, their tiles, looks at five finds
+        finite = 5 if part == "tiles" else runs - 5
+        images.engine.batch_sizes.clear()
+        images.engine.spoils = lambda pixels: len(images.engine.batch_sizes) > finite
         fitted = images.fit({0: said(red(0))})
         assert not is_taught(fitted)
+        images.engine.spoils = None
+        assert overlap(images.finish(fitted, 1), white(1)) > 0.7  # what the images share is left
+
+    def test_second_looks_that_are_not(self) -> None:
+        images = pictures()
+        images.engine.spoils = lambda pixels: True
+        fitted = images.fit({0: said(red(0))})
+        assert (fitted.common, fitted.mode) == (None, "attention")
 
     def test_hints_of_such_images_do_not_count_against_those_of_others(self) -> None:
         x, y = PLACES[1][0]
@@ -248,6 +260,11 @@ class TestNotFinite:
         assert alone.exemplar is not None
         assert beside.exemplar is not None
         assert np.array_equal(alone.exemplar.scan.direction, beside.exemplar.scan.direction)
+
+
+def test_a_blank_set_has_nothing_to_teach() -> None:
+    fitted = Set([painted(SIDE)] * 3).fit({0: said(red(0))})
+    assert fitted.common is None
 
 
 class TestLarge:
