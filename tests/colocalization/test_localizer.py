@@ -307,9 +307,15 @@ class TestDummy:
         sources = [png(square(64, 64, 16, 16, 40, 40))]
         with pytest.raises(ValueError, match="mode must be 'attention' or 'common', got 'both'"):
             localizer.localize(sources, mode="both")  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="max_boxes must be at least 1, got 0"):
-            localizer.localize(sources, max_boxes=0)
+        with pytest.raises(ValueError, match="max_boxes must be at least 1, or 0 for all, got -1"):
+            localizer.localize(sources, max_boxes=-1)
         assert dummy_engine.batch_sizes == []
+
+    @pytest.mark.parametrize(("max_boxes", "expected"), [(1, 1), (2, 2), (0, 3)])
+    def test_most_boxes_and_all_of_them(self, dummy_localizer: Localizer, max_boxes: int, expected: int) -> None:
+        three = square(160, 160, 0, 0, 60, 60) | square(160, 160, 100, 20, 140, 60) | square(160, 160, 40, 100, 80, 140)
+        (found,) = dummy_localizer.localize([png(three)], mode="attention", max_boxes=max_boxes).images
+        assert len(found.boxes) == expected
 
     def test_effort_is_checked(self, dummy_engine: DummyEngine) -> None:
         with pytest.raises(ValueError, match="effort must be 'full' or 'fast', got 'slow'"):
