@@ -57,7 +57,9 @@ def test_nothing_to_find() -> None:
 def test_pycocotools_counts_the_same(seed: int) -> None:
     random = np.random.default_rng(seed)
     precision = AveragePrecision()
-    images, truths, found = [], [], []
+    images: list[dict[str, object]] = []
+    truths: list[dict[str, object]] = []
+    found: list[dict[str, object]] = []
     for number in range(1, 9):
         # On a grid far apart, so that no predicted box overlaps two of them: where it does COCO may choose another.
         places = random.permutation(9)[: random.integers(0, 7)]

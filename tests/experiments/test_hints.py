@@ -17,8 +17,8 @@ def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Datas
     (tmp_path / "squares").mkdir(exist_ok=True)
     (tmp_path / "squares/hint.csv").write_text(f"file,x0,y0,x1,y1\n{squares[2].name},{x0},{y0},{x1},{y1}\n")
     sets = [
-        EvaluationSet("squares/left", "squares", squares[:4]),
-        EvaluationSet("squares/right", "squares", squares[3:]),
+        EvaluationSet("squares/left", "squares", tuple(squares[:4])),
+        EvaluationSet("squares/right", "squares", tuple(squares[3:])),
     ]
     notes: list[str] = []
     told = measure_hints(dummy_localizer, tmp_path, sets, notes.append)["sets"]["squares"]
