@@ -18,9 +18,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization._version import __version__
 from colocalization.common_object import WHOLE, CommonObject, sample_indices
 from colocalization.engine import Device, Engine, OnnxEngine
-from colocalization.errors import ImageError
+from colocalization.errors import ImageError, ObjectError
 from colocalization.extent import Extent, Look, attention_extent, common_extent
 from colocalization.finding import find_exemplar
 from colocalization.fitting import FittedSet, SetFitter
@@ -28,6 +29,7 @@ from colocalization.hints import ImageHints
 from colocalization.images import DecodedImage, ImageLimits, decode
 from colocalization.looks import ImageFeatures, Looker, SecondLooks, check_finite
 from colocalization.maps import min_max, otsu_separability
+from colocalization.object_members import Origin
 from colocalization.prototype import SHOWN
 from colocalization.results import Effort, ImageResult, Mode, SetResult
 
@@ -179,7 +181,36 @@ class Localizer:
             check=check,
         )
         fitted = fitter.fit()
-        return FittedSet(fitted.common, {sample[place]: looks for place, looks in fitted.looks.items()})
+        looks = {sample[place]: seen for place, seen in fitted.looks.items()}
+        if fitted.common is None:
+            return FittedSet(None, looks)
+        origin = Origin(
+            model=self.engine.metadata.name,
+            model_sha256=self.engine.sha256,
+            version=__version__,
+            effort=self.effort,
+            images=sum(features[index].is_finite for index in sample),
+            hinted=len(shares),
+        )
+        return FittedSet(replace(fitted.common, origin=origin), looks)
+
+    def check_common(self, common: CommonObject) -> None:
+        """Refuse the common object of another model.
+
+        Raises:
+            ObjectError: It was fitted with another model than this one.
+        """
+        model, origin = self.engine.metadata, common.origin
+        if origin is not None and origin.model_sha256 != self.engine.sha256:
+            raise ObjectError(
+                f"the common object was fitted with the model {origin.model!r} ({origin.model_sha256[:12]}), and this "
+                f"is {model.name!r} ({self.engine.sha256[:12]}): fit it again with this one"
+            )
+        if common.channels != model.channels:
+            raise ObjectError(
+                f"the common object is about features of {common.channels} channels, and {model.name!r} has "
+                f"{model.channels}"
+            )
 
     def finish(
         self,
@@ -208,8 +239,11 @@ class Localizer:
         Raises:
             ImageError: What the network gives for the image, or for a part of it that it looks at again, is not
                 finite.
+            ObjectError: The common object is of another model.
         """
         _check_max_boxes(max_boxes)
+        if common is not None:
+            self.check_common(common)
         check_finite(features)
         image, most = prepared.image, max_boxes or _ALL_BOXES
         if image.is_blank():
