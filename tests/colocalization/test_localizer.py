@@ -516,7 +516,7 @@ class TestFit:
         assert result[1].error is not None
         assert result[1].error.message.endswith("; the hint 'sources[1]:1,1,5,5' is not used")
         assert result.mode == "common"
-        with pytest.raises(HintError, match="the hint .* is not used"):
+        with pytest.raises(HintError, match=r"the hint .* is not used"):
             dummy_localizer.fit([SQUARES[0], b"no image", *SQUARES[1:]], hints=hints)
 
     def test_hinted_images_belong_to_the_sample(self, dummy_engine: DummyEngine) -> None:
