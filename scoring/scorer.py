@@ -83,7 +83,7 @@ class Scorer:
             written = results.write(journal, summary)
             if run.object_file is not None:
                 written.append(str(run.object_file))
-                summary.written.append(run.object_file)
+                summary.written.insert(1, run.object_file)
             summary.hints = self._options.hints
             summary.cleared = run.outputs.finish(results.predictions, map(Path, written))
         summary.seconds = time.monotonic() - began
