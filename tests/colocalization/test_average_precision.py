@@ -10,13 +10,16 @@ from pycocotools.cocoeval import COCOeval
 
 from colocalization.average_precision import AveragePrecision
 
-BOX, FAR = [0.0, 0.0, 10.0, 10.0], [20.0, 20.0, 30.0, 30.0]
+Corners = list[float]
+
+BOX: Corners = [0, 0, 10, 10]
+FAR: Corners = [20, 20, 30, 30]
 
 
 def test_precision_is_read_off_at_101_recalls() -> None:
     """Hit, miss, hit of two boxes: precision 1 up to recall 0.5 (51 of the recalls), 2/3 above (50 of them)."""
     precision = AveragePrecision()
-    precision.add([BOX, [50, 50, 60, 60], FAR], [0.9, 0.8, 0.7], [BOX, FAR])
+    precision.add([BOX, [50.0, 50.0, 60.0, 60.0], FAR], [0.9, 0.8, 0.7], [BOX, FAR])
     result = precision.compute()
     assert result.average_precision == pytest.approx(100 * (51 * 1 + 50 * 2 / 3) / 101)
     assert (result.recall, result.truth, result.predicted) == (100.0, 2, 3)
@@ -41,7 +44,7 @@ def test_a_box_found_twice_counts_once() -> None:
 def test_a_box_takes_the_free_one_that_it_overlaps_most() -> None:
     """Both predicted boxes overlap the first most; the worse one is left with the second, of IoU 0.6."""
     precision = AveragePrecision()
-    precision.add([BOX, [0, 0, 10, 8]], [0.9, 0.8], [BOX, [0, 2, 10, 10]])
+    precision.add([BOX, [0.0, 0.0, 10.0, 8.0]], [0.9, 0.8], [BOX, [0.0, 2.0, 10.0, 10.0]])
     assert precision.compute().recall == 100.0
 
 
@@ -69,7 +72,8 @@ def test_scores_must_be_as_many_as_boxes() -> None:
 def test_agrees_with_pycocotools(seed: int) -> None:
     random = np.random.default_rng(seed)
     precision = AveragePrecision()
-    annotations, detections = [], []
+    annotations: list[dict[str, object]] = []
+    detections: list[dict[str, object]] = []
     for image in range(1, 41):
         low = random.integers(0, 60, (random.integers(0, 8), 2))
         truth = np.hstack([low, low + random.integers(8, 40, low.shape)]).astype(float)

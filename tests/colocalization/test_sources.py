@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from colocalization.hints import HintError, ImageHints
+from colocalization.images import ImageSource
 from colocalization.sources import check_source, hints_by_index, listed
 
-SOURCES = ["birds/a.jpg", Path("birds/b.jpg"), b"...", np.zeros((2, 2, 3), np.uint8)]
+SOURCES: list[ImageSource] = ["birds/a.jpg", Path("birds/b.jpg"), b"...", np.zeros((2, 2, 3), np.uint8)]
 BOX = (1.0, 2.0, 3.0, 4.0)
 
 

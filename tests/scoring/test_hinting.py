@@ -34,7 +34,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_hints_are_for_images_of_the_set() -> None:
     files = [ImageFile("sub/a.jpg", "/set/sub/a.jpg", 1, 1)]
     assert hints_for(files, [Hint("sub/a.jpg", BOX)]) == {"sub/a.jpg": ImageHints((BOX,))}
-    with pytest.raises(HintError, match="'a.jpg:1,2,3,4' is for an image that is not in the set"):
+    with pytest.raises(HintError, match=r"'a.jpg:1,2,3,4' is for an image that is not in the set"):
         hints_for(files, [Hint("a.jpg", BOX)])
 
 
