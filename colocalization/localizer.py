@@ -18,9 +18,9 @@ from colocalization.looks import ImageFeatures, SecondLooks
 from colocalization.results import Effort, ImageResult, Mode, SetResult
 from colocalization.sampling import read_sample
 from colocalization.sources import Given, HintsGiven, check_source, hint_text, hints_by_index, listed, source_name
-from colocalization.steps import PreparedImage, Steps, check_max_boxes
+from colocalization.steps import NO_HINTS, PreparedImage, Steps, check_max_boxes
 
-__all__ = ["DEFAULT_MODEL", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
+__all__ = ["DEFAULT_MODEL", "NO_HINTS", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
