@@ -4,7 +4,9 @@ import os
 
 from colocalization._version import __version__
 from colocalization.boxes import Box
-from colocalization.errors import ColocalizeError, ImageError, ImageWarning, ModelError, ProviderError
+from colocalization.common_object import CommonObject
+from colocalization.errors import ColocalizeError, ImageError, ImageWarning, ModelError, ObjectError, ProviderError
+from colocalization.hints import Hint, HintError, ImageHints
 from colocalization.images import ImageLimits
 from colocalization.localizer import Localizer
 from colocalization.results import ImageResult, Mode, SetResult
@@ -12,13 +14,18 @@ from colocalization.results import ImageResult, Mode, SetResult
 __all__ = [
     "Box",
     "ColocalizeError",
+    "CommonObject",
+    "Hint",
+    "HintError",
     "ImageError",
+    "ImageHints",
     "ImageLimits",
     "ImageResult",
     "ImageWarning",
     "Localizer",
     "Mode",
     "ModelError",
+    "ObjectError",
     "ProviderError",
     "SetResult",
     "__version__",

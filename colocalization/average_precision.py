@@ -1,82 +1,108 @@
-"""Average precision and recall over all boxes of a set, as COCO counts them."""
+"""Average precision and recall over all boxes of a set, at one IoU threshold, as COCO computes them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from colocalization.boxes import box_iou
 
-__all__ = ["AveragePrecision", "DetectionScores"]
+__all__ = ["AveragePrecision", "AveragePrecisionScores"]
 
 _RECALLS = np.linspace(0, 1, 101)
-"""Recalls at which COCO reads the precision."""
+"""Recalls at which the precision is read off, as COCO does."""
 
 
 @dataclass(frozen=True, slots=True)
-class DetectionScores:
-    """Scores over all boxes of a set, in percent.
+class AveragePrecisionScores:
+    """Average precision of a set of images.
 
     Attributes:
-        average_precision: Mean of the precision at 101 recalls.
-        recall: Share of the ground-truth boxes that a predicted box is right about.
+        threshold: IoU from which on a box is right.
+        average_precision: In percent.
+        recall: Share of the ground-truth boxes that are found by any of the predicted boxes, in percent.
+        truth: Number of ground-truth boxes.
+        predicted: Number of predicted boxes.
     """
 
+    threshold: float
     average_precision: float
     recall: float
+    truth: int
+    predicted: int
+
+    def __str__(self) -> str:
+        return (
+            f"AP{100 * self.threshold:.0f} {self.average_precision:.2f}  recall: {self.recall:.2f}  "
+            f"(boxes: {self.truth}, predicted: {self.predicted})"
+        )
 
 
 @dataclass
 class AveragePrecision:
-    """Accumulates images, then computes AP at one IoU (COCO's interpolation, one class, any size, no limit of boxes).
+    """Accumulates images, then computes average precision (COCO's, interpolated at 101 recalls) and recall.
 
-    Boxes are taken by falling score over the whole set; each is right where the ground-truth box of its image that it
-    overlaps most has at least the IoU and is not taken yet.
+    In each image, boxes are matched best score first: each to the ground-truth box that it overlaps most among those
+    that are still free, if their IoU is at least the threshold. There is no limit of boxes an image.
 
     Example:
         >>> precision = AveragePrecision()
-        >>> precision.add([[0, 0, 4, 4], [5, 5, 9, 9]], [0.9, 0.8], [[0, 0, 4, 4], [20, 20, 30, 30]])
-        >>> precision.compute()
-        DetectionScores(average_precision=50.495..., recall=50.0)
+        >>> precision.add([[0, 0, 4, 4], [8, 8, 9, 9]], [0.9, 0.8], [[0, 0, 4, 4]])
+        >>> precision.add([], [], [[0, 0, 4, 4]])
+        >>> print(precision.compute())
+        AP50 50.50  recall: 50.00  (boxes: 2, predicted: 2)
     """
 
-    iou: float = 0.5
-    _scores: list[float] = field(default_factory=list)
-    _right: list[bool] = field(default_factory=list)
-    _truths: int = 0
+    threshold: float = 0.5
+    _scores: list[NDArray[np.float64]] = field(default_factory=list)
+    _right: list[NDArray[np.bool_]] = field(default_factory=list)
+    _truth: int = 0
 
-    def add(self, predicted: ArrayLike, scores: Sequence[float], truth: ArrayLike) -> None:
+    def add(self, predicted: ArrayLike, scores: ArrayLike, truth: ArrayLike) -> None:
         """Add one image.
 
         Args:
             predicted: (N, 4) boxes; N may be 0.
-            scores: (N,) scores, comparable over the set.
+            scores: (N,) scores, which order the boxes of all images.
             truth: (M, 4) ground-truth boxes; M may be 0.
-        """
-        truths = np.asarray(truth, dtype=np.float64).reshape(-1, 4)
-        boxes = np.asarray(predicted, dtype=np.float64).reshape(-1, 4)
-        self._truths += len(truths)
-        overlaps = box_iou(boxes, truths)
-        taken: set[int] = set()
-        for index in np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable"):
-            best = int(overlaps[index].argmax()) if len(truths) else -1
-            right = best >= 0 and best not in taken and bool(overlaps[index, best] >= self.iou)
-            if right:
-                taken.add(best)
-            self._scores.append(float(scores[index]))
-            self._right.append(right)
-
-    def compute(self) -> DetectionScores:
-        """Scores of all images added.
 
         Raises:
-            ValueError: No image with a ground-truth box was added.
+            ValueError: There are not as many scores as boxes, or an array has another shape.
         """
-        if not self._truths:
+        boxes = np.asarray(predicted, dtype=np.float64).reshape(-1, 4)
+        values = np.asarray(scores, dtype=np.float64)
+        truth_boxes = np.asarray(truth, dtype=np.float64).reshape(-1, 4)
+        if values.shape != (len(boxes),):
+            raise ValueError(f"expected a score for each of {len(boxes)} boxes, got scores of shape {values.shape}")
+        order = np.argsort(-values, kind="stable")
+        self._scores.append(values[order])
+        self._right.append(self._matched(box_iou(boxes[order], truth_boxes)))
+        self._truth += len(truth_boxes)
+
+    def _matched(self, ious: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(N,) whether each box finds a ground-truth box of its own, from their (N, M) IoUs, best score first."""
+        right = np.zeros(len(ious), dtype=bool)
+        free = ious.copy()
+        for index in range(len(ious)):
+            if free.shape[1] and free[index].max() >= self.threshold:
+                right[index] = True
+                free[:, free.shape[1] - 1 - int(free[index, ::-1].argmax())] = -1  # the last of equals, as COCO does
+        return right
+
+    def compute(self) -> AveragePrecisionScores:
+        """Average precision over all images added.
+
+        Raises:
+            ValueError: No ground-truth box was added.
+        """
+        if not self._truth:
             raise ValueError("no ground-truth box was added")
-        right = np.asarray(self._right, dtype=bool)[np.argsort(-np.asarray(self._scores), kind="stable")]
-        hits = np.cumsum(right)
-        recalls, precisions = hits / self._truths, hits / np.arange(1, len(hits) + 1)
-        best = [float(precisions[recalls >= recall - 1e-12].max(initial=0.0)) for recall in _RECALLS]
-        return DetectionScores(100 * float(np.mean(best)), 100 * float(hits[-1] / self._truths) if len(hits) else 0.0)
+        scores, right = np.concatenate(self._scores), np.concatenate(self._right)
+        hits = np.cumsum(right[np.argsort(-scores, kind="stable")])
+        recall = hits / self._truth
+        precision = hits / np.arange(1, len(hits) + 1)
+        # The best precision at this recall or a higher one; 0 where the recall is never reached.
+        envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
+        average = float(envelope[np.searchsorted(recall, _RECALLS)].mean())
+        found = float(recall[-1]) if len(recall) else 0.0
+        return AveragePrecisionScores(self.threshold, 100 * average, 100 * found, self._truth, len(scores))

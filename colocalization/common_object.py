@@ -7,8 +7,10 @@ colours, and from the outlines of the set the discriminants are learnt anew: whe
 they do not in the others.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from colocalization.boxes import connected_components
 from colocalization.discriminant import Discriminant, fit_discriminant, fit_to_shares, starting_maps
 from colocalization.exemplar import Exemplar
 from colocalization.maps import cropped, upsample
+from colocalization.object_file import digest_of, from_bytes, read_members, to_bytes, write_members
+from colocalization.object_members import Origin, pack, unpack
 from colocalization.prototype import SHOWN, Prototype, fit_prototype
 from colocalization.transform import Region
 
@@ -172,12 +176,67 @@ class CommonObject:
         outlined: What has been learnt from the outlines; None of a set of too few images.
         exemplar: What hints taught, where they mean something else than what the images share most; it alone then
             finds the object.
+        origin: What it was fitted with and on; `Localizer` fills it in, and refuses objects of another model.
     """
 
     first: FirstLook
     second: SecondLook | None
     outlined: OutlinedObject | None
     exemplar: Exemplar | None = None
+    origin: Origin | None = None
+
+    @property
+    def agreement(self) -> float:
+        """Mean cosine, in [0, 1], between the descriptors of what different images of the set show of it."""
+        taught = None if self.exemplar is None else self.exemplar.prototype
+        return (taught or self.first.prototype).agreement
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the features that it is about."""
+        return len(self.first.object.direction)
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of all that it holds: two objects of the same digest give the same boxes."""
+        return digest_of(pack(self))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, an `.npz` without pickle; whole or not at all. Its folder is made.
+
+        Raises:
+            ObjectError: It could not be read again, since values in it are out of range.
+            OSError: The file cannot be written; what was there is still there.
+        """
+        members = pack(self)
+        unpack(CommonObject, members, str(path))
+        write_members(Path(path), members)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "CommonObject":
+        """Read a file that `save` has written. It may come from anyone: nothing in it is run.
+
+        Raises:
+            ObjectError: The file is missing, cannot be read, is damaged, or is none of a common object.
+        """
+        return unpack(cls, read_members(Path(path)), str(path))
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `save` would write."""
+        return to_bytes(pack(self))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, source: str = "the object") -> "CommonObject":
+        """The object of which a file's content is given.
+
+        Args:
+            content: The content.
+            source: What it is called, for the message.
+
+        Raises:
+            ObjectError: See `load`.
+        """
+        return unpack(cls, from_bytes(content, source), source)
 
     def map(self, image: NDArray[np.floating], region: Region, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map of the object in a region of an image that was looked at again.

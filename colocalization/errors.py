@@ -14,6 +14,7 @@ __all__ = [
     "ImageWarning",
     "ImageWarningCode",
     "ModelError",
+    "ObjectError",
     "ProviderError",
 ]
 
@@ -84,3 +85,10 @@ class ProviderError(ColocalizeError):
 
     def __init__(self, message: str) -> None:
         super().__init__("provider_error", message)
+
+
+class ObjectError(ColocalizeError):
+    """A common object cannot be fitted, read or used; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("object_error", message)

@@ -1,86 +1,41 @@
 """The public API: images in, boxes and heat maps out.
 
-A set is localized in four steps, which servers and batch jobs call one by one and `Localizer.localize` in a row:
-`prepare` decodes an image, `run` takes it through the network, `fit_features` estimates the common object over the set,
-and `finish` goes from one image's features to its boxes.
+A set is localized in four steps, which servers and batch jobs call one by one (`colocalization.steps`) and
+`Localizer.localize` in a row. `Localizer.fit` keeps what a set has in common, for other images.
 """
 
-import io
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import MappingProxyType
-from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from colocalization.common_object import WHOLE, CommonObject, sample_indices
-from colocalization.engine import Device, Engine, OnnxEngine
-from colocalization.errors import ImageError
-from colocalization.extent import Extent, Look, attention_extent, common_extent
-from colocalization.finding import find_exemplar
-from colocalization.fitting import FittedSet, SetFitter
-from colocalization.hints import ImageHints
-from colocalization.images import DecodedImage, ImageLimits, decode
-from colocalization.looks import ImageFeatures, Looker, SecondLooks, check_finite
-from colocalization.maps import min_max, otsu_separability
-from colocalization.prototype import SHOWN
+from colocalization.common_object import CommonObject
+from colocalization.engine import Device, OnnxEngine
+from colocalization.errors import ImageError, ObjectError
+from colocalization.fitting import FittedSet
+from colocalization.hints import HintError, ImageHints
+from colocalization.images import DecodedImage, ImageLimits, ImageSource
+from colocalization.looks import ImageFeatures, SecondLooks
 from colocalization.results import Effort, ImageResult, Mode, SetResult
+from colocalization.sampling import read_sample
+from colocalization.sources import Given, HintsGiven, check_source, hint_text, hints_by_index, listed, source_name
+from colocalization.steps import NO_HINTS, PreparedImage, Steps, check_max_boxes
 
-__all__ = ["DEFAULT_MODEL", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
-
-_ALL_BOXES = 1000
-"""Most boxes of an image where all are asked for: beyond is noise."""
-
-NO_HINTS: Mapping[int, ImageHints] = MappingProxyType({})
+__all__ = ["DEFAULT_MODEL", "NO_HINTS", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
 
 DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
-_ONE_SOURCE = "the encoded bytes of an image, its path (str or Path) or a binary stream that can seek"
 
-
-@dataclass(frozen=True, slots=True)
-class PreparedImage:
-    """A decoded image and the network's input made from it.
-
-    Attributes:
-        image: The image at its working size.
-        input: (3, S, S) float32, normalised.
-    """
-
-    image: DecodedImage
-    input: NDArray[np.float32]
-
-    def without_input(self) -> "PreparedImage":
-        """The image alone, once the network has run: all that `Localizer.finish` needs, in less memory."""
-        return replace(self, input=np.zeros(0, dtype=np.float32))
-
-
-class Localizer:
+class Localizer(Steps):
     """Finds the common object in sets of images. Safe to use from several threads.
 
     Attributes:
         set_sample_size: Most images that the common object is estimated from. Of larger sets take so many, spread
-            evenly (`sample_indices`), so that memory does not grow with the set: an image's
-            features are about 1 MB, its pixels up to 3 MB.
+            evenly (`choose_sample`), so that memory does not grow with the set: an image's features are about 1 MB, its
+            pixels up to 3 MB.
         engine: Runs the network.
         limits: What one image may cost.
         effort: How much work mode `common` takes.
     """
-
-    set_sample_size = 64
-
-    def __init__(self, engine: Engine, limits: ImageLimits | None = None, *, effort: Effort = "full") -> None:
-        if effort not in ("full", "fast"):
-            raise ValueError(f"effort must be 'full' or 'fast', got {effort!r}")
-        self.engine = engine
-        self.limits = limits or ImageLimits()
-        self.effort: Effort = effort
-        self._looker = Looker(engine)
 
     @classmethod
     def load(
@@ -114,139 +69,91 @@ class Localizer:
             engine = OnnxEngine(Path(model), device=device, require_gpu=require_gpu, threads=threads)
         return cls(engine, limits, effort=effort)
 
-    def prepare(self, source: bytes | str | Path | BinaryIO) -> PreparedImage:
-        """Decode an image and make the network's input from it.
+    def fit(self, sources: Given, hints: HintsGiven | None = None) -> CommonObject:
+        """Estimate the common object of a set, to localize it in other images later.
 
-        Raises:
-            ImageError: The image cannot be read or is over a limit.
-        """
-        image = decode(source, self.limits)
-        return PreparedImage(image, self._looker.transform(image.rgb))
-
-    def run(self, prepared: Sequence[PreparedImage]) -> list[ImageFeatures]:
-        """Take images through the network, all in one batch.
-
-        What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit_features`, and `finish` refuses it.
-        """
-        # A batch of one needs no copy.
-        return self._looker.run(
-            prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared])
-        )
-
-    def fit_features(
-        self,
-        images: Sequence[DecodedImage],
-        features: Sequence[ImageFeatures],
-        *,
-        hints: Mapping[int, ImageHints] = NO_HINTS,
-        pool: Executor | None = None,
-        check: Callable[[], None] = lambda: None,
-    ) -> FittedSet:
-        """Estimate the common object of a set from the features of its images.
+        Of sets larger than `set_sample_size` a sample is read, spread evenly, to which all hinted images belong; what
+        cannot be read is replaced by others.
 
         Args:
-            images: The images of the set; of more than `set_sample_size` a sample is taken, spread evenly, to which
-                all hinted images belong.
-            features: Their features, as `run` gave them. With effort `fast` nothing is looked at again of a set in
-                which too few images show the object to learn from outlines.
-            hints: What was said of images, by their index.
-            pool: Threads to look at several images at once; the result is the same.
-            check: Called before each step of an image; what it raises ends the estimate.
-
-        Returns:
-            The common object, None where the images have none: fewer than two of which the network's output is finite,
-            or no foreground at all, for example because all are blank.
+            sources: The images, as in `localize`.
+            hints: What is known of some of them, as in `localize`.
 
         Raises:
-            ValueError: There are not as many images as features.
-            HintError: A hinted box does not lie in its image.
+            HintError: A hint cannot be used: for no image of the set, outside its image, against another one, or for an
+                image that cannot be read.
+            ObjectError: The set has no common object: fewer than two of its images can be read, or nothing stands out.
+            TypeError: `sources` is a single image, or one of them is something else than these.
+
+        Example:
+            >>> from pathlib import Path
+            >>> localizer = Localizer.load(effort="fast")
+            >>> birds = sorted(Path("examples/images").glob("*.jpg"))
+            >>> common = localizer.fit(birds[:6])
+            >>> localizer.localize([birds[7]], common=common).mode
+            'common'
         """
-        if len(images) != len(features):
-            raise ValueError(f"expected as many images as features, got {len(images)} and {len(features)}")
-        sample = sorted({*map(int, sample_indices(len(images), self.set_sample_size)), *hints})
-        shares = {
-            place: hints[index].shares(f"image {index}", images[index].width, images[index].height)
-            for place, index in enumerate(sample)
-            if index in hints
-        }
-        fitter = SetFitter(
-            self._looker,
-            [images[index] for index in sample],
-            [features[index] for index in sample],
-            effort=self.effort,
-            hints=shares,
-            pool=pool,
-            check=check,
-        )
-        fitted = fitter.fit()
-        return FittedSet(fitted.common, {sample[place]: looks for place, looks in fitted.looks.items()})
+        given = listed(sources)
+        said = hints_by_index(hints or {}, given)
+        failures: list[str] = []
 
-    def finish(
-        self,
-        prepared: PreparedImage,
-        features: ImageFeatures,
-        common: CommonObject | None,
-        *,
-        looks: SecondLooks | None = None,
-        hint: ImageHints | None = None,
-        max_boxes: int = 1,
-    ) -> ImageResult:
-        """From one image's features to its boxes.
+        def read(indices: Sequence[int]) -> Iterator[tuple[DecodedImage, ImageFeatures] | None]:
+            for index in indices:
+                prepared = self._try_prepare(index, given[index], said.get(index))
+                if isinstance(prepared, PreparedImage):
+                    features = self.run([prepared])[0]
+                    yield (prepared.image, features) if features.is_finite else None
+                elif index in said:
+                    raise HintError(prepared.message)
+                else:
+                    failures.append(f"{source_name(index, given[index])}: {prepared.message}")
+                    yield None
 
-        With a common object and full effort, the network runs again over the object's part of the image, unless it
-        was looked at before; alone in its batch, so that the result does not depend on which other images are worked
-        on.
-
-        Args:
-            prepared: The image.
-            features: Its features, as `run` gave them.
-            common: The common object of its set; None for mode `attention`.
-            looks: What `fit_features` has seen of the image.
-            hint: What was said of the image; its boxes come back as the best ones.
-            max_boxes: Most boxes to give; 0: all.
-
-        Raises:
-            ImageError: What the network gives for the image, or for a part of it that it looks at again, is not
-                finite.
-        """
-        _check_max_boxes(max_boxes)
-        check_finite(features)
-        image, most = prepared.image, max_boxes or _ALL_BOXES
-        if image.is_blank():
-            # One colour all over: what the network sees there is its own padding, which stands out at the borders.
-            result = _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0, shown=False)
-        elif common is None:
-            extent = attention_extent(image.rgb, features.attention, most)
-            result = _result(image, extent, otsu_separability(min_max(features.attention)), shown=None)
-        elif common.exemplar is not None:
-            extent, confidence = find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
-            result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
-        else:
-            extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, most), most)
-            confidence = common.first.confidence(features.features)
-            result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
-        return result if hint is None else result.hinted(hint.boxes, most)
+        sample = read_sample(len(given), self.set_sample_size, read, always=said)
+        images, features = zip(*sample.values(), strict=True) if sample else ((), ())
+        places = {place: said[index] for place, index in enumerate(sample) if index in said}
+        common = self.fit_features(images, features, hints=places).common
+        if common is None and len(sample) < 2:
+            reason = f"; {len(failures)} cannot be read, such as {failures[0]}" if failures else ""
+            raise ObjectError(f"a common object needs at least two images, and {len(sample)} can be used{reason}")
+        if common is None:
+            raise ObjectError(f"the {len(sample)} images have no common object: nothing stands out in them")
+        return common
 
     def localize(
-        self, sources: Sequence[bytes | str | Path | BinaryIO], *, mode: Mode = "common", max_boxes: int = 1
+        self,
+        sources: Given,
+        *,
+        mode: Mode = "common",
+        max_boxes: int = 1,
+        hints: HintsGiven | None = None,
+        common: CommonObject | None = None,
     ) -> SetResult:
         """Localize the common object in a set of images.
 
-        Holds all images in memory; for folders of any size use `colocalize score`.
+        Holds all images in memory, unless a common object is given; for folders of any size use `colocalize score`.
 
         Args:
-            sources: Encoded bytes, paths or binary streams that can seek, in a list or another iterable. One that
-                cannot be read, or for which the network's output is not finite, gets a result with an `error`.
+            sources: Encoded bytes, paths, binary streams that can seek, PIL images or arrays of pixels (see
+                `colocalization.images.decode`), in a list or another iterable. One that cannot be read, or for which
+                the network's output is not finite, gets a result with an `error`.
             mode: What the boxes are found by. A single readable image has nothing in common with others: `common`
                 falls back to `attention`, and the result says so.
-            max_boxes: Most boxes an image.
+            max_boxes: Most boxes an image; 0: all.
+            hints: What is known of some images, by index or by the path that is their source: a box `x0, y0, x1, y1` in
+                pixels of the original, several boxes, or None where the image does not show the object.
+            common: A common object that was fitted before, in place of the one that these images have; then a single
+                image is enough.
 
         Returns:
             One result for each source, in their order.
 
         Raises:
             TypeError: `sources` is a single image, or one of them is something else than these.
-            ValueError: `mode` or `max_boxes` is not allowed.
+            ValueError: `mode` or `max_boxes` is not allowed, an array is no image, or hints or a common object are
+                given where they are not used.
+            HintError: A hint is for no image of the set, lies outside its image, or contradicts another one.
+            ObjectError: The common object is of another model.
 
         Example:
             >>> result = Localizer.load().localize([Path("examples/images/kingfisher.jpg")])
@@ -255,28 +162,54 @@ class Localizer:
         """
         if mode not in ("attention", "common"):
             raise ValueError(f"mode must be 'attention' or 'common', got {mode!r}")
-        _check_max_boxes(max_boxes)
-        _check_many(sources)
-        prepared = [self._try_prepare(index, source) for index, source in enumerate(sources)]
-        good = [one for one in prepared if isinstance(one, PreparedImage)]
-        features = [self.run([one])[0] for one in good]
+        check_max_boxes(max_boxes)
+        if mode == "attention" and (hints or common is not None):
+            raise ValueError("mode 'attention' uses neither hints nor a common object; leave out mode, or them")
+        if hints and common is not None:
+            raise ValueError(
+                "give hints or a common object, not both: hints teach a new one, by `fit` or by `localize`"
+            )
+        given = listed(sources)
+        if common is not None:
+            self.check_common(common)
+            return SetResult("common", tuple(self._localize_one(*one, common, max_boxes) for one in enumerate(given)))
+        said = hints_by_index(hints or {}, given)
+        prepared = [self._try_prepare(index, source, said.get(index)) for index, source in enumerate(given)]
+        good = {index: one for index, one in enumerate(prepared) if isinstance(one, PreparedImage)}
+        features = {index: self.run([one])[0] for index, one in good.items()}
         fitted = FittedSet(None)
         if mode == "common":
-            fitted = self.fit_features([image.image for image in good], features)
-        results = (
-            self._try_finish(good[index], features[index], fitted.common, fitted.looks.get(index), max_boxes)
-            for index in range(len(good))
-        )
-        images = tuple(ImageResult.failed(one) if isinstance(one, ImageError) else next(results) for one in prepared)
-        return SetResult(fitted.mode, images)
+            places = {place: said[index] for place, index in enumerate(good) if index in said}
+            fitted = self.fit_features([one.image for one in good.values()], list(features.values()), hints=places)
+        looks = {index: fitted.looks.get(place) for place, index in enumerate(good)}
 
-    def _try_prepare(self, index: int, source: bytes | str | Path | BinaryIO) -> PreparedImage | ImageError:
-        if not (isinstance(source, bytes | str | Path) or _is_binary_stream(source)):
-            raise TypeError(f"sources[{index}] must be {_ONE_SOURCE}, got {type(source).__name__}")
+        def finished(index: int, one: PreparedImage | ImageError) -> ImageResult:
+            if isinstance(one, ImageError):
+                return ImageResult.failed(one)
+            return self._try_finish(one, features[index], fitted.common, looks[index], said.get(index), max_boxes)
+
+        return SetResult(fitted.mode, tuple(finished(*one) for one in enumerate(prepared)))
+
+    def _localize_one(self, index: int, source: ImageSource, common: CommonObject, max_boxes: int) -> ImageResult:
+        prepared = self._try_prepare(index, source, None)
+        if isinstance(prepared, ImageError):
+            return ImageResult.failed(prepared)
+        return self._try_finish(prepared, self.run([prepared])[0], common, None, None, max_boxes)
+
+    def _try_prepare(self, index: int, source: ImageSource, hint: ImageHints | None) -> PreparedImage | ImageError:
+        check_source(index, source)
+        name = source_name(index, source)
         try:
-            return self.prepare(source)
+            prepared = self.prepare(source)
         except ImageError as error:
-            return error
+            if hint is None:
+                return error
+            return ImageError(error.code, f"{error.message}; the hint {hint_text(name, hint)!r} is not used")
+        except ValueError as error:  # an array that is no image
+            raise ValueError(f"{name}: {error}") from error
+        if hint is not None:
+            hint.shares(name, prepared.image.width, prepared.image.height)  # refused with the image's own name
+        return prepared
 
     def _try_finish(
         self,
@@ -284,57 +217,10 @@ class Localizer:
         features: ImageFeatures,
         common: CommonObject | None,
         looks: SecondLooks | None,
+        hint: ImageHints | None,
         max_boxes: int,
     ) -> ImageResult:
         try:
-            return self.finish(prepared, features, common, looks=looks, max_boxes=max_boxes)
+            return self.finish(prepared, features, common, looks=looks, hint=hint, max_boxes=max_boxes)
         except ImageError as error:
             return ImageResult.failed(error)
-
-    def _looks(
-        self,
-        image: DecodedImage,
-        features: ImageFeatures,
-        common: CommonObject,
-        known: SecondLooks,
-        max_boxes: int,
-    ) -> list[Look]:
-        """The regions to find boxes in, most important first, and the map of each."""
-        if self.effort == "fast" or common.second is None:
-            return [(WHOLE, common.whole_map(features.features))]
-        looks = []
-        for region in common.first.regions(features.features, max_boxes):
-            again = known.get(region) or self._looker.region(image.rgb, region)
-            check_finite(again)
-            looks.append((region, common.map(features.features, region, again.features)))
-        return looks
-
-
-def _check_many(sources: object) -> None:
-    """Refuse what is no collection of sources, and a single source that could be taken for one, such as a string."""
-    single = isinstance(sources, bytes | bytearray | str | os.PathLike) or _is_binary_stream(sources)
-    if single or not isinstance(sources, Iterable):
-        raise TypeError(f"sources must be a list, each {_ONE_SOURCE}, got a single {type(sources).__name__}")
-
-
-def _is_binary_stream(source: object) -> bool:
-    return hasattr(source, "read") and hasattr(source, "seek") and not isinstance(source, io.TextIOBase)
-
-
-def _check_max_boxes(max_boxes: int) -> None:
-    if max_boxes < 0:
-        raise ValueError(f"max_boxes must be at least 1, or 0 for all, got {max_boxes}")
-
-
-def _result(image: DecodedImage, extent: Extent, confidence: float, *, shown: bool | None) -> ImageResult:
-    # Rounding may lead a little beyond the image.
-    boxes = tuple(image.frame.to_image(box).within(image.width, image.height) for box in extent.boxes)
-    return ImageResult(
-        image.width,
-        image.height,
-        boxes,
-        confidence if boxes else 0.0,
-        shown,
-        extent.heatmap,
-        warning=image.warning,
-    )

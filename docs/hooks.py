@@ -125,7 +125,9 @@ def _python() -> str:
     """Directives of mkdocstrings for every public name, what one begins with first."""
     first = ["Localizer", "SetResult", "ImageResult", "Box"]
     names = [*first, *(name for name in colocalization.__all__ if name not in first and not name.startswith("_"))]
-    return "\n\n".join(f"::: colocalization.{name}" for name in names)
+    # Its steps are in a class of their own, and part of what is kept.
+    options = {"Localizer": "\n    options:\n      inherited_members: true"}
+    return "\n\n".join(f"::: colocalization.{name}{options.get(name, '')}" for name in names)
 
 
 GENERATORS: dict[str, Callable[[], str]] = {

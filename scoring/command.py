@@ -16,8 +16,18 @@ from colocalization.commands.options import (
     class_name,
     out_folder,
 )
-from colocalization.results import Effort, Mode
+from colocalization.results import Mode
 from scoring.formats.base import DEFAULT_LABEL, ExportOptions, Format, YoloImages
+from scoring.shared_options import (
+    BatchSizeOption,
+    EffortOption,
+    FilesFromOption,
+    HintsFileOption,
+    HintsOption,
+    InputsArgument,
+    StrictOption,
+    WorkersOption,
+)
 
 __all__ = ["app"]
 
@@ -34,32 +44,28 @@ def score(
             "--out", "-o", parser=out_folder, metavar="FOLDER", help="Folder for the results; made if missing."
         ),
     ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="INPUT", help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'."),
-    ] = None,
-    files_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Score the files named in FILE ('-': standard input), one a line or each ended by a NUL; relative to "
-            "the one INPUT, a folder, or to the working folder where there is none.",
-        ),
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Count files that are no images as failed.")] = False,
+    inputs: InputsArgument = None,
+    files_from: FilesFromOption = None,
+    strict: StrictOption = False,
     mode: Annotated[
         Mode,
         typer.Option(help="attention: each image by its own attention map; common: by what the images have in common."),
     ] = "common",
-    effort: Annotated[
-        Effort,
+    effort: EffortOption = "full",
+    hints: HintsFileOption = None,
+    hint: HintsOption = None,
+    common: Annotated[
+        Path | None,
         typer.Option(
-            help="Of mode common. full: look at each image twice; fast: twice only at those that it learns "
-            "outlines from, none of a small set; takes about two thirds of the time and gives coarser boxes.",
+            "--object",
+            metavar="FILE",
+            help="A common object that `fit`, or an earlier run, has written, in place of the one that these images "
+            "have.",
+            rich_help_panel="What is known",
         ),
-    ] = "full",
+    ] = None,
     model: ModelOption = None,
-    max_boxes: Annotated[int, typer.Option(min=1, help="Most boxes an image.", rich_help_panel=_RESULTS)] = 1,
+    max_boxes: Annotated[int, typer.Option(min=0, help="Most boxes an image; 0: all.", rich_help_panel=_RESULTS)] = 1,
     formats: Annotated[
         list[Format] | None,
         typer.Option("--format", help="Repeatable; jsonl is always written.", rich_help_panel=_RESULTS),
@@ -109,26 +115,14 @@ def score(
     device: DeviceOption = "auto",
     require_gpu: RequireGpuOption = False,
     threads: ThreadsOption = 0,
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Threads that decode and draw; 0 takes all cores, at most 12.",
-            rich_help_panel=_RUNNING,
-        ),
-    ] = 0,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Images in one run of the network on a GPU; the CPU takes one at a time, more is no faster there.",
-            rich_help_panel=_RUNNING,
-        ),
-    ] = 32,
+    workers: WorkersOption = 0,
+    batch_size: BatchSizeOption = 32,
     max_pixels: MaxPixelsOption = LIMITS.max_pixels,
     max_image_bytes: MaxImageBytesOption = LIMITS.max_bytes,
 ) -> None:
     """Find the common object in images: a box for each, in OUT/predictions.jsonl.
+
+    What the images have in common is kept in OUT/object.npz, for other images (--object).
 
     Exit code: 0 all good; 1 done, but some images failed; 2 the inputs or options cannot be used; 3 the model or GPU
     cannot be used, or the results cannot be written; 130 interrupted (run the same command again to go on).
@@ -138,7 +132,7 @@ def score(
     from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
 
     run(
-        InputOptions(tuple(inputs or ()), files_from, strict),
+        InputOptions(tuple(inputs or ()), files_from, strict, hints, tuple(hint or ()), common),
         out,
         ScoreOptions(
             mode=mode,

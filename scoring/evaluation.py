@@ -1,4 +1,4 @@
-"""CorLoc of a file of predictions against a file of boxes."""
+"""CorLoc, average precision and recall of a file of predictions against a file of boxes."""
 
 import csv
 import math
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from colocalization.average_precision import AveragePrecision, AveragePrecisionScores
 from colocalization.corloc import CorLoc, CorLocScores
 from scoring.name_lists import InputError, read_names, reading
 from scoring.predictions import DamagedFileError, read_predictions
@@ -23,19 +24,23 @@ class Evaluation:
 
     Attributes:
         scores: CorLoc over every file that has boxes.
+        boxes: Average precision and recall over all boxes of these files, at IoU 0.5.
         unpredicted: Files that have boxes and no prediction, in order; each counts as a miss.
         unboxed: Number of predictions of files that have no boxes; they do not count.
         unknown: Names asked for that have no boxes; they do not count.
     """
 
     scores: CorLocScores
+    boxes: AveragePrecisionScores
     unpredicted: tuple[str, ...]
     unboxed: int
     unknown: tuple[str, ...]
 
 
 def evaluate(predictions: Path, boxes: Path, names: Path | None = None) -> Evaluation:
-    """Score the first box of each prediction against the boxes of the same name.
+    """Score predictions against the boxes of the same name: the first box of each, and all of them.
+
+    What orders boxes over the set is their score times the confidence of their image, 1 for what is not there.
 
     Args:
         predictions: A `predictions.jsonl`.
@@ -58,21 +63,24 @@ def evaluate(predictions: Path, boxes: Path, names: Path | None = None) -> Evalu
         truth = {name: truth[name] for name in wanted if name in truth}
     if not truth:
         raise InputError(f"{boxes} has no boxes" + (f" of the files named in {names}" if names else ""))
-    first: dict[str, list[Corners]] = {}
+    found: dict[str, tuple[list[Corners], list[float]]] = {}
     unboxed: list[str] = []
     with reading(predictions):
         for one in read_predictions(predictions):
             if one["path"] in truth:
-                first[one["path"]] = [(box["x0"], box["y0"], box["x1"], box["y1"]) for box in one["boxes"][:1]]
+                corners = [(box["x0"], box["y0"], box["x1"], box["y1"]) for box in one["boxes"]]
+                found[one["path"]] = corners, [box.get("score", 1) * one.get("confidence", 1) for box in one["boxes"]]
             else:
                 unboxed.append(one["path"])
-    if not first:
+    if not found:
         raise InputError(_no_match(predictions, unboxed, boxes, truth))
-    corloc = CorLoc()
+    corloc, precision = CorLoc(), AveragePrecision()
     for name, corners in truth.items():
-        corloc.add(first.get(name, []), corners)
-    unpredicted = tuple(name for name in truth if name not in first)
-    return Evaluation(corloc.compute(), unpredicted, len(unboxed), unknown)
+        boxes_found, ranks = found.get(name, ([], []))
+        corloc.add(boxes_found[:1], corners)
+        precision.add(boxes_found, ranks, corners)
+    unpredicted = tuple(name for name in truth if name not in found)
+    return Evaluation(corloc.compute(), precision.compute(), unpredicted, len(unboxed), unknown)
 
 
 def _no_match(predictions: Path, predicted: list[str], boxes: Path, truth: Collection[str]) -> str:

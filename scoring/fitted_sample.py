@@ -36,11 +36,16 @@ def fit_sample(
 ) -> FittedSample:
     """Estimate the common object of a set.
 
+    All hinted images that can be read belong to the sample.
+
     Args:
         images: The set.
         stages: What happens to an image.
         sizes: How much is done at once.
         tried: Called with every image that was tried for the sample, also with those that cannot be read.
+
+    Raises:
+        HintError: What was hinted does not lie in its image.
     """
     limit = stages.localizer.set_sample_size
     keep_pixels = len(images) <= limit
@@ -52,11 +57,13 @@ def fit_sample(
                 tried(image)
                 yield image if image.features is not None and image.features.is_finite else None
 
-    sample = list(read_sample(len(images), limit, read).values())
+    hinted = [index for index, image in enumerate(images) if image.hint is not None]
+    sample = list(read_sample(len(images), limit, read, always=hinted).values())
     pixels = [image.prepared.image for image in sample if image.prepared is not None]
     features = [image.features for image in sample if image.features is not None]
+    hints = {place: image.planned.hint for place, image in enumerate(sample) if image.planned.hint is not None}
     with ThreadPoolExecutor(sizes.lanes, "fit") as pool:
-        fitted = stages.localizer.fit_features(pixels, features, pool=pool)
+        fitted = stages.localizer.fit_features(pixels, features, hints=hints, pool=pool)
     known = {
         image.planned.file.name: ImageInWork(
             image.planned, image.prepared if keep_pixels else None, image.features, fitted.looks.get(index)

@@ -33,7 +33,11 @@ class Cleared:
 
 
 class Outputs:
-    """The files that runs have written into one folder, besides `predictions.jsonl`."""
+    """The files that runs have written into one folder, besides `predictions.jsonl`.
+
+    Attributes:
+        folder: The folder.
+    """
 
     def __init__(self, out: Path, path: Path) -> None:
         """Read the list of the earlier runs; none is known where it is missing or damaged.
@@ -45,7 +49,7 @@ class Outputs:
         Raises:
             OSError: The list is there and cannot be read.
         """
-        self._out = out
+        self.folder = out
         self._path = path
         self._predictions: str | None = None
         self._known: dict[str, _Left] = {}
@@ -57,6 +61,11 @@ class Outputs:
             pass
         except (ValueError, KeyError, TypeError):
             self._predictions, self._known = None, {}
+
+    def holds(self, file: Path) -> bool:
+        """Whether an earlier run has written this file, and it is as it was left."""
+        left = self._known.get(self._name(file))
+        return left is not None and left == _left(file)
 
     def begin(self, files: Iterable[Path]) -> None:
         """Note, before they are written, the files of this run, so that they are known if it is cut off.
@@ -102,7 +111,7 @@ class Outputs:
         removed = 0
         kept: list[Path] = []
         for name, left in files.items():
-            file = self._out / name
+            file = self.folder / name
             try:
                 status = file.lstat()
                 if (status.st_dev, status.st_ino) in spared:
@@ -121,7 +130,7 @@ class Outputs:
         return Cleared(removed, tuple(kept))
 
     def _remove_empty_folders(self, folder: Path) -> None:
-        while folder != self._out:
+        while folder != self.folder:
             try:
                 folder.rmdir()
             except OSError:  # not empty
@@ -129,7 +138,7 @@ class Outputs:
             folder = folder.parent
 
     def _name(self, file: Path) -> str:
-        return file.relative_to(self._out).as_posix()
+        return file.relative_to(self.folder).as_posix()
 
     def _save(self, predictions: str | None) -> None:
         lines = [{"predictions": predictions}, *([name, left] for name, left in self._known.items())]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colocalization.common_object import sample_indices
+from colocalization.hints import ImageHints
 from colocalization.listing import STATE_FOLDER, ImageFile
 from scoring.contact_sheet import MAX_TILES
 from scoring.drawings import Drawing
@@ -23,11 +24,13 @@ class PlannedImage:
         file: The image.
         drawings: What to draw, and where.
         on_sheet: Whether it is shown on the contact sheet.
+        hint: What is known of it, or None.
     """
 
     file: ImageFile
     drawings: tuple[Drawing, ...] = ()
     on_sheet: bool = False
+    hint: ImageHints | None = None
 
 
 def plan(files: Sequence[ImageFile], out: Path, options: ScoreOptions) -> list[PlannedImage]:
@@ -59,5 +62,5 @@ def plan(files: Sequence[ImageFile], out: Path, options: ScoreOptions) -> list[P
             drawings.append(Drawing("overlay", str(out / "overlays" / overlay)))
         if index in shown:
             drawings.append(Drawing("tile", str(out / STATE_FOLDER / "tiles" / fitting(file.name, ".png"))))
-        planned.append(PlannedImage(file, tuple(drawings), index in shown))
+        planned.append(PlannedImage(file, tuple(drawings), index in shown, options.hints.get(file.name)))
     return planned

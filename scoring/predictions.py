@@ -138,6 +138,14 @@ def _checked(record: Any) -> Prediction:
         raise ValueError(f"expected 'boxes' to be a list, got {record.get('boxes')!r}")
     for box in record["boxes"]:
         corners = [box.get(key) for key in ("x0", "y0", "x1", "y1")] if isinstance(box, dict) else [None]
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in corners):
+        if not all(map(_is_finite, corners)):
             raise ValueError(f"expected a box with finite numbers x0, y0, x1, y1, got {box!r}")
+        if not _is_finite(box.get("score", 0)):
+            raise ValueError(f"expected the score of a box to be a finite number, got {box!r}")
+    if not _is_finite(record.get("confidence", 0)):
+        raise ValueError(f"expected 'confidence' to be a finite number, got {record['confidence']!r}")
     return cast(Prediction, record)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

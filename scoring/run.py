@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from colocalization.commands.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
+from colocalization.common_object import CommonObject
 from colocalization.cores import score_lanes, usable_cores
+from colocalization.hints import ImageHints
 from colocalization.images import harden_pillow
+from scoring.hinting import given_hints, hints_for
 from scoring.inputs import Inputs, discover
 from scoring.name_lists import read_names
 from scoring.pipeline import PipelineSizes
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from colocalization.localizer import Localizer
     from scoring.summary import ScoreSummary
 
-__all__ = ["run"]
+__all__ = ["find", "load", "pipeline_sizes", "run"]
 
 _MOST_WORKERS = 12
 """Threads that decode and draw, unless `--workers` says otherwise. Each has up to four images in flight, up to 5 MB
@@ -33,7 +36,11 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
     """Score images into a folder; ends the command with its exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
     with errors_reported(f"interrupted; what was finished is kept in {str(out)!r}: run the same command to go on"):
-        found = _find(inputs, out)
+        options = _known(inputs, options)
+        if out.exists() and not out.is_dir():
+            fail(f"--out must be a folder, but {str(out)!r} is a file")
+        found, hints = find(inputs, out)
+        options = replace(options, hints=hints)
         # Only now, so that a mistake in the inputs is told at once.
         from rich.console import Console
 
@@ -41,8 +48,8 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
         from scoring.scorer import Scorer
         from scoring.summary import summary_table
 
-        localizer = _load(machine)
-        options = replace(options, sizes=_sizes(machine, localizer.engine.provider))
+        localizer = load(machine)
+        options = replace(options, sizes=pipeline_sizes(machine, localizer.engine.provider))
         with sigterm_interrupts():
             summary = Scorer(localizer, out, options, progress_on(Console(stderr=True))).score(found.files)
         _explain(summary, found, options)
@@ -54,16 +61,42 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _find(inputs: InputOptions, out: Path) -> Inputs:
+def _known(inputs: InputOptions, options: ScoreOptions) -> ScoreOptions:
+    """The options with the common object that was named; what does not go together is told at once."""
+    hinted = bool(inputs.hints) or inputs.hints_file is not None
+    if options.mode == "attention" and (hinted or inputs.common is not None):
+        fail(f"mode 'attention' has no use for {'hints' if hinted else '--object'}; leave out --mode, or them")
+    if hinted and inputs.common is not None:
+        fail("give hints or --object, not both: hints teach a new object, which `colocalize fit` writes")
+    return options if inputs.common is None else replace(options, common=CommonObject.load(inputs.common))
+
+
+def find(inputs: InputOptions, exclude: Path | None = None) -> tuple[Inputs, dict[str, ImageHints]]:
+    """The images, and what is known of them by name.
+
+    Args:
+        inputs: Which, and what was given of them.
+        exclude: A folder that is never descended into.
+
+    Raises:
+        HintError: A hint cannot be used.
+        InputError: An input does not exist, or nothing was found.
+    """
     if not inputs.inputs and inputs.files_from is None:
-        fail("nothing to score: give a folder, files, a pattern, or --files-from")
-    if out.exists() and not out.is_dir():
-        fail(f"--out must be a folder, but {str(out)!r} is a file")
+        fail("no images: give a folder, files, a pattern, or --files-from")
+    hints = given_hints(inputs.hints_file, inputs.hints)
     names = None if inputs.files_from is None else read_names(inputs.files_from)
-    return discover(inputs.inputs, names=names, strict=inputs.strict, exclude=out)
+    found = discover(inputs.inputs, names=names, strict=inputs.strict, exclude=exclude)
+    return found, hints_for(found.files, hints)
 
 
-def _load(machine: MachineOptions) -> "Localizer":
+def load(machine: MachineOptions) -> "Localizer":
+    """Load the model, in a process made ready for many images.
+
+    Raises:
+        ModelError: The model cannot be used.
+        ProviderError: The GPU cannot be used where one is required.
+    """
     import cv2
 
     from colocalization.localizer import Localizer
@@ -83,7 +116,7 @@ def _load(machine: MachineOptions) -> "Localizer":
     )
 
 
-def _sizes(machine: MachineOptions, provider: str) -> PipelineSizes:
+def pipeline_sizes(machine: MachineOptions, provider: str) -> PipelineSizes:
     """How much is done at once: batches on a GPU, single images side by side on the CPU."""
     on_gpu = provider.startswith("CUDA")
     lanes, _ = score_lanes(machine.threads or usable_cores())

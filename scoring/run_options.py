@@ -1,9 +1,12 @@
 """What a run is asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from colocalization.common_object import CommonObject
 from colocalization.engine import Device
+from colocalization.hints import ImageHints
 from colocalization.images import ImageLimits
 from colocalization.results import Effort, Mode
 from scoring.formats.base import ExportOptions, Format
@@ -14,17 +17,23 @@ __all__ = ["InputOptions", "MachineOptions", "ScoreOptions"]
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """Which images.
+    """Which images, and what is known of them.
 
     Attributes:
         inputs: Folders, files and patterns.
         files_from: A list of names, `-` for standard input; None for no list.
         strict: Whether files that are no images count as failed.
+        hints_file: A file of hints; None for none.
+        hints: Single hints, as on the command line.
+        common: The file of a common object; None: the set's own.
     """
 
     inputs: tuple[str, ...] = ()
     files_from: str | None = None
     strict: bool = False
+    hints_file: Path | None = None
+    hints: tuple[str, ...] = ()
+    common: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,9 @@ class ScoreOptions:
 
     Attributes:
         mode: What the boxes are found by.
-        max_boxes: Most boxes an image.
+        max_boxes: Most boxes an image; 0: all.
+        hints: What is known of images, by their names; they belong to every sample.
+        common: A common object that was fitted before; None: the set's own.
         formats: Formats to write besides `predictions.jsonl`.
         export: What one can choose of them.
         heatmaps: Whether to draw a heat map of every image.
@@ -70,6 +81,8 @@ class ScoreOptions:
 
     mode: Mode = "common"
     max_boxes: int = 1
+    hints: Mapping[str, ImageHints] = field(default_factory=dict)
+    common: CommonObject | None = None
     formats: tuple[Format | str, ...] = ()
     export: ExportOptions = field(default_factory=ExportOptions)
     heatmaps: bool = False
@@ -79,7 +92,11 @@ class ScoreOptions:
     sizes: PipelineSizes = field(default_factory=PipelineSizes)
 
     def __post_init__(self) -> None:
-        if self.max_boxes < 1:
-            raise ValueError(f"max_boxes must be at least 1, got {self.max_boxes}")
+        if self.max_boxes < 0:
+            raise ValueError(f"max_boxes must be at least 1, or 0 for all, got {self.max_boxes}")
+        if self.mode == "attention" and (self.hints or self.common is not None):
+            raise ValueError("mode 'attention' uses neither hints nor a common object")
+        if self.hints and self.common is not None:
+            raise ValueError("give hints or a common object, not both")
         if unknown := [name for name in self.formats if name not in list(Format)]:
             raise ValueError(f"formats must be among {', '.join(Format)}, got {unknown[0]!r}")

@@ -7,12 +7,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from colocalization._version import __version__
-from colocalization.common_object import sample_indices
+from colocalization.common_object import CommonObject
+from colocalization.errors import ObjectError
 from colocalization.files import alone_in
 from colocalization.listing import STATE_FOLDER, ImageFile
 from colocalization.localizer import Localizer
 from colocalization.memory import trim_heap
+from colocalization.sampling import choose_sample
 from scoring.fitted_sample import FittedSample, fit_sample
+from scoring.hinting import digest_hints
 from scoring.journal import Entry, Journal, digest_files
 from scoring.outputs import Outputs
 from scoring.pipeline import run_pipeline
@@ -23,7 +26,10 @@ from scoring.run_options import ScoreOptions
 from scoring.stages import Basis, ImageInWork, Stages
 from scoring.summary import ScoreSummary
 
-__all__ = ["Scorer"]
+__all__ = ["OBJECT_FILE", "Scorer"]
+
+OBJECT_FILE = "object.npz"
+"""Name of the file, beside the predictions, of the common object that a run has fitted."""
 
 
 class Scorer:
@@ -31,7 +37,7 @@ class Scorer:
 
     With `mode="common"` the network first runs over a sample of the set, from which the common object is estimated;
     then every image streams through in order. What the network gave for the sample is kept for that, so that no image
-    gets the same look twice.
+    gets the same look twice. The common object itself is kept beside the predictions, for other images.
     """
 
     def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: ProgressDisplay) -> None:
@@ -53,6 +59,8 @@ class Scorer:
 
         Raises:
             FormatError: The names cannot be expressed in a format that was asked for.
+            HintError: What was hinted does not lie in its image.
+            ObjectError: The common object that was given is of another model.
             ProviderError: The network cannot run.
             OSError: Another run is writing into the same folder, or a result cannot be written. What was finished
                 stays in the journal, as it does when the run is interrupted in any other way.
@@ -60,6 +68,8 @@ class Scorer:
         began = time.monotonic()
         metadata = self._stages.localizer.engine.metadata
         export = replace(self._options.export, model=f"{metadata.name} {metadata.version}")
+        if self._options.common is not None:
+            self._stages.localizer.check_common(self._options.common)
         results = Results(self._out, plan(files, self._out, self._options), self._options, export)
         state = self._out / STATE_FOLDER
         with (
@@ -71,6 +81,10 @@ class Scorer:
             )
             summary = run.bring_up_to_date(self._progress)
             written = results.write(journal, summary)
+            if run.object_file is not None:
+                written.append(str(run.object_file))
+                summary.written.insert(1, run.object_file)
+            summary.hints = self._options.hints
             summary.cleared = run.outputs.finish(results.predictions, map(Path, written))
         summary.seconds = time.monotonic() - began
         return summary
@@ -86,11 +100,18 @@ class Scorer:
             "mode": self._options.mode,
             "effort": localizer.effort,
             "max_boxes": self._options.max_boxes,
+            "hints": digest_hints(self._options.hints),
+            "object": None if self._options.common is None else self._options.common.digest,
         }
 
 
 class _Run:
-    """Brings the journal up to date: the images that it has no valid entry of are worked on."""
+    """Brings the journal up to date: the images that it has no valid entry of are worked on.
+
+    Attributes:
+        outputs: The files of this run and earlier ones.
+        object_file: The file of the common object among them; None where there is none.
+    """
 
     def __init__(
         self,
@@ -101,6 +122,8 @@ class _Run:
         outputs: Outputs,
     ) -> None:
         self.outputs = outputs
+        self.object_file: Path | None = None
+        self._place = outputs.folder / OBJECT_FILE
         self._images = images
         self._stages = stages
         self._options = options
@@ -111,13 +134,22 @@ class _Run:
         """Work on what is pending."""
         if self._options.mode == "attention":
             return self._stream(FittedSample(Basis(), {}), progress)
+        if (common := self._options.common) is not None:
+            if self._kept(common.digest) is not None:
+                self.object_file = self._place  # it was fitted by an earlier run into the same folder
+            return self._stream(FittedSample(Basis(common, common.digest), {}), progress)
         # If nothing is pending under the common object of a sample that can be read completely, it need not be
         # estimated again: entries of failed images are always pending.
-        sample = [self._images[index] for index in sample_indices(len(self._images), Localizer.set_sample_size)]
+        hinted = [index for index, image in enumerate(self._images) if image.hint is not None]
+        chosen = choose_sample(len(self._images), Localizer.set_sample_size, always=hinted)
+        sample = [self._images[index] for index in chosen]
         digest = digest_files(image.file for image in sample) if len(sample) > 1 else None
         known = self._journal.find(sample[0].file.name)
         if digest is not None and known is not None and not self._pending(digest):
-            return ScoreSummary(known.mode, reused=len(self._images))
+            common = self._kept() if known.mode == "common" else None
+            if common is not None or known.mode == "attention":
+                self.object_file = None if common is None else self._place
+                return ScoreSummary(known.mode, reused=len(self._images), common=common)
         with progress.phase("Finding the common object", len(sample)) as advance:
 
             def tried(image: ImageInWork) -> None:
@@ -129,7 +161,30 @@ class _Run:
 
             fitted = fit_sample(self._images, self._stages, self._options.sizes, tried)
         trim_heap()  # the pixels of the sample, and what the threads of the fit have freed
-        return self._stream(fitted, progress)
+        problem = None if fitted.basis.common is None else self._keep(fitted.basis.common)
+        summary = self._stream(fitted, progress)
+        summary.notes += [problem] if problem else []
+        return summary
+
+    def _keep(self, common: CommonObject) -> str | None:
+        """Write the file of the common object; gives what people need to know where it cannot be one."""
+        self.outputs.begin([self._place])
+        try:
+            common.save(self._place)
+        except ObjectError as error:
+            return f"the common object is not kept: {error.message}"
+        self.object_file = self._place
+        return None
+
+    def _kept(self, digest: str | None = None) -> CommonObject | None:
+        """The common object that an earlier run has left, where it is as it was; of this digest, if one is given."""
+        if not self.outputs.holds(self._place):
+            return None
+        try:
+            common = CommonObject.load(self._place)
+        except ObjectError:
+            return None
+        return common if digest in (None, common.digest) else None
 
     def _stream(self, fitted: FittedSample, progress: ProgressDisplay) -> ScoreSummary:
         pending = self._pending(fitted.basis.digest)
@@ -160,7 +215,7 @@ class _Run:
             for entry in entries:
                 self._journal.append(entry)
                 advance()
-        return ScoreSummary(fitted.basis.mode, reused=done - len(self._failed))
+        return ScoreSummary(fitted.basis.mode, reused=done - len(self._failed), common=fitted.basis.common)
 
     def _pending(self, digest: str | None) -> list[PlannedImage]:
         """The images that the journal has no valid entry of, and that this run has not tried."""

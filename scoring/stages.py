@@ -15,6 +15,7 @@ from colocalization.lanes import LaneEngine, Lanes
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 from scoring.drawings import DrawingKind, draw
+from scoring.hinting import with_hint
 from scoring.journal import Entry
 from scoring.plan import PlannedImage
 from scoring.predictions import to_prediction
@@ -49,7 +50,7 @@ class Basis:
     Attributes:
         common: The common object; None for mode `attention`.
         digest: What it was estimated from (`digest_files`), also in vain; None where there was nothing to estimate
-            from.
+            from. Of an object that was fitted before, its own.
     """
 
     common: CommonObject | None = None
@@ -83,7 +84,19 @@ class Stages:
         self._options = options
 
     def prepare(self, planned: PlannedImage) -> ImageInWork:
-        """Read and decode; whatever goes wrong there is an error of this image."""
+        """Read and decode; whatever goes wrong there is an error of this image.
+
+        Raises:
+            HintError: What was hinted does not lie in the image: a mistake of the user's, which ends the run.
+        """
+        image = self._read(planned)
+        if image.error is not None:
+            image.error = with_hint(image.error, planned.file.name, planned.hint)
+        elif planned.hint is not None and image.prepared is not None:
+            planned.hint.shares(planned.file.name, image.prepared.image.width, image.prepared.image.height)
+        return image
+
+    def _read(self, planned: PlannedImage) -> ImageInWork:
         path = Path(planned.file.path)
         try:
             if planned.file.size is not None and not stat.S_ISREG(path.stat().st_mode):
@@ -129,8 +142,13 @@ class Stages:
             raise RuntimeError(f"{image.planned.file.name!r} was finished before the network had run over it")
         try:
             result = self.localizer.finish(
-                image.prepared, image.features, basis.common, looks=image.looks, max_boxes=self._options.max_boxes
+                image.prepared,
+                image.features,
+                basis.common,
+                looks=image.looks,
+                hint=image.planned.hint,
+                max_boxes=self._options.max_boxes,
             )
         except ImageError as error:
-            return ImageResult.failed(error), ()
+            return ImageResult.failed(with_hint(error, image.planned.file.name, image.planned.hint)), ()
         return result, draw(image.planned.drawings, image.prepared.image, result)

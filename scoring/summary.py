@@ -1,17 +1,20 @@
 """What came of a run: counted as it is written, shown as a table."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from colocalization.common_object import CommonObject
+from colocalization.hints import ImageHints
 from colocalization.results import Mode
 from scoring.outputs import Cleared
 from scoring.predictions import Prediction
 
-__all__ = ["ScoreSummary", "summary_table"]
+__all__ = ["ScoreSummary", "summary_table", "what_hints_did"]
 
 _FAILURES_NAMED = 5
 
@@ -35,6 +38,8 @@ class ScoreSummary:
         written: Files and folders that were written, in order.
         notes: What people need to know to use what was written.
         cleared: What became of the files of earlier runs that no longer hold.
+        common: The common object that the images were localized by; None for mode `attention`.
+        hints: What was said of images, by name.
     """
 
     mode: Mode
@@ -50,6 +55,8 @@ class ScoreSummary:
     written: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cleared: Cleared = field(default_factory=Cleared)
+    common: CommonObject | None = None
+    hints: Mapping[str, ImageHints] = field(default_factory=dict)
 
     def add(self, prediction: Prediction) -> None:
         """Count one image."""
@@ -79,6 +86,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
     rows: list[tuple[str, object]] = [
         ("mode", summary.mode),
         ("ran on", provider.removesuffix("ExecutionProvider")),
+        *_hint_rows(summary),
         ("images", summary.images),
         ("  with a box", summary.with_boxes),
         *([("  with the common object", summary.with_common_object)] if summary.mode == "common" else []),
@@ -97,3 +105,28 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
     for name, value in rows:
         table.add_row(name, Text(str(value)))
     return table
+
+
+def _hint_rows(summary: ScoreSummary) -> list[tuple[str, object]]:
+    """How many hints there were, and what became of them."""
+    if not summary.hints:
+        return []
+    boxes = sum(len(hint.boxes) for hint in summary.hints.values())
+    without = sum(not hint.boxes for hint in summary.hints.values())
+    return [
+        ("hinted images", len(summary.hints)),
+        ("  hinted boxes", boxes),
+        *([("  said not to show it", without)] if without else []),
+        ("  hints", what_hints_did(summary.common)),
+    ]
+
+
+def what_hints_did(common: CommonObject | None) -> str:
+    """What hints have changed in the common object that was fitted with them."""
+    if common is None:
+        return "nothing could be learnt"
+    if common.exemplar is None:
+        return "joined what the images share"
+    tiles = common.exemplar.tiles
+    looks = "one look at the whole image" if tiles == 1 else f"{tiles} x {tiles} tiles an image"
+    return f"taught the object: {looks}"

@@ -16,7 +16,9 @@ __all__ = ["add_commands", "app", "main"]
 
 _COMMANDS = {
     "score": ("cpu", "Find the common object in images: a box for each."),
-    "evaluate": ("cpu", "Print CorLoc of predictions: the share of images whose first box is right."),
+    "fit": ("cpu", "Learn what images have in common, and keep it for other images."),
+    "show": ("cpu", "Say what is in a common object that was kept."),
+    "evaluate": ("cpu", "Print CorLoc, AP50 and recall of predictions against boxes."),
     "serve": ("serve", "Start the HTTP service (needs the extra 'serve')."),
     "train": ("train", "Train a network on a folder of images (needs the extra 'train')."),
     "export": ("export", "Write a checkpoint as an ONNX model (needs the extra 'export')."),

@@ -5,17 +5,21 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from colocalization.common_object import CommonObject
 from colocalization.corloc import CorLoc, CorLocScores
-from colocalization.errors import ImageError, ModelError
+from colocalization.errors import ImageError, ModelError, ObjectError
+from colocalization.hints import HintError
 from colocalization.images import ImageLimits
 from colocalization.localizer import DEFAULT_MODEL, ImageFeatures, Localizer, PreparedImage
 from colocalization.results import Effort, ImageResult, Mode, SetResult
+from tests.colocalization import objects
 from tests.colocalization.sample_images import blank, corners, png, png_header, square
 from tests.dummy_engine import DummyEngine
 
@@ -287,8 +291,7 @@ class TestDummy:
         [
             (7, "int"),
             (None, "NoneType"),
-            (np.zeros((8, 8, 3), np.uint8), "ndarray"),
-            (Image.new("RGB", (8, 8)), "Image"),
+            ([1, 2], "list"),
             (io.StringIO("text"), "StringIO"),
         ],
     )
@@ -309,6 +312,13 @@ class TestDummy:
             localizer.localize(sources, mode="both")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="max_boxes must be at least 1, or 0 for all, got -1"):
             localizer.localize(sources, max_boxes=-1)
+        common = objects.PLAIN
+        with pytest.raises(ValueError, match="mode 'attention' uses neither hints nor a common object"):
+            localizer.localize(sources, mode="attention", common=common)
+        with pytest.raises(ValueError, match="mode 'attention' uses neither hints nor a common object"):
+            localizer.localize(sources, mode="attention", hints={0: None})
+        with pytest.raises(ValueError, match="give hints or a common object, not both"):
+            localizer.localize(sources, hints={0: None}, common=common)
         assert dummy_engine.batch_sizes == []
 
     @pytest.mark.parametrize(("max_boxes", "expected"), [(1, 1), (2, 2), (0, 3)])
@@ -444,3 +454,119 @@ class TestExamples:
             for box in one.boxes:
                 assert 0 <= box.x0 < box.x1 <= one.width
                 assert 0 <= box.y0 < box.y1 <= one.height
+
+
+SQUARES = [png(square(64, 64, 16, 16, 40, 40)), png(square(64, 64, 8, 24, 32, 48)), png(square(80, 64, 30, 8, 60, 40))]
+
+
+class TestFit:
+    """`fit`, hints, and common objects that were fitted before; over the dummy engine."""
+
+    def test_a_loaded_object_gives_the_boxes_of_the_run_that_fitted_it(
+        self, dummy_localizer: Localizer, tmp_path: Path
+    ) -> None:
+        together = dummy_localizer.localize(SQUARES)
+        dummy_localizer.fit(SQUARES).save(tmp_path / "squares.npz")
+        common = CommonObject.load(tmp_path / "squares.npz")
+        for source, expected in zip(SQUARES, together, strict=True):
+            alone = dummy_localizer.localize([source], common=common)
+            assert alone.mode == "common"
+            assert equal(alone[0], expected)
+
+    def test_it_says_what_it_was_fitted_with_and_on(self, dummy_localizer: Localizer) -> None:
+        origin = dummy_localizer.fit([*SQUARES, b"no image"], hints={0: (16, 16, 40, 40), 1: None}).origin
+        assert origin is not None
+        assert (origin.model, origin.model_sha256, origin.effort) == ("dummy", "0" * 64, "full")
+        assert (origin.images, origin.hinted) == (3, 2)
+
+    def test_arrays_and_pil_images_are_sources(self, dummy_localizer: Localizer) -> None:
+        arrays = [np.asarray(Image.open(io.BytesIO(source)).convert("RGB")) for source in SQUARES]
+        expected = dummy_localizer.localize(SQUARES)
+        for sources in (arrays, [Image.fromarray(array) for array in arrays]):
+            for one, other in zip(dummy_localizer.localize(sources), expected, strict=True):
+                assert equal(one, other)
+        with pytest.raises(ValueError, match=r"^sources\[1\]: expected an \(H, W, 3\)"):
+            dummy_localizer.localize([arrays[0], np.zeros((4, 4, 3))])
+
+    @pytest.mark.parametrize(
+        ("sources", "message"),
+        [
+            ([], "needs at least two images, and 0 can be used$"),
+            ([SQUARES[0]], "needs at least two images, and 1 can be used$"),
+            ([SQUARES[0], b"", b"x"], r"1 can be used; 2 cannot be read, such as sources\[1\]: "),
+            ([png(blank(64, 64))] * 2, "the 2 images have no common object"),
+        ],
+    )
+    def test_a_set_without_common_object_says_why(
+        self, dummy_localizer: Localizer, sources: list[bytes], message: str
+    ) -> None:
+        with pytest.raises(ObjectError, match=message):
+            dummy_localizer.fit(sources)
+
+    def test_hints_come_back_as_the_best_boxes(self, dummy_localizer: Localizer) -> None:
+        result = dummy_localizer.localize(SQUARES, hints={0: (15, 15, 41, 41), 2: None})
+        assert corners_of(result[0]) == [(15, 15, 41, 41)]
+        assert (result[0].scores.tolist(), result[0].confidence) == ([1.0], 1.0)
+        assert (len(result[2]), result[2].contains_common_object) == (0, False)
+
+    def test_a_hint_outside_its_image_is_named(self, dummy_localizer: Localizer, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(SQUARES[1])
+        sources = [SQUARES[0], tmp_path / "a.png"]
+        for work in (dummy_localizer.fit, dummy_localizer.localize):
+            with pytest.raises(HintError, match=r"the hint 1,1,65,5 does not lie in '.*a.png', which is 64 x 64"):
+                work(sources, hints={tmp_path / "a.png": (1, 1, 65, 5)})
+
+    def test_a_hint_for_an_image_that_cannot_be_read_is_named(self, dummy_localizer: Localizer) -> None:
+        hints = {1: (1, 1, 5, 5)}
+        result = dummy_localizer.localize([SQUARES[0], b"no image", *SQUARES[1:]], hints=hints)
+        assert result[1].error is not None
+        assert result[1].error.message.endswith("; the hint 'sources[1]:1,1,5,5' is not used")
+        assert result.mode == "common"
+        with pytest.raises(HintError, match=r"the hint .* is not used"):
+            dummy_localizer.fit([SQUARES[0], b"no image", *SQUARES[1:]], hints=hints)
+
+    def test_hinted_images_belong_to_the_sample(self, dummy_engine: DummyEngine) -> None:
+        localizer = Localizer(dummy_engine)
+        localizer.set_sample_size = 4
+        tried: list[int] = []
+        dummy_engine.before_run = tried.append
+        origin = localizer.fit(SQUARES * 7, hints={20: (30, 8, 60, 40), 19: None}).origin
+        assert origin is not None
+        assert (origin.images, origin.hinted) == (4, 2)
+
+    def test_the_object_of_another_model_is_refused_with_both_names(self, dummy_localizer: Localizer) -> None:
+        common = dummy_localizer.fit(SQUARES)
+        other = Localizer(DummyEngine(sha256="1" * 64))
+        with pytest.raises(ObjectError, match=r"model 'dummy' \(000000000000\), and this is 'dummy' \(111111111111\)"):
+            other.localize(SQUARES[:1], common=common)
+        prepared = other.prepare(SQUARES[0])
+        with pytest.raises(ObjectError, match="fit it again"):
+            other.finish(prepared, other.run([prepared])[0], common)
+
+    def test_an_object_of_other_features_is_refused(self, dummy_localizer: Localizer) -> None:
+        first = objects.PLAIN.first
+        wide = replace(objects.PLAIN, first=replace(first, object=replace(first.object, direction=np.ones(9))))
+        with pytest.raises(ObjectError, match="features of 9 channels, and 'dummy' has 4"):
+            dummy_localizer.localize(SQUARES[:1], common=wide)
+
+    def test_bad_images_do_not_fail_a_set_with_an_object(self, dummy_localizer: Localizer) -> None:
+        result = dummy_localizer.localize([b"", SQUARES[0]], common=dummy_localizer.fit(SQUARES))
+        assert result[0].error is not None
+        assert len(result[1]) == 1
+
+
+def test_example_photographs_by_a_loaded_object(localizer: Localizer, few: SetResult, tmp_path: Path) -> None:
+    localizer.fit(FEW).save(tmp_path / "birds.npz")
+    result = localizer.localize(FEW[:1], common=CommonObject.load(tmp_path / "birds.npz"))
+    assert equal(result[0], few[0])
+
+
+def test_a_hinted_part_is_found_by_a_loaded_object(localizer: Localizer, tmp_path: Path) -> None:
+    """What a hint taught goes with the file: small parts are looked for by tiles, in images that nobody hinted."""
+    sources, box = BIRDS[:2], (150.0, 60.0, 230.0, 140.0)
+    expected = localizer.localize(sources, hints={0: box}, max_boxes=0)
+    localizer.fit(sources, hints={sources[0]: box}).save(tmp_path / "part.npz")
+    common = CommonObject.load(tmp_path / "part.npz")
+    assert common.exemplar is not None
+    result = localizer.localize(sources[1:2], common=common, max_boxes=0)
+    assert equal(result[0], expected[1])

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from colocalization.common_object import sample_indices
-from colocalization.sampling import read_sample, sampling_order
+from colocalization.sampling import choose_sample, read_sample, sampling_order
 
 
 @pytest.mark.parametrize(("count", "limit"), [(0, 3), (1, 3), (3, 3), (13, 4), (64, 64), (100, 1), (318, 64)])
@@ -64,3 +64,20 @@ def test_no_more_than_the_limit_is_ever_read_at_once() -> None:
 
     assert read_sample(200, 16, read) == {}
     assert (max(sizes), sum(sizes)) == (16, 200)
+
+
+def test_hinted_images_belong_to_every_sample() -> None:
+    assert choose_sample(100, 4, always=[99, 1]) == [0, 1, 50, 99]
+    assert choose_sample(100, 2, always=[3, 5, 7]) == [3, 5, 7]
+    for count in (1, 5, 64, 100):
+        order = list(sampling_order(count, 8, always=[count - 1]))
+        assert sorted(order) == list(range(count))
+        assert choose_sample(count, 8, always=[count - 1]) == sorted(order[:8])
+
+
+def test_what_always_belongs_to_a_sample_and_cannot_be_read_is_replaced() -> None:
+    def read(indices: Sequence[int]) -> list[int | None]:
+        return [None if index == 7 else index for index in indices]
+
+    assert list(read_sample(8, 3, read, always=[6, 7])) == [0, 4, 6]
+    assert list(read_sample(8, 1, read, always=[5, 6, 7])) == [0, 5, 6]

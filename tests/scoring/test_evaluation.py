@@ -61,6 +61,45 @@ def test_scores_by_hand(predictions: Path, boxes: Path) -> None:
     assert (result.unpredicted, result.unboxed, result.unknown) == (("gone.jpg",), 1, ())
 
 
+def test_all_boxes_are_scored_in_the_order_of_score_times_confidence(tmp_path: Path) -> None:
+    """Three boxes to find. Ranks: 0.9 x 0.5 hit, 0.5 x 0.8 miss, 0.3 x 0.8 hit: precision 1 at the first third."""
+    lines = [
+        {"path": "a", "confidence": 0.5, "boxes": [{"x0": 0, "y0": 0, "x1": 9, "y1": 9, "score": 0.9}]},
+        {
+            "path": "b",
+            "confidence": 0.8,
+            "boxes": [
+                {"x0": 50, "y0": 0, "x1": 59, "y1": 9, "score": 0.5},
+                {"x0": 0, "y0": 0, "x1": 9, "y1": 9, "score": 0.3},
+            ],
+        },
+    ]
+    (tmp_path / "p").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    box = (0.0, 0.0, 9.0, 9.0)
+    result = evaluate(tmp_path / "p", write_boxes(tmp_path / "b", {"a": [box], "b": [box, (20.0, 0.0, 29.0, 9.0)]}))
+    assert (result.boxes.truth, result.boxes.predicted) == (3, 3)
+    assert result.boxes.recall == pytest.approx(200 / 3)
+    assert result.boxes.average_precision == pytest.approx(100 * (34 + 33 * 2 / 3) / 101)
+    assert result.scores.at[0.5] == 50.0
+
+
+def test_predictions_without_scores_are_of_one_rank(predictions: Path, boxes: Path) -> None:
+    """Hit by a's first box, none by its second; b's box has IoU 1 with its second box, and its first is not found."""
+    result = evaluate(predictions, boxes)
+    assert (result.boxes.truth, result.boxes.predicted, result.boxes.recall) == (5, 3, 40.0)
+
+
+@pytest.mark.parametrize("damage", [{"confidence": "high"}, {"confidence": float("nan")}, {"boxes": [{"score": None}]}])
+def test_a_score_that_is_no_number_is_named(tmp_path: Path, boxes: Path, damage: dict[str, object]) -> None:
+    box = {"x0": 0, "y0": 0, "x1": 9, "y1": 9}
+    record = {"path": "a.jpg", "boxes": [box], **damage}
+    if "boxes" in damage:
+        record["boxes"] = [{**box, "score": None}]
+    (tmp_path / "p").write_text(json.dumps(record))
+    with pytest.raises(DamagedFileError, match=r"line 1: expected .* to be a finite number"):
+        evaluate(tmp_path / "p", boxes)
+
+
 def test_only_the_files_asked_for(predictions: Path, boxes: Path, tmp_path: Path) -> None:
     (tmp_path / "left.txt").write_text("s/b.jpg\n\nno boxes.jpg\ns/b.jpg\na.jpg\n")
     result = evaluate(predictions, boxes, tmp_path / "left.txt")

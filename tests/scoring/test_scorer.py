@@ -11,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from colocalization.common_object import CommonObject
 from colocalization.engine import NetworkOutput
-from colocalization.errors import ProviderError
+from colocalization.errors import ObjectError, ProviderError
+from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage
 from colocalization.listing import ImageFile
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
@@ -308,7 +310,7 @@ def test_heat_maps_and_overlays_keep_the_sub_folders(dummy_engine: DummyEngine, 
             assert (image.size, image.mode) == ((64, 48), "RGB")
     assert (out / "heatmaps/y.png.png").is_file()
     assert (out / "overlays/y.png.jpg").is_file()
-    assert summary.written == [out / "predictions.jsonl", out / "heatmaps", out / "overlays"]
+    assert summary.written == [out / "predictions.jsonl", out / "object.npz", out / "heatmaps", out / "overlays"]
 
 
 def test_a_missing_overlay_is_drawn_again(dummy_engine: DummyEngine, images: Path) -> None:
@@ -358,10 +360,10 @@ def test_files_that_were_not_asked_for_again_stay_only_while_they_hold(dummy_eng
     out = images / "out"
     score(dummy_engine, images, out, formats=("csv",), contact_sheet=True)
     assert score(dummy_engine, images, out, formats=("coco",)).cleared == Cleared()
-    assert written(out) == {"predictions.jsonl", "predictions.csv", "coco.json", "contact-sheet.jpg"}
+    assert written(out) == {"predictions.jsonl", "object.npz", "predictions.csv", "coco.json", "contact-sheet.jpg"}
     write_square(images / "p3.png", 0, 0, 40)
     assert score(dummy_engine, images, out, formats=("coco",)).cleared.removed == 2 + 7  # and the tiles
-    assert written(out) == {"predictions.jsonl", "coco.json"}
+    assert written(out) == {"predictions.jsonl", "object.npz", "coco.json"}
 
 
 def test_drawings_of_an_interrupted_run_are_known(images: Path) -> None:
@@ -598,3 +600,98 @@ def test_results_of_mode_attention_do_not_tell_of_the_set(dummy_engine: DummyEng
     assert summary.with_common_object == 0
     assert summary.with_boxes == 7
     assert len(json.loads((images / "out/coco.json").read_text())["annotations"]) == 7  # nothing says they are wrong
+
+
+def test_the_object_of_a_run_gives_its_boxes_again(dummy_engine: DummyEngine, images: Path, tmp_path: Path) -> None:
+    score(dummy_engine, images, tmp_path / "a")
+    common = CommonObject.load(tmp_path / "a/object.npz")
+    assert common.origin is not None
+    assert common.origin.images == 7
+    for number, name in enumerate(sorted(path.name for path in images.iterdir())):  # alone, each in a run of its own
+        score(dummy_engine, images / name, tmp_path / name, common=common)
+        assert lines(tmp_path / name) == [lines(tmp_path / "a")[number]]
+        assert not (tmp_path / name / "object.npz").exists()
+
+
+def test_the_object_of_a_run_may_be_used_in_its_own_folder(dummy_engine: DummyEngine, images: Path) -> None:
+    """And is not taken for something outdated then."""
+    out = images / "out"
+    score(dummy_engine, images, out)
+    common = CommonObject.load(out / "object.npz")
+    write_square(images / "new.png", 8, 8)
+    summary = score(dummy_engine, images, out, common=common)
+    assert (summary.images, summary.cleared) == (8, Cleared())
+    assert CommonObject.load(out / "object.npz").digest == common.digest
+    score(dummy_engine, images, out, mode="attention")  # which has none
+    assert not (out / "object.npz").exists()
+
+
+def test_an_object_that_is_gone_or_changed_is_made_again(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    score(dummy_engine, images, out)
+    content = (out / "object.npz").read_bytes()
+    assert score(dummy_engine, images, out).reused == 7
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"")):
+        spoil(out / "object.npz")
+        score(dummy_engine, images, out)
+        assert (out / "object.npz").read_bytes() == content
+
+
+def test_runs_with_other_hints_or_another_object_take_nothing_over(dummy_engine: DummyEngine, images: Path) -> None:
+    out = images / "out"
+    hints = {"p1.png": ImageHints(((8, 16, 24, 32),))}
+    other = {"p1.png": ImageHints(((8, 16, 24, 33),))}
+    score(dummy_engine, images, out)
+    common = CommonObject.load(out / "object.npz")
+    for options in ({"hints": hints}, {"hints": other}, {"common": common}, {}):
+        assert score(dummy_engine, images, out, **options).reused == 0
+        assert score(dummy_engine, images, out, **options).reused == 7
+
+
+def test_a_hint_is_the_best_box_of_its_image(dummy_engine: DummyEngine, images: Path) -> None:
+    hints = {"p1.png": ImageHints(((8, 16, 24, 33),)), "p4.png": ImageHints(())}
+    summary = score(dummy_engine, images, images / "out", hints=hints)
+    found = lines(images / "out")
+    assert found[1]["boxes"] == [{"x0": 8, "y0": 16, "x1": 24, "y1": 33, "score": 1.0}]
+    assert (found[1]["confidence"], found[1]["contains_common_object"]) == (1.0, True)
+    assert (found[4]["boxes"], found[4]["contains_common_object"]) == ([], False)
+    assert summary.hints == hints
+
+
+def test_hinted_images_belong_to_the_sample_of_a_large_set(
+    dummy_engine: DummyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Localizer, "set_sample_size", 4)
+    write_squares(tmp_path / "set", 20)
+    hints = {"p19.png": ImageHints(((8, 0, 24, 16),)), "p18.png": ImageHints(())}
+    summary = score(dummy_engine, tmp_path / "set", tmp_path / "out", hints=hints)
+    assert summary.common is not None
+    assert summary.common.origin is not None
+    assert (summary.common.origin.images, summary.common.origin.hinted) == (4, 2)
+    assert score(dummy_engine, tmp_path / "set", tmp_path / "out", hints=hints).reused == 20
+
+
+def test_a_hint_outside_its_image_ends_the_run(dummy_engine: DummyEngine, images: Path) -> None:
+    with pytest.raises(HintError, match=r"the hint 8,16,65,33 does not lie in 'p1.png', which is 64 x 64 pixels"):
+        score(dummy_engine, images, images / "out", hints={"p1.png": ImageHints(((8, 16, 65, 33),))})
+
+
+def test_a_hinted_file_that_cannot_be_read_is_a_line_that_names_the_hint(
+    dummy_engine: DummyEngine, images: Path
+) -> None:
+    (images / "p1.png").write_bytes(b"")
+    hints = {"p1.png": ImageHints(((8, 16, 24, 33),)), "p2.png": ImageHints(((16, 32, 32, 48),))}
+    summary = score(dummy_engine, images, images / "out", hints=hints)
+    error = lines(images / "out")[1]["error"]
+    assert error["message"].endswith("; the hint 'p1.png:8,16,24,33' is not used")  # type: ignore[index]
+    assert (summary.errors.total(), summary.mode) == (1, "common")
+
+
+def test_the_object_of_another_model_ends_the_run_before_any_work(dummy_engine: DummyEngine, images: Path) -> None:
+    score(dummy_engine, images, images / "out")
+    common = CommonObject.load(images / "out/object.npz")
+    other = DummyEngine(sha256="1" * 64)
+    with pytest.raises(ObjectError, match="fit it again with this one"):
+        score(other, images, images / "out2", common=common)
+    assert other.batch_sizes == []
+    assert not (images / "out2").exists()

@@ -69,7 +69,7 @@ def test_version() -> None:
     assert run("--version") == (0, f"colocalize {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["score", "serve", "evaluate"])
+@pytest.mark.parametrize("command", ["score", "fit", "show", "serve", "evaluate"])
 def test_every_command_has_help(command: str) -> None:
     code, out, _ = run(command, "--help")
     assert code == 0
@@ -270,7 +270,14 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to score"),
+        ([], "no images: give a folder, files, a pattern, or --files-from"),
+        (["one", "--hint", "a.png"], "a hint must be NAME:x0,y0,x1,y1 or NAME:none, got 'a.png'"),
+        (["one", "--hint", "b.png:none"], "'b.png:none' is for an image that is not in the set"),
+        (["one", "--hints", "gone.csv"], "cannot read 'gone.csv'"),
+        (["one", "--hint", "a.png:none", "--mode", "attention"], "mode 'attention' has no use for hints"),
+        (["one", "--object", "x.npz", "--mode", "attention"], "mode 'attention' has no use for --object"),
+        (["one", "--object", "x.npz", "--hint", "a.png:none"], "give hints or --object, not both"),
+        (["one", "--object", "gone.npz"], "there is no file 'gone.npz'"),
         (["missing"], "there is no file or folder 'missing'"),
         ([""], "an INPUT is empty"),
         (["--files-from", "nope.txt"], "cannot read 'nope.txt': No such file or directory"),
@@ -285,7 +292,7 @@ def test_links_in_a_circle_are_reported(engine: DummyEngine, tmp_path: Path) -> 
         (["one", "--mode", "both"], "'both' is not one of 'attention', 'common'"),
         (["one", "--effort", "slow"], "'slow' is not one of 'full', 'fast'"),
         (["one", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
-        (["one", "--max-boxes", "0"], "'--max-boxes': Input should be greater than or equal to 1"),
+        (["one", "--max-boxes", "-1"], "'--max-boxes': Input should be greater than or equal to 0"),
         (["one", "--max-boxes", "abc"], "'--max-boxes': Input should be a valid integer"),
         (["one", "--threads", "-1"], "(env var: 'COLOCALIZE_THREADS'): Input should be greater than or equal to 0"),
         (
@@ -463,7 +470,10 @@ def evaluated(tmp_path: Path) -> tuple[Path, Path]:
 def test_evaluate_prints_corloc(evaluated: tuple[Path, Path]) -> None:
     code, out, err = run("evaluate", evaluated[0], "--boxes", evaluated[1])
     assert code == 0
-    assert out == "CorLoc 0.3: 50.00  0.5: 50.00  0.7: 0.00  mean: 33.33  (images: 2, without a box: 1)\n"
+    assert out == (
+        "CorLoc 0.3: 50.00  0.5: 50.00  0.7: 0.00  mean: 33.33  (images: 2, without a box: 1)\n"
+        "AP50 50.50  recall: 50.00  (boxes: 2, predicted: 1)\n"  # 51 of 101 recalls
+    )
     assert err == "warning: 1 files have no prediction, such as 'b': wrong\n"
 
 
@@ -472,7 +482,15 @@ def test_evaluate_prints_json(evaluated: tuple[Path, Path]) -> None:
     assert code == 0
     record = json.loads(out)
     assert record.pop("mean") == pytest.approx(100 / 3)
-    assert record == {"images": 2, "without_box": 1, "corloc": {"0.3": 50.0, "0.5": 50.0, "0.7": 0.0}}
+    assert record.pop("ap50") == pytest.approx(100 * 51 / 101)
+    assert record == {
+        "images": 2,
+        "without_box": 1,
+        "corloc": {"0.3": 50.0, "0.5": 50.0, "0.7": 0.0},
+        "recall": 50.0,
+        "boxes": 2,
+        "predicted_boxes": 1,
+    }
 
 
 def test_evaluate_restricts_to_files(evaluated: tuple[Path, Path], tmp_path: Path) -> None:
@@ -578,3 +596,68 @@ def test_the_command_line_starts_without_what_it_does_not_need() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     for name in ("torch", "fastapi", "onnxruntime", "pydantic", "training", "model_export", "uvicorn"):
         assert f"'{name}'" not in loaded
+
+
+def test_fit_writes_an_object_that_score_takes_and_show_explains(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 3)
+    (tmp_path / "set/bad.png").write_bytes(b"")
+    (tmp_path / "hints.csv").write_text("file,x0,y0,x1,y1\np0.png,0,0,16,16\n")
+    code, out, err = run(
+        *("fit", tmp_path / "set", "--out", tmp_path / "new/squares.npz"),
+        *("--hints", tmp_path / "hints.csv", "--hint", "p2.png:none"),
+    )
+    assert code == 1
+    assert "warning: failed: 'bad.png': " in err
+    table = rows(out)
+    assert (table["fitted on images"], table["hinted"], table["model"]) == ("3", "2", "dummy")
+    assert run("show", tmp_path / "new/squares.npz") == (0, out, "")
+    code, _, err = run(
+        "score", tmp_path / "set/p1.png", "--out", tmp_path / "out", "--object", tmp_path / "new/squares.npz"
+    )
+    assert (code, err.count("warning")) == (0, 0)
+    (line,) = (tmp_path / "out/predictions.jsonl").read_text().splitlines()
+    assert json.loads(line)["contains_common_object"] is not None  # a single image, and not by attention alone
+    assert not (tmp_path / "out/object.npz").exists()
+
+
+def test_fit_says_why_there_is_no_object_and_writes_nothing(engine: DummyEngine, tmp_path: Path) -> None:
+    write_square(tmp_path / "set/a.png", 8, 8)
+    (tmp_path / "set/bad.png").write_bytes(b"")
+    code, _, err = run("fit", tmp_path / "set", "--out", tmp_path / "x.npz")
+    assert code == 2
+    assert (
+        "error: a common object needs at least two readable images, and there are 1; 1 cannot be read, such as" in err
+    )
+    write_square(tmp_path / "blank/a.png", 8, 8, level=0)
+    write_square(tmp_path / "blank/b.png", 8, 8, level=0)
+    code, _, err = run("fit", tmp_path / "blank", "--out", tmp_path / "x.npz")
+    assert (code, "error: found no object that the 2 images share" in err) == (2, True)
+    assert run("fit", tmp_path / "blank", "--out", tmp_path)[0] == 2
+    assert not (tmp_path / "x.npz").exists()
+
+
+def test_show_refuses_what_is_no_object(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(b"PK")
+    code, out, err = run("show", tmp_path / "x.npz")
+    assert (code, out) == (2, "")
+    assert "x.npz' is no common object, or is damaged" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_table_says_what_hints_did(engine: DummyEngine, tmp_path: Path) -> None:
+    write_squares(tmp_path / "set", 4)
+    arguments = (
+        "score",
+        tmp_path / "set",
+        "--out",
+        tmp_path / "out",
+        "--hint",
+        "p1.png:8,16,24,32",
+        "--hint",
+        "p2.png:none",
+    )
+    for _ in range(2):  # a run that has nothing to do says the same
+        code, out, _ = run(*arguments)
+        table = rows(out)
+        assert (code, table["hinted images"], table["hinted boxes"], table["said not to show it"]) == (0, "2", "1", "1")
+        assert table["hints"].startswith(("joined what the images share", "taught the object"))

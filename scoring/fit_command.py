@@ -1,0 +1,73 @@
+"""`colocalize fit`: what it takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colocalization.commands.options import (
+    LIMITS,
+    DeviceOption,
+    MaxImageBytesOption,
+    MaxPixelsOption,
+    ModelOption,
+    RequireGpuOption,
+    ThreadsOption,
+)
+from scoring.shared_options import (
+    BatchSizeOption,
+    EffortOption,
+    FilesFromOption,
+    HintsFileOption,
+    HintsOption,
+    InputsArgument,
+    StrictOption,
+    WorkersOption,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def fit(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File of the object, such as birds.npz.")],
+    inputs: InputsArgument = None,
+    files_from: FilesFromOption = None,
+    strict: StrictOption = False,
+    effort: EffortOption = "full",
+    hints: HintsFileOption = None,
+    hint: HintsOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    require_gpu: RequireGpuOption = False,
+    threads: ThreadsOption = 0,
+    workers: WorkersOption = 0,
+    batch_size: BatchSizeOption = 32,
+    max_pixels: MaxPixelsOption = LIMITS.max_pixels,
+    max_image_bytes: MaxImageBytesOption = LIMITS.max_bytes,
+) -> None:
+    """Learn what images have in common, for `colocalize score --object`, and write it to a file.
+
+    Exit code: 0 all good; 1 done, but some images failed; 2 the inputs or options cannot be used, or the images have no
+    common object; 3 the model or GPU cannot be used, or the file cannot be written; 130 interrupted.
+    """
+    from colocalization.images import ImageLimits
+    from scoring.fit_run import run
+    from scoring.run_options import InputOptions, MachineOptions
+
+    run(
+        InputOptions(tuple(inputs or ()), files_from, strict, hints, tuple(hint or ())),
+        out,
+        MachineOptions(
+            model=model,
+            effort=effort,
+            device=device,
+            require_gpu=require_gpu,
+            threads=threads,
+            workers=workers,
+            batch_size=batch_size,
+            limits=ImageLimits(max_bytes=max_image_bytes, max_pixels=max_pixels),
+        ),
+    )
