@@ -7,7 +7,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from colocalization.hints import HintError
 from service.http.form import UploadLimits
+from service.http.hints import hint_problem, read_hints
 from service.http.parameters import PARAMETER_NAMES, read_parameters
 from service.http.problems import Problem
 from service.http.rendering import render_image, write_answer
@@ -57,12 +59,17 @@ async def answer(request: Request, service: Service) -> Response:
             if not upload.images:
                 raise Problem("no_images", "Send at least one image in the form field `images`.")
             names = [image.name for image in upload.images]
+            hints = read_hints(parameters.hints, names)
+            if hints and parameters.mode != "common":
+                raise Problem("invalid_hint", "Hints say what the images have in common: send them in mode common.")
             job = Job(
                 [image.source for image in upload.images],
                 localizer=service.slot.current,
                 mode=parameters.mode,
                 max_boxes=parameters.max_boxes,
                 render=partial(render_image, names, parameters.heatmap),
+                names=names,
+                hints=hints,
                 request_id=notes.request_id,
             )
             # From here on only the job holds the encoded images, and lets each go once it is decoded.
@@ -70,6 +77,8 @@ async def answer(request: Request, service: Service) -> Response:
             await run_job(job, service.scheduler, request.receive, settings.request_timeout)
     except Overloaded as overloaded:
         raise _overloaded(overloaded, service, close=unread) from None
+    except HintError as error:
+        raise hint_problem(error) from None
     except Stopped:
         raise Problem("not_ready", "The service is shutting down.", retry_after=1) from None
     except InferenceFailed:

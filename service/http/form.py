@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from colocalization.errors import ImageError
 from service.http.disposition import Disposition, read_disposition
+from service.http.hints import MAX_HINTS_BYTES
 from service.http.problems import Problem
 from service.settings import Settings
 
@@ -17,6 +18,9 @@ IMAGES_FIELD = "images"
 """Name of the repeated field that carries the images."""
 
 _MAX_FIELD_BYTES = 1024
+_FIELD_BYTES = {"hints": MAX_HINTS_BYTES}
+"""Most bytes of a field that may have more than the others."""
+
 _MAX_TOLD = 80
 
 
@@ -176,10 +180,10 @@ class FormCollector:
                 self._chunks.clear()  # counted on, but no longer kept
             else:
                 self._chunks.append(data[start:end])
-        elif self._size > _MAX_FIELD_BYTES:
+        elif self._size > (most := _FIELD_BYTES.get(self._part.name, _MAX_FIELD_BYTES)):
             raise Problem(
                 "invalid_parameter",
-                f"The form field {self._part.name!r} has more than the {_MAX_FIELD_BYTES} bytes allowed.",
+                f"The form field {self._part.name!r} has more than the {most} bytes allowed.",
                 close=True,
             )
         else:

@@ -53,6 +53,10 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         "mode: Input should be 'attention' or 'common', got 'both'.",
         {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common', got 'both'"}]},
     ),
+    "invalid_hint": (
+        "Hint 1, b.jpg:12,30,400,410, is for an image that is not in the request.",
+        {"errors": [{"hint": 0, "message": "is for an image that is not in the request"}]},
+    ),
     "no_images": ("Send at least one image in the form field `images`.", {}),
     "no_readable_image": (
         "None of the 1 images could be read; the first: the file has 0 bytes.",

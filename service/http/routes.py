@@ -33,8 +33,9 @@ def api_router(service: Service) -> APIRouter:
         responses={
             **problem_responses(
                 "malformed_body", "unauthorized", "upload_timeout", "request_too_large", "image_too_large",
-                "too_many_images", "unsupported_media_type", "invalid_parameter", "no_images", "no_readable_image",
-                "overloaded", "internal_error", "inference_failed", "not_ready", "deadline_exceeded",
+                "too_many_images", "unsupported_media_type", "invalid_parameter", "invalid_hint", "no_images",
+                "no_readable_image", "overloaded", "internal_error", "inference_failed", "not_ready",
+                "deadline_exceeded",
             ),
         },
         openapi_extra=COLOCALIZE_REQUEST,

@@ -1,14 +1,15 @@
 """One request's images on their way through the scheduler."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from colocalization.common_object import CommonObject
 from colocalization.errors import ImageError
-from colocalization.localizer import FittedSet, ImageFeatures, Localizer, PreparedImage, SecondLooks
+from colocalization.hints import HintError, ImageHints
+from colocalization.localizer import NO_HINTS, FittedSet, ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 
 __all__ = ["STAGES", "Job", "JobImage", "Render", "Stage", "StageTimes"]
@@ -19,6 +20,10 @@ STAGES: Final[tuple[Stage, ...]] = ("decode", "inference", "postprocess")
 
 Render = Callable[[int, ImageResult, PreparedImage], bytes]
 """Writes one image's part of the answer: from its index, its result and its pixels."""
+
+
+def _render_nothing(*_: object) -> bytes:
+    return b""
 
 
 @dataclass(slots=True)
@@ -74,6 +79,9 @@ class Job:
     Attributes:
         images: The images that came whole.
         localizer: The model that all images of the job go through, also when another is loaded meanwhile.
+        names: What the images are called, for what is said of their hints.
+        hints: What was said of images, by their index.
+        only_fits: Whether the common object is all that is wanted, and no image is finished.
         mode: The mode asked for; `attention` at the end where `common` found nothing that the images share.
         max_boxes: Most boxes in an image.
         render: Writes one image's part of the answer.
@@ -85,7 +93,7 @@ class Job:
         working: Images that a thread has in its hands.
         held: Images that wait for the step over the set, in the order of the request once all are there.
         next_is_large: Whether the next image to be decoded has been found to be large.
-        common: The common object, once it is estimated.
+        common: The common object, once it is estimated, or from the start where one is looked for that is known.
         closed: Whether the job is over, and what still goes on is for nothing.
         accepted_at: When it was made, on the monotonic clock.
         done: Gives None when all answers are there, or raises.
@@ -96,15 +104,22 @@ class Job:
         sources: Sequence[bytes | ImageError],
         *,
         localizer: Localizer,
-        mode: Mode,
-        max_boxes: int,
-        render: Render,
+        mode: Mode = "common",
+        max_boxes: int = 1,
+        render: Render = _render_nothing,
+        names: Sequence[str] = (),
+        hints: Mapping[int, ImageHints] = NO_HINTS,
+        common: CommonObject | None = None,
+        only_fits: bool = False,
         request_id: str | None = None,
     ) -> None:
         self.localizer = localizer
         self.mode: Mode = mode
         self.max_boxes = max_boxes
         self.render = render
+        self.names = names
+        self.hints = hints
+        self.only_fits = only_fits
         self.request_id = request_id
         self.answers: list[bytes] = [b""] * len(sources)
         self.errors = {index: source for index, source in enumerate(sources) if isinstance(source, ImageError)}
@@ -114,13 +129,14 @@ class Job:
         self.working = 0
         self.held: list[JobImage] = []
         self.next_is_large = False
-        self.common: CommonObject | None = None
+        self.common = common
         self.closed = False
         self.accepted_at = time.monotonic()
         self.done: Future[None] = Future()
         self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
         self._before_set = len(self.images)  # neither refused nor through the network
         self._fit_begun = False
+        self._is_set = mode == "common" and common is None  # what its images share is to be estimated
 
     def begin(self, images: int = 1) -> None:
         """A thread takes so many of the images in its hands."""
@@ -141,10 +157,11 @@ class Job:
         """The network has run on an image.
 
         Returns:
-            The images that can be finished now: this one in mode `attention`; in mode `common` it is held.
+            The images that can be finished now: this one in mode `attention`, or where the common object is known;
+            else it is held.
         """
         self._before_set -= 1
-        if self.mode == "attention":
+        if not self._is_set:
             return [image]
         self.held.append(image)
         return []
@@ -153,6 +170,30 @@ class Job:
     def awaits_fit(self) -> bool:
         """Whether the step over the set can begin: all images that can be are through the network."""
         return bool(self.held) and self._before_set == 0 and not self._fit_begun
+
+    def check_hint(self, image: JobImage, prepared: PreparedImage) -> None:
+        """Check what was said of an image that has been decoded.
+
+        Raises:
+            HintError: A box does not lie in it.
+        """
+        if (said := self.hints.get(image.index)) is not None:
+            said.shares(self.names[image.index], prepared.image.width, prepared.image.height)
+
+    def check_held_hints(self) -> None:
+        """Check that something is left of the hints, once all images are there that can be read.
+
+        Raises:
+            HintError: Boxes were hinted, and none of their images could be read.
+        """
+        hinted = [index for index, said in self.hints.items() if said.boxes]
+        if hinted and all(index in self.errors for index in hinted):
+            name, error = self.names[hinted[0]], self.errors[hinted[0]]
+            raise HintError(f"the hint is for {name!r}, which cannot be used: {error.message}")
+
+    def held_hints(self) -> dict[int, ImageHints]:
+        """What was said of the images that are held, by their place among them."""
+        return {place: self.hints[image.index] for place, image in enumerate(self.held) if image.index in self.hints}
 
     def begin_fit(self) -> None:
         """The step over the set is about to begin."""

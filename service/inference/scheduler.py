@@ -13,6 +13,7 @@ import time
 from itertools import groupby
 
 from colocalization.errors import ImageError
+from colocalization.hints import HintError
 from colocalization.localizer import FittedSet, PreparedImage
 from service.inference.decoding import LARGE_PIXELS, header_pixels
 from service.inference.interface import Monitor, SchedulerLimits
@@ -87,6 +88,11 @@ class Scheduler:
             # Whatever a decoder throws, the other images of the set are fine.
             _logger.exception("a decoder failed unexpectedly", extra={"request_id": job.request_id})
             outcome = ImageError("undecodable", "the image could not be decoded")
+        if isinstance(outcome, PreparedImage):
+            try:
+                job.check_hint(image, outcome)
+            except HintError as error:
+                self.work.refused(job, error)
         if large:
             self.work.end_large()
         self.work.decoded(job, image, outcome, time.monotonic() - started)
@@ -163,7 +169,9 @@ def _fit_set(task: Task) -> FittedSet:
     known = [(i.prepared.image, i.features) for i in task.images if i.prepared is not None and i.features is not None]
     if len(known) != len(task.images):
         raise RuntimeError("the step over a set was to begin before all of its images were inferred")
-    return task.job.localizer.fit_features([image for image, _ in known], [found for _, found in known], check=check)
+    return task.job.localizer.fit_features(
+        [image for image, _ in known], [found for _, found in known], hints=task.hints, check=check
+    )
 
 
 def _finish_image(job: Job, image: JobImage) -> bytes:
@@ -176,5 +184,7 @@ def _finish_image(job: Job, image: JobImage) -> bytes:
         raise RuntimeError("an image was to be finished before it was decoded and inferred")
     prepared, features, looks = image.prepared, image.features, image.looks
     image.prepared = image.features = image.looks = None
-    result = job.localizer.finish(prepared, features, job.common, looks=looks, max_boxes=job.max_boxes)
+    result = job.localizer.finish(
+        prepared, features, job.common, looks=looks, hint=job.hints.get(image.index), max_boxes=job.max_boxes
+    )
     return job.render(image.index, result, prepared)

@@ -7,11 +7,12 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from colocalization.errors import ImageError
+from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import FittedSet, PreparedImage
 from service.inference.fair_queue import FairQueue
 from service.inference.interface import InferenceFailed, Monitor, Overloaded, SchedulerLimits, Stopped
@@ -33,11 +34,13 @@ class Task:
         kind: `decode` and `finish` are of one image, `fit` of all of the job's that are held.
         job: The job.
         images: Those that it is about.
+        hints: What was said of them, by their place.
     """
 
     kind: Literal["decode", "fit", "finish"]
     job: Job
     images: Sequence[JobImage]
+    hints: Mapping[int, ImageHints] = field(default_factory=dict)
 
 
 class Work:
@@ -151,7 +154,7 @@ class Work:
         if self._fitting < self._most_fitting and (fit := self._fit_queue.pop()) is not None:
             self._fitting += 1
             job = fit[0]
-            return Task("fit", job, tuple(job.held))
+            return Task("fit", job, tuple(job.held), job.held_hints())
         if (finish := self._finish_queue.pop()) is not None:
             job, image = finish
             return Task("finish", job, (image,))
@@ -275,7 +278,7 @@ class Work:
             if job.closed:
                 self._change_pending(-images)
             elif fit is not None:
-                self._queue_finish(job, job.fitted(fit))
+                self._after_fit(job, fit)
 
     def finished(self, job: Job, image: JobImage, outcome: bytes | ImageError | None, seconds: float) -> None:
         """An image's part of the answer took so many seconds; None where it failed, and its job with it."""
@@ -297,20 +300,40 @@ class Work:
         with self._lock:
             self._fail(job, failure)
 
+    def refused(self, job: Job, error: HintError) -> None:
+        """A job cannot be answered, for what its hints say; its client is told."""
+        with self._lock:
+            self._fail(job, error)
+
     # ---- under the lock
 
     def _advance(self, job: Job) -> None:
         """Start the step over the set when its last image is there, or end the job."""
         if job.awaits_fit:
             job.begin_fit()
+            try:
+                job.check_held_hints()
+            except HintError as error:
+                self._fail(job, error)
+                return
             if len(job.held) == 1:  # nothing to estimate, so it need not wait behind the sets of others
-                self._queue_finish(job, job.fitted(FittedSet(None)))
+                self._after_fit(job, FittedSet(None))
             else:
                 self._fit_queue.push(job, None)
                 self._pool_wake.notify()
         if job.unanswered == 0 and not job.closed:
             self._close_job(job)
             job.done.set_result(None)
+
+    def _after_fit(self, job: Job, fit: FittedSet) -> None:
+        images = job.fitted(fit)
+        if not job.only_fits:
+            self._queue_finish(job, images)
+            return
+        for image in images:
+            job.answered(image, b"")
+            self._count_answer("ok")
+        self._advance(job)
 
     def _queue_finish(self, job: Job, images: Sequence[JobImage]) -> None:
         for image in images:

@@ -85,7 +85,7 @@ def test_timing_adds_up_for_a_single_image(client: TestClient, jpeg: bytes) -> N
     ("parameters", "named"),
     [
         ({"mode": "colour"}, "mode: Input should be 'attention' or 'common', got 'colour'."),
-        ({"max_boxes": "0"}, "max_boxes: Input should be greater than or equal to 1, got '0'."),
+        ({"max_boxes": "-1"}, "max_boxes: Input should be greater than or equal to 0, got '-1'."),
         ({"max_boxes": "101"}, "max_boxes is 101; at most 100 is allowed."),
         ({"max_boxes": "1.5"}, "got '1.5'"),
         ({"heatmap": "jpeg"}, "got 'jpeg'"),

@@ -100,7 +100,10 @@ def test_set_larger_than_a_batch_is_split_and_joined(
     dummy_localizer.effort = "fast"  # a second look at what it learns from alone, one run for each of 20 images
     seen: list[int] = []
     fit = dummy_localizer.fit_features
-    dummy_localizer.fit_features = lambda images, features, check: (seen.append(len(images)), fit(images, features))[1]
+    dummy_localizer.fit_features = lambda images, features, hints, check: (
+        seen.append(len(images)),
+        fit(images, features),
+    )[1]
     one = job(dummy_localizer, [jpeg] * 20, "common")
     make(max_batch=8).submit(one)
     one.done.result(10)
@@ -130,7 +133,7 @@ def test_requests_share_batches(make, dummy_localizer: Localizer, dummy_engine: 
 def test_estimates_over_sets_leave_a_thread_for_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
     fit, gate, fitting = dummy_localizer.fit_features, Gate(), []
 
-    def slow_fit(images: list, features: list, check: Callable[[], None]) -> object:
+    def slow_fit(images: list, features: list, hints: dict, check: Callable[[], None]) -> object:
         fitting.append(len(images))
         gate(1)
         return fit(images, features)
@@ -233,7 +236,7 @@ def test_only_the_jobs_that_make_the_network_fail_fail(
     make, dummy_localizer: Localizer, dummy_engine: DummyEngine, jpeg: bytes, mode: str
 ) -> None:
     # No common object: a second look at the white square would be white itself.
-    dummy_localizer.fit_features = lambda images, features, check: FittedSet(None)
+    dummy_localizer.fit_features = lambda images, features, hints, check: FittedSet(None)
     gate = Gate()
     dummy_engine.before_run = gate
     scheduler = make()
@@ -293,7 +296,7 @@ def test_what_is_not_finite_is_the_error_of_its_image(
 def test_set_with_nothing_in_common_is_answered_in_attention_mode(
     make, dummy_localizer: Localizer, jpeg: bytes
 ) -> None:
-    dummy_localizer.fit_features = lambda images, features, check: FittedSet(None)
+    dummy_localizer.fit_features = lambda images, features, hints, check: FittedSet(None)
     one = job(dummy_localizer, [jpeg] * 3, "common")
     make().submit(one)
     one.done.result(10)
@@ -547,7 +550,7 @@ def test_images_that_cannot_be_read_do_not_use_up_the_sample(make, dummy_localiz
     dummy_localizer.set_sample_size = 4
     seen: list[int] = []
     fit = dummy_localizer.fit_features
-    dummy_localizer.fit_features = lambda images, features, check: (
+    dummy_localizer.fit_features = lambda images, features, hints, check: (
         seen.append(len(images)),
         fit(images, features, check=check),
     )[1]
@@ -562,7 +565,7 @@ def test_images_that_cannot_be_read_do_not_use_up_the_sample(make, dummy_localiz
 def test_image_alone_does_not_wait_behind_the_sets_of_others(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
     fit, gate = dummy_localizer.fit_features, Gate()
 
-    def slow_fit(images: list, features: list, check: Callable[[], None]) -> object:
+    def slow_fit(images: list, features: list, hints: dict, check: Callable[[], None]) -> object:
         gate(1)
         return fit(images, features)
 
