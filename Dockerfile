@@ -54,6 +54,8 @@ COPY --from=install-gpu /opt/colocalize /opt/colocalize
 ENV PATH=/opt/colocalize/bin:${PATH} HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # As variables, not as options, which would win over what `docker run --env` sets.
 ENV COLOCALIZE_HOST=0.0.0.0 COLOCALIZE_PORT=8000 COLOCALIZE_REQUIRE_GPU=true
+# Where a volume for COLOCALIZE_OBJECTS_DIR goes, as the user's that it is to be written by.
+RUN install --directory --owner=10001 --group=10001 /var/lib/colocalize
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000
@@ -72,6 +74,8 @@ FROM ${PYTHON_IMAGE} AS cpu
 COPY --from=install-cpu /opt/colocalize /opt/colocalize
 ENV PATH=/opt/colocalize/bin:${PATH} HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 ENV COLOCALIZE_HOST=0.0.0.0 COLOCALIZE_PORT=8000
+# Where a volume for COLOCALIZE_OBJECTS_DIR goes, as the user's that it is to be written by.
+RUN install --directory --owner=10001 --group=10001 /var/lib/colocalize
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000

@@ -46,10 +46,14 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Keep other processes that ask for the same out of a folder, which is made; the end of the process lets them in.
 
     Where the file system has no locks, nobody is kept out, and a warning says so.
+
+    Args:
+        folder: The folder.
+        wait: Wait for one that is in it, in place of failing.
 
     Raises:
         OSError: Another one is in it, or the folder cannot be written.
@@ -58,7 +62,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("wb") as file:
         if fcntl is not None:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise OSError(error.errno, "another run is writing into", str(folder)) from error
             except OSError as error:

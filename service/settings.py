@@ -89,6 +89,14 @@ class Settings(BaseSettings):
     max_boxes: int = Field(100, ge=1, description="Largest `max_boxes` that a request may ask for.")
     max_name_length: int = Field(255, ge=1, description="Longest file name of an image, in characters.")
 
+    objects_dir: Path | None = Field(
+        None,
+        description="Folder in which fitted objects are kept, shared by all workers; off if left out, and nothing is "
+        "written.",
+    )
+    max_objects: int = Field(1000, ge=1, description="Most objects kept.")
+    max_objects_bytes: int = Field(256 * _MIB, ge=1, description="Most bytes of all kept objects together.")
+
     max_batch: int = Field(
         0, ge=0, description="Most images in one run of the network; 0 takes 1 on the CPU and 16 on a GPU."
     )

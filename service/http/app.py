@@ -128,7 +128,7 @@ def create_app(
         app.add_middleware(
             ProblemCorsMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["DELETE", "GET", "POST", "PUT"],
             allow_headers=["authorization", "x-api-key", "x-request-id"],
             expose_headers=["retry-after", "server-timing", "x-request-id"],
         )

@@ -81,6 +81,16 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
+    def names(self) -> list[str]:
+        """The names of the images.
+
+        Raises:
+            Problem: There are none (`no_images`, 422).
+        """
+        if not self.images:
+            raise Problem("no_images", "Send at least one image in the form field `images`.")
+        return [image.name for image in self.images]
+
 
 class FormCollector:
     """Receives the parser's callbacks and builds the `Upload`; what is refused is raised as a `Problem`.

@@ -7,23 +7,38 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from colocalization._version import __version__
 from colocalization.engine import Engine
 from colocalization.errors import ImageError
 from service.http.form import IMAGES_FIELD
-from service.http.parameters import Parameters
-from service.http.paths import COLOCALIZE
+from service.http.parameters import FitParameters
+from service.http.paths import COLOCALIZE, OBJECT
 from service.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, ProblemCode
 from service.http.rendering import failed_image, model_body
 from service.http.schemas import BoxBody, ColocalizeResponse, ImageBody, ProblemBody, Timing
 from service.settings import Settings
 
-__all__ = ["COLOCALIZE_REQUEST", "example_answer", "install_openapi", "problem_responses"]
+__all__ = ["OBJECT_EXAMPLE", "example_answer", "image_request", "install_openapi", "problem_responses"]
 
 _REF = "#/components/schemas/{model}"
 
 _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
     "malformed_body": ("The body ended before its closing boundary.", {}),
     "unauthorized": ("Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.", {}),
+    "objects_disabled": (
+        "Objects are kept where COLOCALIZE_OBJECTS_DIR names a folder for them, and this service has none.",
+        {},
+    ),
+    "object_not_found": ("There is no object 'birds'; `GET /objects` lists them.", {}),
+    "object_of_another_model": (
+        "The common object was fitted with the model 'my-model' (0a1b2c3d4e5f), and this is 'efficientnet_lite0_ptap' "
+        "(5f4e3d2c1b0a): fit it again with this one.",
+        {},
+    ),
+    "too_many_objects": (
+        "1000 objects are kept; at most 1000 may be. Delete some first.",
+        {"limit": {"name": "max_objects", "value": 1000}},
+    ),
     "upload_timeout": (
         "1048576 bytes arrived within 60 seconds, but not the whole body.",
         {"limit": {"name": "upload_timeout", "value": 60.0}},
@@ -62,12 +77,17 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         "None of the 1 images could be read; the first: the file has 0 bytes.",
         {"errors": [{"name": "bird.jpg", "code": "empty_file", "message": "the file has 0 bytes"}]},
     ),
+    "nothing_in_common": (
+        "Of the 2 images 1 can be read, and at least 2 that show the same are needed.",
+        {},
+    ),
     "overloaded": (
         "128 images are waiting for an answer; at most 128 may, and none for too long.",
         {"limit": {"name": "max_pending_images", "value": 128}},
     ),
     "internal_error": ("The service failed; its log has more under this request's id.", {}),
     "inference_failed": ("The network failed on these images.", {}),
+    "object_unusable": ("The object 'birds' is damaged; keep it again, or delete it.", {}),
     "not_ready": ("The model has not run yet.", {}),
     "deadline_exceeded": (
         "The answer was not ready within 60 seconds.",
@@ -130,45 +150,55 @@ def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
-def _parameter_schemas() -> dict[str, dict[str, Any]]:
-    properties: dict[str, dict[str, Any]] = Parameters.model_json_schema()["properties"]
-    return properties
-
-
-COLOCALIZE_REQUEST: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [IMAGES_FIELD],
-                    "additionalProperties": False,
-                    "properties": {
-                        IMAGES_FIELD: {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "The images: JPEG, PNG, WebP, GIF, BMP or TIFF.",
-                        },
-                        **_parameter_schemas(),
-                    },
-                }
-            }
-        },
-    },
-    "parameters": [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "schema": {key: value for key, value in schema.items() if key != "description"},
-            "description": f"{schema['description']} The form field of the same name wins.",
-        }
-        for name, schema in _parameter_schemas().items()
-    ],
+OBJECT_EXAMPLE: Mapping[str, Any] = {
+    "name": "birds",
+    "model": {"name": "efficientnet_lite0_ptap", "sha256": "5f4e3d2c1b0a" + "0" * 52, "in_use": True},
+    "version": __version__,
+    "effort": "full",
+    "images": 12,
+    "hinted": 1,
+    "agreement": 0.71,
+    "sha256": "9c8b7a6d5e4f" + "0" * 52,
+    "bytes": 50124,
+    "kept_at": "2026-11-28T12:00:00Z",
 }
-"""What the body and the query of `POST /colocalize` hold; FastAPI does not see it, since the body is streamed."""
+"""What is told of a kept object."""
+
+
+def image_request(parameters: type[FitParameters]) -> dict[str, Any]:
+    """What the body and the query of a request with images hold; FastAPI does not see it, since the body is streamed.
+
+    Args:
+        parameters: What may be said besides the images.
+    """
+    schemas: dict[str, dict[str, Any]] = parameters.model_json_schema()["properties"]
+    content = {
+        "type": "object",
+        "required": [IMAGES_FIELD],
+        "additionalProperties": False,
+        "properties": {
+            IMAGES_FIELD: {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "string", "format": "binary"},
+                "description": "The images: JPEG, PNG, WebP, GIF, BMP or TIFF.",
+            },
+            **schemas,
+        },
+    }
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": content}}},
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "schema": {key: value for key, value in schema.items() if key != "description"},
+                "description": f"{schema['description']} The form field of the same name wins.",
+            }
+            for name, schema in schemas.items()
+        ],
+    }
 
 
 def install_openapi(
@@ -208,13 +238,8 @@ def _document(
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     components = document.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **definitions["$defs"]}
-    operation = document["paths"][COLOCALIZE]["post"]
-    fields = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    fields[IMAGES_FIELD]["maxItems"] = settings.max_images
-    fields["max_boxes"]["maximum"] = settings.max_boxes
-    for parameter in operation["parameters"]:
-        if parameter["name"] == "max_boxes":
-            parameter["schema"]["maximum"] = settings.max_boxes
+    for operation in (document["paths"][COLOCALIZE]["post"], document["paths"][OBJECT]["put"]):
+        _tell_limits(operation, settings)
     if guarded_paths:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
@@ -224,3 +249,12 @@ def _document(
             for described in document["paths"][path].values():
                 described["security"] = [{"bearer": []}, {"key": []}]
     return document
+
+
+def _tell_limits(operation: dict[str, Any], settings: Settings) -> None:
+    fields = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    fields[IMAGES_FIELD]["maxItems"] = settings.max_images
+    schemas = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
+    for schema in (fields, schemas):
+        if "max_boxes" in schema:
+            schema["max_boxes"]["maximum"] = settings.max_boxes

@@ -24,7 +24,7 @@ from service.http.schemas import (
 )
 from service.inference.job import STAGES, Job
 
-__all__ = ["failed_image", "model_body", "render_image", "write_answer"]
+__all__ = ["failed_image", "model_body", "nothing_readable", "render_image", "write_answer"]
 
 _MOST_ERRORS_TOLD = 16
 
@@ -118,7 +118,7 @@ def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[b
         Problem: Not one of the images could be read or localized.
     """
     if len(job.errors) == len(names):
-        raise _nothing_readable([(names[index], error) for index, error in sorted(job.errors.items())])
+        raise nothing_readable([(names[index], error) for index, error in sorted(job.errors.items())])
     stages = {stage: getattr(job.times, stage) for stage in ("queue", *STAGES)}
     spent = Timing(**{name: round(1000 * time, 3) for name, time in {**stages, "total": seconds}.items()})
     pieces = [f'{{"model":{model_body(job.localizer.engine).model_dump_json()},"mode":"{job.mode}","images":['.encode()]
@@ -131,7 +131,7 @@ def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[b
     return pieces, spent.model_dump()
 
 
-def _nothing_readable(errors: Sequence[tuple[str, ImageError]]) -> Problem:
+def nothing_readable(errors: Sequence[tuple[str, ImageError]]) -> Problem:
     """The problem of a request of which no image can be read, from their names and errors in the order sent."""
     told = [{"name": name, "code": error.code, "message": error.message} for name, error in errors[:_MOST_ERRORS_TOLD]]
     first = errors[0][1].message

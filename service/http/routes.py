@@ -1,20 +1,48 @@
 """The endpoints besides the pages."""
 
 from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.http.colocalize import answer
 from service.http.metrics import METRICS_MEDIA_TYPE
-from service.http.openapi import COLOCALIZE_REQUEST, problem_responses
-from service.http.paths import COLOCALIZE, LIVEZ, METRICS, MODEL, READYZ
-from service.http.problems import Problem
-from service.http.schemas import ColocalizeResponse, HealthBody, ModelDetails
+from service.http.objects import delete_object, list_objects, put_object, tell_object
+from service.http.openapi import OBJECT_EXAMPLE, image_request, problem_responses
+from service.http.parameters import FitParameters, Parameters
+from service.http.paths import COLOCALIZE, LIVEZ, METRICS, MODEL, OBJECT, OBJECTS, READYZ
+from service.http.problems import Problem, ProblemCode
+from service.http.schemas import (
+    ColocalizeResponse,
+    FittedObjectBody,
+    HealthBody,
+    ModelDetails,
+    ObjectBody,
+    ObjectListBody,
+)
 from service.http.state import Service
+from service.inference.object_store import NAME_PATTERN
 
 __all__ = ["api_router", "model_details"]
+
+ObjectName = Annotated[
+    str, Path(description="Name of the object.", json_schema_extra={"pattern": f"^{NAME_PATTERN}$"}, examples=["birds"])
+]
+
+_OF_UPLOADS: tuple[ProblemCode, ...] = (
+    "malformed_body", "unauthorized", "upload_timeout", "request_too_large", "image_too_large", "too_many_images",
+    "unsupported_media_type", "invalid_parameter", "invalid_hint", "no_images", "no_readable_image", "overloaded",
+    "internal_error", "inference_failed", "not_ready", "deadline_exceeded",
+)  # fmt: skip
+_OF_OBJECTS: tuple[ProblemCode, ...] = (
+    "unauthorized", "objects_disabled", "object_not_found", "invalid_parameter", "object_unusable"
+)  # fmt: skip
+_FITTED_EXAMPLE = {
+    **OBJECT_EXAMPLE,
+    "errors": [{"name": "b.jpg", "code": "empty_file", "message": "the file has 0 bytes"}],
+}
 
 
 def api_router(service: Service) -> APIRouter:
@@ -32,21 +60,85 @@ def api_router(service: Service) -> APIRouter:
         response_model=ColocalizeResponse,
         responses={
             **problem_responses(
-                "malformed_body", "unauthorized", "upload_timeout", "request_too_large", "image_too_large",
-                "too_many_images", "unsupported_media_type", "invalid_parameter", "invalid_hint", "no_images",
-                "no_readable_image", "overloaded", "internal_error", "inference_failed", "not_ready",
-                "deadline_exceeded",
+                *_OF_UPLOADS, "objects_disabled", "object_not_found", "object_of_another_model", "object_unusable"
             ),
         },
-        openapi_extra=COLOCALIZE_REQUEST,
-    )  # fmt: skip
+        openapi_extra=image_request(Parameters),
+    )
     async def colocalize(request: Request) -> Response:
         """Boxes and, on request, heat maps for each image sent.
 
         An image that cannot be read gets an `error` and does not affect the others; only a set without a single
-        readable image is refused as a whole.
+        readable image is refused as a whole. With `object`, what was fitted before is looked for in place of what the
+        images have in common.
         """
         return await answer(request, service)
+
+    @router.put(
+        OBJECT,
+        tags=["Objects"],
+        summary="Fit the common object of a set of images and keep it",
+        status_code=201,
+        response_model=FittedObjectBody,
+        responses={
+            200: {
+                "description": "It was kept in place of an older one.",
+                "model": FittedObjectBody,
+                "content": {"application/json": {"example": _FITTED_EXAMPLE}},
+            },
+            201: {"content": {"application/json": {"example": _FITTED_EXAMPLE}}},
+            **problem_responses(
+                *_OF_UPLOADS, "objects_disabled", "too_many_objects", "nothing_in_common", "object_unusable"
+            ),
+        },
+        openapi_extra=image_request(FitParameters),
+    )
+    async def put(request: Request, name: ObjectName) -> Response:
+        """As `POST /colocalize` without boxes: what the images have in common is kept under the name.
+
+        It is on the disk before the answer is sent, and all workers look for the new one from then on.
+        """
+        return await put_object(request, service, name)
+
+    @router.get(
+        OBJECTS,
+        tags=["Objects"],
+        summary="The objects that are kept",
+        response_model=ObjectListBody,
+        responses={
+            200: {"content": {"application/json": {"example": {"objects": ["birds", "cars"]}}}},
+            **problem_responses("unauthorized", "objects_disabled", "object_unusable"),
+        },
+    )
+    async def names() -> ObjectListBody:
+        """Their names, sorted."""
+        return await list_objects(service)
+
+    @router.get(
+        OBJECT,
+        tags=["Objects"],
+        summary="What is known of a kept object",
+        response_model=ObjectBody,
+        responses={
+            200: {"content": {"application/json": {"example": OBJECT_EXAMPLE}}},
+            **problem_responses(*_OF_OBJECTS),
+        },
+    )
+    async def tell(name: ObjectName) -> ObjectBody:
+        """What it was fitted with and on."""
+        return await tell_object(service, name)
+
+    @router.delete(
+        OBJECT,
+        tags=["Objects"],
+        summary="Remove a kept object",
+        status_code=204,
+        response_class=Response,
+        responses={204: {"description": "It is gone."}, **problem_responses(*_OF_OBJECTS)},
+    )
+    async def delete(name: ObjectName) -> Response:
+        """Requests that look for it already are answered."""
+        return await delete_object(service, name)
 
     @router.get(
         LIVEZ,

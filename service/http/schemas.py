@@ -1,17 +1,19 @@
 """The JSON that the service speaks, as pydantic models."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from colocalization.errors import ImageErrorCode, ImageWarningCode
 from colocalization.metadata import Pooling, Precision
-from colocalization.results import Mode
+from colocalization.results import Effort, Mode
 from service.http.problems import ProblemCode
 
 __all__ = [
     "BoxBody",
     "ColocalizeResponse",
+    "FittedObjectBody",
     "HealthBody",
     "HeatmapBody",
     "HeatmapKind",
@@ -19,6 +21,10 @@ __all__ = [
     "ImageErrorBody",
     "ModelBody",
     "ModelDetails",
+    "NamedImageErrorBody",
+    "ObjectBody",
+    "ObjectListBody",
+    "ObjectModelBody",
     "ProblemBody",
     "Timing",
 ]
@@ -149,6 +155,52 @@ class ModelDetails(_Body):
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
     provider_warning: Annotated[str | None, Field(description="Why it is not the one hoped for, or null.")]
     limits: Annotated[dict[str, int | float], Field(description="What a request may cost.")]
+
+
+class ObjectModelBody(_Body):
+    """The model that an object was fitted with."""
+
+    name: str
+    sha256: str
+    in_use: Annotated[bool, Field(description="Whether the service runs it, so that the object can be looked for.")]
+
+
+class ObjectBody(_Body):
+    """The answer of `GET /objects/{name}`."""
+
+    name: str
+    model: ObjectModelBody
+    version: Annotated[str, Field(description="Version of Colocalize that fitted it.")]
+    effort: Effort
+    images: Annotated[int, Field(description="Images that it was fitted on.")]
+    hinted: Annotated[int, Field(description="How many of them had hints.")]
+    agreement: Annotated[
+        float, Field(ge=0, le=1, description="How alike different images show it: mean cosine of their descriptors.")
+    ]
+    sha256: Annotated[str, Field(description="Of all that it holds: objects of the same one give the same boxes.")]
+    bytes: Annotated[int, Field(description="Size of its file.")]
+    kept_at: Annotated[datetime, Field(description="When it was kept, in UTC.")]
+
+
+class NamedImageErrorBody(ImageErrorBody):
+    """Why one image of a set could not be used."""
+
+    name: str
+
+
+class FittedObjectBody(ObjectBody):
+    """The answer of `PUT /objects/{name}`."""
+
+    errors: Annotated[
+        tuple[NamedImageErrorBody, ...],
+        Field(description="Images that could not be read or used, on which it was therefore not fitted."),
+    ]
+
+
+class ObjectListBody(_Body):
+    """The answer of `GET /objects`."""
+
+    objects: Annotated[tuple[str, ...], Field(description="Names of all objects, sorted.")]
 
 
 class HealthBody(_Body):

@@ -14,6 +14,7 @@ from service.http.budget import ByteBudget
 from service.http.metrics import Metrics, resident_bytes
 from service.inference.interface import SchedulerLimits
 from service.inference.model_slot import ModelSlot, in_daemon
+from service.inference.object_store import ObjectStore
 from service.inference.scheduler import Scheduler
 from service.settings import Settings
 
@@ -36,6 +37,7 @@ class Service:
         slot: The model in use.
         metrics: The metrics.
         budget: Bound on the bytes of uploads.
+        objects: The objects that are kept; None where none are.
         draining: Whether the worker is about to leave.
     """
 
@@ -43,6 +45,7 @@ class Service:
     slot: ModelSlot
     metrics: Metrics
     budget: ByteBudget
+    objects: ObjectStore | None = None
     draining: bool = False
     _scheduler: Scheduler | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -53,12 +56,17 @@ class Service:
 
         Raises:
             ColocalizeError: The model or its execution provider cannot be used.
+            OSError: The folder of objects cannot be made or written.
         """
+        folder = settings.objects_dir
+        objects = (
+            None if folder is None else ObjectStore(folder, settings.max_objects, settings.max_objects_bytes)
+        )  # first, since loading a model takes a while
         slot = ModelSlot(load, settings)
         metrics = Metrics(shared_metrics)
         metrics.model(slot.current.engine, in_use=True)
         metrics.pending_limit.set(settings.max_pending_images)
-        return cls(settings, slot, metrics, ByteBudget(settings.max_buffered_bytes))
+        return cls(settings, slot, metrics, ByteBudget(settings.max_buffered_bytes), objects)
 
     @property
     def scheduler(self) -> Scheduler:

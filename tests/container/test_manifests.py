@@ -86,6 +86,23 @@ def test_kubernetes_hardens_the_container() -> None:
     assert context["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_objects_lie_where_the_image_has_a_folder_of_its_user() -> None:
+    uid = _pod()["securityContext"]["runAsUser"]
+    made = re.findall(rf"^RUN install --directory --owner={uid} --group={uid} (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert made == ["/var/lib/colocalize"] * 2
+    for service in _compose_services().values():
+        assert service["environment"]["COLOCALIZE_OBJECTS_DIR"] == made[0]
+        assert service["volumes"] == [f"objects:{made[0]}"]
+    component = yaml.safe_load((KUBERNETES / "objects/kustomization.yaml").read_text())
+    pod = yaml.safe_load(component["patches"][0]["patch"])["spec"]["template"]["spec"]
+    assert pod["securityContext"]["fsGroup"] == uid
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": made[0]}]
+    assert {entry["name"]: entry["value"] for entry in container["env"]} == {"COLOCALIZE_OBJECTS_DIR": made[0]}
+    claim = yaml.safe_load((KUBERNETES / "objects/persistent-volume-claim.yaml").read_text())
+    assert claim["metadata"]["name"] == volume["persistentVolumeClaim"]["claimName"]
+
+
 def test_kubernetes_keeps_its_own_variables_out() -> None:
     # A Service called colocalize makes COLOCALIZE_PORT=tcp://10.0.0.1:80 of itself, over the setting of that name.
     assert f"{Settings.model_config['env_prefix']}PORT" == "COLOCALIZE_PORT"

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.metrics import Metrics
-from service.http.paths import QUIET
+from service.http.paths import QUIET, template_of
 from service.http.request_state import state_of
 
 __all__ = ["AccessLogMiddleware"]
@@ -54,7 +54,7 @@ class AccessLogMiddleware:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         state = state_of(scope)
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        path = template if (template := template_of(scope["path"])) in self._paths else "other"
         code = state.problem_code or ("ok" if status < 400 else "client_gone")
         self._metrics.requests.labels(path, str(status), code).inc()
         self._metrics.request_seconds.labels(path).observe(seconds)

@@ -18,14 +18,24 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Running]:
-    with running() as made:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(objects_dir=tmp_path_factory.mktemp("objects")) as made:
         yield made
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/colocalize"), ("GET", "/model"), ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")],
+    [
+        ("POST", "/colocalize"),
+        ("GET", "/model"),
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        ("PUT", "/objects/{name}"),
+        ("GET", "/objects"),
+        ("GET", "/objects/{name}"),
+        ("DELETE", "/objects/{name}"),
+    ],
 )
 def test_answers_conform_to_the_document(service: Running, method: str, path: str) -> None:
     operation = schemathesis.openapi.from_url(f"{service.url}/openapi.json")[path][method]

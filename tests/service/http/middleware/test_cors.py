@@ -11,7 +11,7 @@ ASKED = {"origin": "https://a.example", "access-control-request-method": "POST"}
     ("changes", "named"),
     [
         ({"origin": "https://evil.example"}, "Disallowed CORS origin, got origin: https://evil.example"),
-        ({"access-control-request-method": "DELETE"}, "access-control-request-method: DELETE"),
+        ({"access-control-request-method": "PATCH"}, "access-control-request-method: PATCH"),
         ({"access-control-request-headers": "x-secret"}, "access-control-request-headers: x-secret"),
     ],
 )
