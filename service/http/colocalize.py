@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.http.form import Upload
-from service.http.hints import read_hints
+from service.http.hints_field import read_hints
 from service.http.intake import run_upload
 from service.http.objects import load_object
 from service.http.parameters import PARAMETER_NAMES, read_parameters

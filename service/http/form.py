@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from colocalization.errors import ImageError
 from service.http.disposition import Disposition, read_disposition
-from service.http.hints import MAX_HINTS_BYTES
+from service.http.hints_field import MAX_HINTS_BYTES
 from service.http.problems import Problem
 from service.settings import Settings
 

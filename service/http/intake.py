@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from colocalization.hints import HintError
 from service.http.form import Upload, UploadLimits
-from service.http.hints import hint_problem
+from service.http.hints_field import hint_problem
 from service.http.problems import Problem
 from service.http.request_state import STATE, RequestState
 from service.http.state import Service

@@ -15,7 +15,7 @@ from colocalization.common_object import CommonObject
 from colocalization.errors import ObjectError
 from colocalization.localizer import Localizer
 from service.http.form import Upload
-from service.http.hints import read_hints
+from service.http.hints_field import read_hints
 from service.http.intake import run_upload
 from service.http.parameters import FIT_PARAMETER_NAMES, read_fit_parameters
 from service.http.paths import OBJECTS

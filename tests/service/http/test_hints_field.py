@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from colocalization.hints import ImageHints
 from colocalization.localizer import Localizer
 from service.http.app import create_app
-from service.http.hints import MAX_HINTS, read_hints
+from service.http.hints_field import MAX_HINTS, read_hints
 from service.http.problems import Problem
 from service.settings import Settings
 from tests.service.conftest import Start, encode, wait_until
