@@ -23,6 +23,7 @@ _FILES = {
     "/": ("page/index.html", _HTML),
     "/page/style.css": ("page/style.css", _CSS),
     "/page/app.js": ("page/app.js", _JS),
+    "/page/hints.js": ("page/hints.js", _JS),
     "/page/icon.svg": ("page/icon.svg", "image/svg+xml"),
     DOCS: ("docs/index.html", _HTML),
     f"{DOCS}/start.js": ("docs/start.js", _JS),

@@ -1,8 +1,10 @@
 "use strict";
 // The page of the service: images go to POST /colocalize, boxes and heat maps are laid over them here.
+// Hints that are drawn on what came back go along when it is run again (hints.js).
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form"), files = byId("files"), drop = byId("drop"), again = byId("again");
+const forget = byId("forget"), advice = byId("advice");
 const statusLine = byId("status"), problem = byId("problem"), results = byId("results"), opacity = byId("opacity");
 
 const MIB = 2 ** 20;
@@ -11,6 +13,12 @@ let images = [];        // the files to send
 let finished = [];      // the cards of the last answer
 let running = null;     // AbortController of the request under way
 let limits = { max_images: 64, max_bytes: 32 * MIB, max_request_bytes: 128 * MIB };
+
+const hints = new Hints(() => {
+  again.textContent = hints.count ? `Run again with ${hints.count === 1 ? "this hint" : `these ${hints.count} hints`}` : "Run again";
+  forget.hidden = !hints.count;
+  if (hints.count) byId("mode").value = "common"; // what hints are about
+});
 
 const inMib = (bytes) => bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${+(bytes / MIB).toFixed(1)} MiB`;
 
@@ -99,6 +107,7 @@ function fill(answer) {
     if (image.error) return;
     stage.style.aspectRatio = `${image.width} / ${image.height}`;
     drawBoxes(card.querySelector(".boxes"), image);
+    hints.offer(card, index, image);
     if (image.heatmap) card.querySelector(".heat").src = `data:${image.heatmap.media_type};base64,${image.heatmap.data}`;
   });
 }
@@ -111,12 +120,25 @@ function checkSize() {
   }
 }
 
+// Names to send the files under: hints need each to have its own, and files of two folders may be called the same.
+function names() {
+  const seen = new Map();
+  return images.map((file) => {
+    let name = file.name;
+    for (let number = 2; seen.has(name); number += 1) name = file.name.replace(/(\.[^.]*)?$/, ` (${number})$1`);
+    seen.set(name, file);
+    return name;
+  });
+}
+
 // Sends the images and gives the answer's JSON, or throws a Failure that says who refused them and why.
 async function ask(signal) {
   checkSize();
   const body = new FormData();
-  for (const file of images) body.append("images", file, file.name);
+  const called = names();
+  images.forEach((file, index) => body.append("images", file, called[index]));
   body.append("mode", byId("mode").value);
+  if (hints.count && byId("mode").value === "common") body.append("hints", JSON.stringify(hints.entries(called)));
   body.append("max_boxes", byId("max-boxes").value || "1");
   body.append("heatmap", "png");
   let response;
@@ -159,6 +181,7 @@ async function run() {
     fill(answer);
     const seconds = (answer.timing_ms.total / 1000).toFixed(2);
     const alone = byId("mode").value === "common" && answer.mode === "attention";
+    advice.hidden = answer.mode !== "common" || Boolean(hints.count);
     statusLine.textContent = `Done in ${seconds} s.` + (alone ? " Nothing in common was found; this is what stands out in each." : "");
   } catch (error) {
     letGo(cards);
@@ -181,6 +204,7 @@ function take(list, note = "") {
     return;
   }
   images = taken.slice(0, limits.max_images);
+  hints.clear();
   again.disabled = false;
   const notes = [note, taken.length > images.length ? `The first ${images.length} of ${taken.length} images were taken.` : ""];
   run().then(() => { if (problem.hidden && notes.join("")) tell("Not all were taken", notes.join(" ").trim()); });
@@ -215,6 +239,7 @@ async function dropped(transfer) {
 files.addEventListener("change", () => take(files.files));
 form.addEventListener("submit", (event) => { event.preventDefault(); run(); });
 for (const id of ["mode", "max-boxes"]) byId(id).addEventListener("change", () => { if (form.reportValidity()) run(); });
+forget.addEventListener("click", () => { hints.clear(); run(); });
 byId("key").addEventListener("change", () => { loadModel(); run(); });
 opacity.addEventListener("input", () => {
   byId("opacity-value").textContent = `${opacity.value} %`;

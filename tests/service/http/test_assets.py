@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 FOLDER = Path(str(files("service.http")))
-OURS = ["page/app.js", "docs/start.js"]
+OURS = ["page/app.js", "page/hints.js", "docs/start.js"]
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,9 @@ def test_scripts_name_only_elements_and_limits_that_exist(client: TestClient) ->
     named = set(re.findall(r'byId\("([\w-]+)"\)', script))
     assert len(named) > 10
     assert named <= set(re.findall(r'\bid="([\w-]+)"', page))
+    classes = set(re.findall(r'\bclass="([\w -]+)"', page))
+    sought = set(re.findall(r'querySelector\("\.([\w-]+)"\)', script + (FOLDER / "page/hints.js").read_text()))
+    assert {"hints", "hint-tools"} <= sought
+    assert sought | {"hint-draw", "hint-absent", "hint-remove"} <= {name for one in classes for name in one.split()}
     limits = set(re.findall(r"limits\.(\w+)", script))
     assert {"max_images", "max_bytes", "max_request_bytes"} <= limits <= client.get("/model").json()["limits"].keys()
