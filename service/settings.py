@@ -128,6 +128,9 @@ class Settings(BaseSettings):
         description="Keys that clients must show: name=key, comma-separated. Empty: no keys are asked for.",
     )
     api_keys_file: Path | None = Field(None, description="File with one name=key a line, besides `api_keys`.")
+    read_only_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names of API keys, comma-separated, that may look for kept objects but not change them."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose pages may call the service, comma-separated; off if empty."
     )
@@ -161,7 +164,7 @@ class Settings(BaseSettings):
                 ip_network(proxy)  # raises ValueError; uvicorn would take it for a name and trust nobody
         return proxies
 
-    @field_validator("gpus", "cors_origins", "trusted_proxies", mode="before")
+    @field_validator("gpus", "read_only_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

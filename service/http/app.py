@@ -16,7 +16,7 @@ from colocalization.errors import ModelError
 from colocalization.lanes import ElasticEngine
 from colocalization.localizer import Localizer
 from service.http.assets import ASSET_PATHS, asset_router
-from service.http.keys import read_keys
+from service.http.keys import check_read_only, read_keys
 from service.http.middleware.access_log import AccessLogMiddleware
 from service.http.middleware.api_keys import ApiKeysMiddleware
 from service.http.middleware.cors import ProblemCorsMiddleware
@@ -87,6 +87,7 @@ def create_app(
         OSError: The file of API keys cannot be read.
     """
     keys = read_keys(settings.api_keys.get_secret_value(), settings.api_keys_file)
+    check_read_only(settings.read_only_keys, keys)
     if tracer_provider is None and settings.otlp_endpoint is not None:
         tracer_provider = otlp_tracer_provider(settings.otlp_endpoint, __version__)
     service = Service.create(settings, load or localizer_loader(settings), shared_metrics)
@@ -123,7 +124,7 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(ErrorsMiddleware)
     app.add_middleware(HeadMiddleware)
-    app.add_middleware(ApiKeysMiddleware, keys=keys, open_paths=OPEN | ASSET_PATHS)
+    app.add_middleware(ApiKeysMiddleware, keys=keys, open_paths=OPEN | ASSET_PATHS, read_only=settings.read_only_keys)
     if settings.cors_origins:
         app.add_middleware(
             ProblemCorsMiddleware,

@@ -1,10 +1,22 @@
 """Where API keys come from."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["MIN_KEY_LENGTH", "read_keys"]
+__all__ = ["MIN_KEY_LENGTH", "check_read_only", "read_keys"]
 
 MIN_KEY_LENGTH = 16
+
+
+def check_read_only(names: Iterable[str], keys: Mapping[str, str]) -> None:
+    """Refuse names of no key: a misspelt one would leave its key free to change everything.
+
+    Raises:
+        ValueError: There is no key of a name.
+    """
+    for name in names:
+        if name not in keys:
+            raise ValueError(f"there is no API key of the name {name!r} that could be read-only")
 
 
 def read_keys(inline: str, file: Path | None) -> dict[str, str]:

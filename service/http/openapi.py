@@ -39,6 +39,7 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         "1000 objects are kept; at most 1000 may be. Delete some first.",
         {"limit": {"name": "max_objects", "value": 1000}},
     ),
+    "forbidden": ("The API key 'reader' may look for kept objects, but not change them.", {}),
     "upload_timeout": (
         "1048576 bytes arrived within 60 seconds, but not the whole body.",
         {"limit": {"name": "upload_timeout", "value": 60.0}},

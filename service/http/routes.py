@@ -88,7 +88,12 @@ def api_router(service: Service) -> APIRouter:
             },
             201: {"content": {"application/json": {"example": _FITTED_EXAMPLE}}},
             **problem_responses(
-                *_OF_UPLOADS, "objects_disabled", "too_many_objects", "nothing_in_common", "object_unusable"
+                *_OF_UPLOADS,
+                "forbidden",
+                "objects_disabled",
+                "too_many_objects",
+                "nothing_in_common",
+                "object_unusable",
             ),
         },
         openapi_extra=image_request(FitParameters),
@@ -134,7 +139,7 @@ def api_router(service: Service) -> APIRouter:
         summary="Remove a kept object",
         status_code=204,
         response_class=Response,
-        responses={204: {"description": "It is gone."}, **problem_responses(*_OF_OBJECTS)},
+        responses={204: {"description": "It is gone."}, **problem_responses("forbidden", *_OF_OBJECTS)},
     )
     async def delete(name: ObjectName) -> Response:
         """Requests that look for it already are answered."""

@@ -58,10 +58,7 @@ class Service:
             ColocalizeError: The model or its execution provider cannot be used.
             OSError: The folder of objects cannot be made or written.
         """
-        folder = settings.objects_dir
-        objects = (
-            None if folder is None else ObjectStore(folder, settings.max_objects, settings.max_objects_bytes)
-        )  # first, since loading a model takes a while
+        objects = _object_store(settings)  # first, since loading a model takes a while
         slot = ModelSlot(load, settings)
         metrics = Metrics(shared_metrics)
         metrics.model(slot.current.engine, in_use=True)
@@ -170,6 +167,16 @@ class Service:
             self.metrics.buffered_bytes.set(self.budget.held)
             self.metrics.resident.set(resident_bytes())
             await asyncio.sleep(_TICK_SECONDS)
+
+
+def _object_store(settings: Settings) -> ObjectStore | None:
+    if settings.objects_dir is None:
+        return None
+    try:
+        return ObjectStore(settings.objects_dir, settings.max_objects, settings.max_objects_bytes)
+    except OSError as error:
+        told = f"{settings.variable('objects_dir')} cannot be used: {error.strerror}"
+        raise OSError(error.errno, told, str(settings.objects_dir)) from error
 
 
 async def _trim() -> None:

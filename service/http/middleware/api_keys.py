@@ -13,6 +13,9 @@ from service.http.responses import problem_response
 
 __all__ = ["ApiKeysMiddleware"]
 
+_CHANGING = frozenset({"PUT", "DELETE"})
+"""Methods that change what is kept; POST only asks."""
+
 
 class ApiKeysMiddleware:
     """Lets requests through that show a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
@@ -20,17 +23,21 @@ class ApiKeysMiddleware:
     The name of the key that was shown is noted, for the log.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Mapping[str, str], open_paths: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: Mapping[str, str], open_paths: Collection[str], read_only: Collection[str] = ()
+    ) -> None:
         """Wrap an app.
 
         Args:
             app: The app.
             keys: Keys by name; empty lets everything through.
             open_paths: Paths that need no key.
+            read_only: Names of keys that may not change anything that is kept.
         """
         self._app = app
         self._keys = {name: _digest(key.encode()) for name, key in keys.items()}
         self._open = frozenset(open_paths)
+        self._read_only = frozenset(read_only)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -41,6 +48,10 @@ class ApiKeysMiddleware:
                 await problem_response(Problem("unauthorized", detail, close=True), scope)(scope, receive, send)
                 return
             state_of(scope).api_key = name
+            if name in self._read_only and scope["method"] in _CHANGING:
+                detail = f"The API key {name!r} may look for kept objects, but not change them."
+                await problem_response(Problem("forbidden", detail, close=True), scope)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     def _name_of(self, shown: bytes) -> str | None:

@@ -182,6 +182,12 @@ def test_folder_that_fails_is_a_problem(start: Start, tmp_path: Path, monkeypatc
     assert "secret" not in answer.text
 
 
+def test_folder_that_cannot_be_made_ends_the_start(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"COLOCALIZE_OBJECTS_DIR cannot be used: .*file"):
+        start(objects_dir=tmp_path / "file").__enter__()
+
+
 def test_names_of_objects_are_no_labels_of_metrics(start: Start, tmp_path: Path) -> None:
     with start(objects_dir=tmp_path) as client:
         for index in range(20):

@@ -1,9 +1,12 @@
 """How far a job is: each transition by hand."""
 
+import numpy as np
 import pytest
 
 from colocalization.errors import ImageError
-from colocalization.localizer import FittedSet, Localizer
+from colocalization.hints import HintError, ImageHints
+from colocalization.images import DecodedImage
+from colocalization.localizer import FittedSet, Localizer, PreparedImage
 from colocalization.results import Mode
 from service.inference.job import STAGES, Job, StageTimes
 
@@ -65,6 +68,57 @@ def test_closed_job_holds_nothing(dummy_localizer: Localizer) -> None:
     made.inferred(made.images[0])
     made.close()
     assert (made.closed, made.held) == (True, [])
+
+
+def hinted(localizer: Localizer, sources: list[bytes | ImageError], hints: dict[int, ImageHints]) -> Job:
+    return Job(sources, localizer=localizer, names=["a.jpg", "b.jpg", "c.jpg"], hints=hints)
+
+
+def test_hints_go_with_the_images_that_are_held(dummy_localizer: Localizer) -> None:
+    first, third = ImageHints(((0, 0, 1, 1),)), ImageHints(())
+    made = hinted(dummy_localizer, [b"a", b"b", b"c"], {0: first, 2: third})
+    made.unreadable(made.images[1], EMPTY)
+    for image in (made.images[2], made.images[0]):
+        made.inferred(image)
+    made.begin_fit()
+    made.check_held_hints()
+    assert made.held_hints() == {0: first, 1: third}
+
+
+def test_hint_is_checked_against_its_image(dummy_localizer: Localizer) -> None:
+    made = hinted(dummy_localizer, [b"a", b"b"], {1: ImageHints(((0, 0, 9, 8),))})
+    prepared = PreparedImage(DecodedImage(np.zeros((8, 9, 3), np.uint8), 9, 8), np.zeros(0, np.float32))
+    smaller = PreparedImage(DecodedImage(np.zeros((8, 8, 3), np.uint8), 8, 8), np.zeros(0, np.float32))
+    made.check_hint(made.images[0], smaller)
+    made.check_hint(made.images[1], prepared)
+    with pytest.raises(HintError, match=r"the hint 0,0,9,8 does not lie in 'b.jpg', which is 8 x 8 pixels"):
+        made.check_hint(made.images[1], smaller)
+
+
+@pytest.mark.parametrize(
+    ("hints", "fails"),
+    [
+        ({0: ImageHints(((0, 0, 1, 1),))}, True),
+        ({0: ImageHints(())}, False),  # that it shows nothing needs no pixels
+        ({0: ImageHints(((0, 0, 1, 1),)), 1: ImageHints(((0, 0, 1, 1),))}, False),
+    ],
+)
+def test_hints_of_images_that_cannot_be_read(
+    dummy_localizer: Localizer, hints: dict[int, ImageHints], fails: bool
+) -> None:
+    made = hinted(dummy_localizer, [EMPTY, b"b", b"c"], hints)
+    if fails:
+        with pytest.raises(HintError, match=r"'a.jpg', which cannot be used: the file has 0 bytes"):
+            made.check_held_hints()
+    else:
+        made.check_held_hints()
+
+
+def test_known_object_is_looked_for_without_waiting_for_a_set(dummy_localizer: Localizer) -> None:
+    common = object()
+    made = Job([b"a", b"b"], localizer=dummy_localizer, common=common)  # type: ignore[arg-type]
+    assert made.inferred(made.images[1]) == [made.images[1]]
+    assert (made.awaits_fit, made.mode, made.common) == (False, "common", common)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from colocalization.errors import ImageError
+from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import FittedSet, Localizer, PreparedImage
 from service.inference import scheduler as scheduler_module
 from service.inference.interface import InferenceFailed, Overloaded, SchedulerLimits, Stopped
@@ -580,3 +581,33 @@ def test_image_alone_does_not_wait_behind_the_sets_of_others(make, dummy_localiz
     assert (alone.mode, large.done.done()) == ("attention", False)
     gate.open.set()
     large.done.result(10)
+
+
+def test_hint_outside_its_image_ends_its_job_alone(
+    make, dummy_localizer: Localizer, recorder: Recorder, jpeg: bytes
+) -> None:
+    scheduler = make()
+    wrong = Job([jpeg] * 3, localizer=dummy_localizer, names=["a", "b", "c"], hints={1: ImageHints(((0, 0, 64, 65),))})
+    right = Job([jpeg] * 3, localizer=dummy_localizer, names=["a", "b", "c"], hints={1: ImageHints(((0, 0, 64, 64),))})
+    scheduler.submit(wrong)
+    scheduler.submit(right)
+    with pytest.raises(HintError, match="does not lie in 'b'"):
+        wrong.done.result(10)
+    right.done.result(10)
+    wait_until(lambda: recorder.pending_images == 0)
+    assert (recorder.codes.count("dropped"), recorder.codes.count("ok")) == (3, 3)
+
+
+def test_job_that_only_fits_finishes_no_image(
+    make, dummy_localizer: Localizer, recorder: Recorder, jpeg: bytes
+) -> None:
+    rendered: list[int] = []
+    for sources, has_common in (([jpeg, jpeg, b""], True), ([jpeg, b""], False)):
+        made = Job(
+            sources, localizer=dummy_localizer, only_fits=True, render=lambda index, *_: rendered.append(index) or b""
+        )
+        make().submit(made)
+        made.done.result(10)
+        assert ((made.common is not None), list(made.errors)) == (has_common, [len(sources) - 1])
+    assert (rendered, recorder.pending_images) == ([], 0)
+    assert recorder.codes.count("ok") == 3

@@ -54,6 +54,24 @@ def test_name_of_the_key_is_logged_and_the_key_is_not(start: Start, caplog: pyte
     assert ALICE not in str(vars(record))
 
 
+def test_read_only_keys_may_look_and_not_change(start: Start, tmp_path: Path) -> None:
+    alice, bob = {"x-api-key": ALICE}, {"x-api-key": BOB}
+    keys = f"alice={ALICE},bob={BOB}"
+    with start(api_keys=keys, read_only_keys="bob", objects_dir=tmp_path) as client:
+        for method in ("PUT", "DELETE"):
+            refused = client.request(method, "/objects/a", headers=bob)
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+            assert refused.json()["detail"] == "The API key 'bob' may look for kept objects, but not change them."
+            assert client.request(method, "/objects/a", headers=alice).status_code in (404, 415)
+        assert client.get("/objects", headers=bob).status_code == 200
+        assert client.post("/colocalize", headers=bob).status_code == 415
+
+
+def test_read_only_key_that_does_not_exist_is_refused(start: Start) -> None:
+    with pytest.raises(ValueError, match="no API key of the name 'bbo' that could be read-only"):
+        start(api_keys=f"bob={BOB}", read_only_keys="bbo").__enter__()
+
+
 def test_keys_from_settings_and_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"# people\n\nbob={BOB}\n")
