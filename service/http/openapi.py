@@ -126,7 +126,7 @@ def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
         codes: Codes that the endpoint may answer with.
     """
     responses: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    for code in sorted(codes, key=lambda code: PROBLEM_TYPES[code].status):
         kind = PROBLEM_TYPES[code]
         detail, extra = _DETAILS[code]
         example = {
