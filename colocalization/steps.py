@@ -125,7 +125,10 @@ class Steps:
         """
         if len(images) != len(features):
             raise ValueError(f"expected as many images as features, got {len(images)} and {len(features)}")
-        sample = choose_sample(len(images), self.set_sample_size, always=hints)
+        # What is not finite would only use up the sample.
+        usable = [index for index, looked in enumerate(features) if looked.is_finite or index in hints]
+        always = [place for place, index in enumerate(usable) if index in hints]
+        sample = [usable[place] for place in choose_sample(len(usable), self.set_sample_size, always)]
         shares = {
             place: hints[index].shares(f"image {index}", images[index].width, images[index].height)
             for place, index in enumerate(sample)

@@ -261,6 +261,15 @@ class TestDummy:
         localizer.localize([png(square(64, 64, x, 16, x + 24, 40)) for x in range(0, 36, 4)])
         assert len(dummy_engine.batch_sizes) == 9 + 4 + 5
 
+    def test_what_is_not_finite_does_not_use_up_the_sample(self, dummy_engine: DummyEngine) -> None:
+        localizer = Localizer(dummy_engine)
+        localizer.set_sample_size = 4
+        dummy_engine.spoils = lambda image: float(image.max()) < 0.9
+        squares = [square(64, 64, x, 16, x + 24, 40) for x in range(0, 32, 4)]
+        result = localizer.localize([png(shown // (2 if x % 2 == 0 else 1)) for x, shown in enumerate(squares)])
+        assert result.mode == "common"  # the even ones, of which an evenly spread sample of four consists, are spoilt
+        assert [image.error is None for image in result.images] == [False, True] * 4
+
     def test_a_single_image_has_nothing_in_common(self, dummy_localizer: Localizer) -> None:
         prepared = dummy_localizer.prepare(png(square(64, 64, 16, 16, 40, 40)))
         features = dummy_localizer.run([prepared])
