@@ -529,10 +529,14 @@ def test_the_commands_of_the_documentation_work(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples", target_is_directory=True)
     commands = [shlex.split(command) for command in documented_commands()]
-    assert [command[:2] for command in commands] == [["colocalize", name] for name in ("score", "evaluate", "serve")]
+    assert [command[:2] for command in commands] == [
+        ["colocalize", name] for name in ("score", "score", "fit", "show", "score", "evaluate", "serve")
+    ]
     for command in commands:
         assert run(*command[1:])[0] == 0
-    assert (tmp_path / "results/contact-sheet.jpg").is_file()
+        if "--contact-sheet" in command:
+            assert (tmp_path / "results/contact-sheet.jpg").is_file()
+    assert (tmp_path / "birds.npz").is_file()
     assert served[0].port == 8000
 
 
