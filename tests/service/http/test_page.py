@@ -52,7 +52,7 @@ def chosen(page: "Page", *names: str) -> None:
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     pixels[16:32, 16:32] = pixels[40:56, 40:56] = 255
     content = encode(pixels, "PNG")
-    files: "list[FilePayload]" = [{"name": name, "mimeType": "image/png", "buffer": content} for name in names]
+    files: list[FilePayload] = [{"name": name, "mimeType": "image/png", "buffer": content} for name in names]
     page.set_input_files("#files", files)
     page.get_by_text("Done in").wait_for()
 
