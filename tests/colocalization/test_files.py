@@ -1,5 +1,6 @@
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,28 +45,35 @@ def test_folders_are_made_and_long_names_fit(tmp_path: Path) -> None:
     assert path.read_bytes() == b"1"
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file can grow beyond 100 bytes; like that of a full disk, the error comes from the write and names no file."""
+    """No file can grow beyond 100 bytes; like that of a full disk, the error comes from the write and names no file.
+
+    Within the test alone, since what pytest itself writes may go to a file too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_an_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="File too large") as caught:
+    with pytest.raises(OSError, match="File too large") as caught, full_disk():
         write_atomically(tmp_path / "a.txt", b"1" * 200)
     assert caught.value.filename == str(tmp_path / "a.txt")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_an_error_of_a_full_disk_names_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     prediction = to_prediction("a" * 200, ImageResult(4, 4, (), 0.5, True, None))
-    with pytest.raises(OSError, match="File too large") as caught, Journal(path, {}, resume=True) as journal:
+    with (
+        pytest.raises(OSError, match="File too large") as caught,
+        full_disk(),
+        Journal(path, {}, resume=True) as journal,
+    ):
         journal.append(Entry(prediction, 1, 1, None, "attention", ()))
     assert caught.value.filename == str(path)
 

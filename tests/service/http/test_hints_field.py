@@ -88,7 +88,8 @@ def test_hinted_image_comes_back_with_its_hint_as_its_best_box(client: TestClien
 @pytest.mark.parametrize("place", ["data", "params"])
 def test_hint_outside_its_image_is_named(client: TestClient, jpeg: bytes, place: str) -> None:
     hints = json.dumps([{"image": "ä.jpg", "x0": 0, "y0": 0, "x1": 65, "y1": 64}])
-    answer = client.post("/colocalize", files=files(**{"ä.jpg": jpeg, "b.jpg": jpeg}), **{place: {"hints": hints}})
+    where: dict[str, Any] = {place: {"hints": hints}}
+    answer = client.post("/colocalize", files=files(**{"ä.jpg": jpeg, "b.jpg": jpeg}), **where)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_hint")
     assert answer.json()["detail"] == "The hint 0,0,65,64 does not lie in 'ä.jpg', which is 64 x 64 pixels."
     assert 'code="dropped"} 2.0' in client.get("/metrics").text  # nothing is left to be done

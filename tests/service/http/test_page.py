@@ -2,12 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.service.conftest import encode
 from tests.service.processes import Running, running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FilePayload, Page
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -21,7 +25,7 @@ def service() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
+def browser() -> Iterator["Browser"]:
     if BROWSER is None:
         pytest.skip("there is no Chromium")
     with playwright.sync_playwright() as started:
@@ -31,7 +35,7 @@ def browser() -> Iterator["playwright.Browser"]:
 
 
 @pytest.fixture
-def page(service: Running, browser: "playwright.Browser") -> Iterator["playwright.Page"]:
+def page(service: Running, browser: "Browser") -> Iterator["Page"]:
     made = browser.new_page()
     wrong: list[str] = []
     made.on("console", lambda message: wrong.append(message.text))
@@ -43,29 +47,30 @@ def page(service: Running, browser: "playwright.Browser") -> Iterator["playwrigh
     assert wrong == []
 
 
-def chosen(page: "playwright.Page", *names: str) -> None:
+def chosen(page: "Page", *names: str) -> None:
     """Choose images of 64 x 64 pixels with a white square at (16, 16) and another at (40, 40), and wait for boxes."""
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     pixels[16:32, 16:32] = pixels[40:56, 40:56] = 255
     content = encode(pixels, "PNG")
-    files = [{"name": name, "mimeType": "image/png", "buffer": content} for name in names]
+    files: list[FilePayload] = [{"name": name, "mimeType": "image/png", "buffer": content} for name in names]
     page.set_input_files("#files", files)
     page.get_by_text("Done in").wait_for()
 
 
-def again(page: "playwright.Page", button: str) -> None:
+def again(page: "Page", button: str) -> None:
     with page.expect_response("**/colocalize") as answer:
         page.get_by_role("button", name=button, exact=True).click()
     assert answer.value.ok
     page.get_by_text("Done in").wait_for()
 
 
-def drag(page: "playwright.Page", card: int, start: tuple[int, int], end: tuple[int, int]) -> None:
+def drag(page: "Page", card: int, start: tuple[int, int], end: tuple[int, int]) -> None:
     """Draw on an image, from and to pixels of it."""
     page.locator(".card").nth(card).get_by_role("button", name="Draw the object").click()
     stage = page.locator(".card").nth(card).locator(".stage")
     stage.scroll_into_view_if_needed()
     frame = stage.bounding_box()
+    assert frame is not None
     for move, (x, y) in ((False, start), (True, end)):
         page.mouse.move(frame["x"] + x / 64 * frame["width"], frame["y"] + y / 64 * frame["height"])
         if not move:
@@ -73,12 +78,12 @@ def drag(page: "playwright.Page", card: int, start: tuple[int, int], end: tuple[
     page.mouse.up()
 
 
-def rects(page: "playwright.Page", card: int, kind: str) -> list[list[float]]:
+def rects(page: "Page", card: int, kind: str) -> list[list[float]]:
     found = page.locator(".card").nth(card).locator(f".{kind} rect:not(.outline)").all()
-    return [[float(rect.get_attribute(side)) for side in ("x", "y", "width", "height")] for rect in found]
+    return [[float(rect.get_attribute(side) or "nan") for side in ("x", "y", "width", "height")] for rect in found]
 
 
-def test_hint_drawn_by_hand_is_the_images_box(page: "playwright.Page") -> None:
+def test_hint_drawn_by_hand_is_the_images_box(page: "Page") -> None:
     chosen(page, "a.png", "a.png", "b.png")  # of one name: each gets its own, or they could not be hinted
     drag(page, 1, (56, 60), (8, 10))  # from the lower right
     assert rects(page, 1, "hints") == [pytest.approx([8, 10, 48, 50], abs=1)]
@@ -93,7 +98,7 @@ def test_hint_drawn_by_hand_is_the_images_box(page: "playwright.Page") -> None:
     assert rects(page, 1, "boxes") != [pytest.approx([8, 10, 48, 50], abs=1)]
 
 
-def test_image_that_does_not_show_it(page: "playwright.Page") -> None:
+def test_image_that_does_not_show_it(page: "Page") -> None:
     chosen(page, "a.png", "b.png", "c.png")
     absent = page.locator(".card").nth(2).get_by_role("button", name="Not in this one")
     absent.click()
@@ -105,7 +110,7 @@ def test_image_that_does_not_show_it(page: "playwright.Page") -> None:
     assert "nothing found" in page.locator(".card").nth(2).locator(".facts").inner_text()
 
 
-def test_click_is_no_hint_and_other_images_have_none(page: "playwright.Page") -> None:
+def test_click_is_no_hint_and_other_images_have_none(page: "Page") -> None:
     chosen(page, "a.png", "b.png")
     drag(page, 0, (10, 10), (10, 10))
     assert page.locator("#again").inner_text() == "Run again"
@@ -120,7 +125,7 @@ def test_click_is_no_hint_and_other_images_have_none(page: "playwright.Page") ->
     assert rects(page, 0, "hints") == []
 
 
-def test_all_boxes_are_drawn(page: "playwright.Page") -> None:
+def test_all_boxes_are_drawn(page: "Page") -> None:
     chosen(page, "a.png", "b.png")
     page.locator("#mode").select_option("attention")
     page.get_by_text("Done in").wait_for()
