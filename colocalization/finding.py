@@ -17,6 +17,10 @@ _LEAST_VALUE = 0.25
 """Value of a window, that of an image's best one being 1 typically, below which it is not looked at for an instance. In
 a crowd the faintest of many has a third of the best one's; what is none has a low score after its second look."""
 
+_LEAST_SCORE = 0.2
+"""Score below which a box that is not the image's best is no instance: without it all boxes of a set of one thing an
+image would have a long tail of parts and neighbours."""
+
 _MOST_LOOKS = 48
 """Second looks at an image. In a crowd of more the rest are windows as they were found."""
 
@@ -83,4 +87,4 @@ def _window_box(window: NDArray[np.float64], width: int, height: int, score: flo
 def _best(boxes: list[Box], most: int) -> list[Box]:
     """Best first, each instance once."""
     kept = non_maximum_suppression([box.as_tuple() for box in boxes], [box.score for box in boxes], _OVERLAP)
-    return [boxes[index] for index in kept[:most]]
+    return [boxes[index] for rank, index in enumerate(kept[:most]) if rank == 0 or boxes[index].score >= _LEAST_SCORE]
