@@ -273,7 +273,7 @@ class TestLarge:
         images.localizer.set_sample_size = 4
         fitted = images.fit({8: said(red(8)), 5: ABSENT})
         assert is_taught(fitted)
-        assert set(fitted.looks) == {0, 2, 4, 6, 8}
+        assert set(fitted.looks) == {0, 4, 8}  # with 5, which does not show it, a sample of four
         for index in (1, 3, 7):
             assert overlap(images.finish(fitted, index), red(index)) > 0.6
 
