@@ -16,7 +16,7 @@ from service.http.rendering import render_image, write_answer
 from service.http.request_state import STATE, RequestState
 from service.http.responses import PiecesResponse
 from service.http.state import Service
-from service.inference.job import Job
+from service.inference.job import Job, JobOptions
 
 __all__ = ["answer"]
 
@@ -43,12 +43,9 @@ async def answer(request: Request, service: Service) -> Response:
         return Job(
             [image.source for image in upload.images],
             localizer=localizer,
-            mode=parameters.mode,
-            max_boxes=parameters.max_boxes,
+            options=JobOptions(parameters.mode, parameters.max_boxes, hints, common),
             render=partial(render_image, names, parameters.heatmap),
             names=names,
-            hints=hints,
-            common=common,
             request_id=notes.request_id,
         )
 

@@ -24,7 +24,7 @@ from service.http.rendering import nothing_readable
 from service.http.request_state import STATE, RequestState
 from service.http.schemas import FittedObjectBody, NamedImageErrorBody, ObjectBody, ObjectListBody, ObjectModelBody
 from service.http.state import Service
-from service.inference.job import Job
+from service.inference.job import Job, JobOptions
 from service.inference.object_store import NAME_PATTERN, KeptObject, ObjectMissing, ObjectStore, StoreFull
 
 __all__ = ["delete_object", "list_objects", "load_object", "put_object", "tell_object"]
@@ -58,9 +58,8 @@ async def put_object(request: Request, service: Service, name: str) -> Response:
         return Job(
             [image.source for image in upload.images],
             localizer=service.slot.current,
+            options=JobOptions(hints=read_hints(parameters.hints, names), only_fits=True),
             names=names,
-            hints=read_hints(parameters.hints, names),
-            only_fits=True,
             request_id=notes.request_id,
         )
 

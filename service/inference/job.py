@@ -12,7 +12,7 @@ from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import NO_HINTS, FittedSet, ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 
-__all__ = ["STAGES", "Job", "JobImage", "Render", "Stage", "StageTimes"]
+__all__ = ["STAGES", "Job", "JobImage", "JobOptions", "Render", "Stage", "StageTimes"]
 
 Stage = Literal["decode", "inference", "postprocess"]
 
@@ -70,6 +70,25 @@ class JobImage:
     looks: SecondLooks | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What is to be done with the images of a job.
+
+    Attributes:
+        mode: The mode asked for.
+        max_boxes: Most boxes in an image.
+        hints: What was said of images, by their index.
+        common: The common object to look for, where it is known.
+        only_fits: Whether the common object is all that is wanted, and no image is finished.
+    """
+
+    mode: Mode = "common"
+    max_boxes: int = 1
+    hints: Mapping[int, ImageHints] = field(default_factory=lambda: NO_HINTS)
+    common: CommonObject | None = None
+    only_fits: bool = False
+
+
 class Job:
     """One request's images, and how far they are.
 
@@ -104,22 +123,18 @@ class Job:
         sources: Sequence[bytes | ImageError],
         *,
         localizer: Localizer,
-        mode: Mode = "common",
-        max_boxes: int = 1,
+        options: JobOptions = JobOptions(),
         render: Render = _render_nothing,
         names: Sequence[str] = (),
-        hints: Mapping[int, ImageHints] = NO_HINTS,
-        common: CommonObject | None = None,
-        only_fits: bool = False,
         request_id: str | None = None,
     ) -> None:
         self.localizer = localizer
-        self.mode: Mode = mode
-        self.max_boxes = max_boxes
+        self.mode: Mode = options.mode
+        self.max_boxes = options.max_boxes
         self.render = render
         self.names = names
-        self.hints = hints
-        self.only_fits = only_fits
+        self.hints = options.hints
+        self.only_fits = options.only_fits
         self.request_id = request_id
         self.answers: list[bytes] = [b""] * len(sources)
         self.errors = {index: source for index, source in enumerate(sources) if isinstance(source, ImageError)}
@@ -129,14 +144,14 @@ class Job:
         self.working = 0
         self.held: list[JobImage] = []
         self.next_is_large = False
-        self.common = common
+        self.common = options.common
         self.closed = False
         self.accepted_at = time.monotonic()
         self.done: Future[None] = Future()
         self.done.set_running_or_notify_cancel()  # from here on only the scheduler may end it
         self._before_set = len(self.images)  # neither refused nor through the network
         self._fit_begun = False
-        self._is_set = mode == "common" and common is None  # what its images share is to be estimated
+        self._is_set = options.mode == "common" and options.common is None  # what its images share is to be estimated
 
     def begin(self, images: int = 1) -> None:
         """A thread takes so many of the images in its hands."""

@@ -8,13 +8,13 @@ from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage
 from colocalization.localizer import FittedSet, Localizer, PreparedImage
 from colocalization.results import Mode
-from service.inference.job import STAGES, Job, StageTimes
+from service.inference.job import STAGES, Job, JobOptions, StageTimes
 
 EMPTY = ImageError("empty_file", "the file has 0 bytes")
 
 
 def job(localizer: Localizer, sources: list[bytes | ImageError], mode: Mode = "common") -> Job:
-    return Job(sources, localizer=localizer, mode=mode, max_boxes=1, render=lambda *_: b"", request_id="mine")
+    return Job(sources, localizer=localizer, options=JobOptions(mode), render=lambda *_: b"", request_id="mine")
 
 
 def test_what_did_not_come_whole_is_refused_from_the_start(dummy_localizer: Localizer) -> None:
@@ -71,7 +71,7 @@ def test_closed_job_holds_nothing(dummy_localizer: Localizer) -> None:
 
 
 def hinted(localizer: Localizer, sources: list[bytes | ImageError], hints: dict[int, ImageHints]) -> Job:
-    return Job(sources, localizer=localizer, names=["a.jpg", "b.jpg", "c.jpg"], hints=hints)
+    return Job(sources, localizer=localizer, names=["a.jpg", "b.jpg", "c.jpg"], options=JobOptions(hints=hints))
 
 
 def test_hints_go_with_the_images_that_are_held(dummy_localizer: Localizer) -> None:
@@ -116,7 +116,7 @@ def test_hints_of_images_that_cannot_be_read(
 
 def test_known_object_is_looked_for_without_waiting_for_a_set(dummy_localizer: Localizer) -> None:
     common = object()
-    made = Job([b"a", b"b"], localizer=dummy_localizer, common=common)  # type: ignore[arg-type]
+    made = Job([b"a", b"b"], localizer=dummy_localizer, options=JobOptions(common=common))  # type: ignore[arg-type]
     assert made.inferred(made.images[1]) == [made.images[1]]
     assert (made.awaits_fit, made.mode, made.common) == (False, "common", common)
 

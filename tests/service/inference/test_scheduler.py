@@ -13,7 +13,7 @@ from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import FittedSet, Localizer, PreparedImage
 from service.inference import scheduler as scheduler_module
 from service.inference.interface import InferenceFailed, Overloaded, SchedulerLimits, Stopped
-from service.inference.job import Job
+from service.inference.job import Job, JobOptions
 from service.inference.scheduler import Scheduler
 from service.process.logs import JsonFormatter
 from tests.dummy_engine import DummyEngine
@@ -84,7 +84,7 @@ def job(
             log.append(index)
         return str(index).encode()
 
-    return Job(sources, localizer=localizer, mode=mode, max_boxes=1, render=render)
+    return Job(sources, localizer=localizer, options=JobOptions(mode), render=render)
 
 
 def test_answers_are_in_the_order_of_the_images(make, dummy_localizer: Localizer, jpeg: bytes) -> None:
@@ -587,8 +587,10 @@ def test_hint_outside_its_image_ends_its_job_alone(
     make, dummy_localizer: Localizer, recorder: Recorder, jpeg: bytes
 ) -> None:
     scheduler = make()
-    wrong = Job([jpeg] * 3, localizer=dummy_localizer, names=["a", "b", "c"], hints={1: ImageHints(((0, 0, 64, 65),))})
-    right = Job([jpeg] * 3, localizer=dummy_localizer, names=["a", "b", "c"], hints={1: ImageHints(((0, 0, 64, 64),))})
+    wrong, right = (
+        Job([jpeg] * 3, localizer=dummy_localizer, names=["a", "b", "c"], options=JobOptions(hints={1: hint}))
+        for hint in (ImageHints(((0, 0, 64, 65),)), ImageHints(((0, 0, 64, 64),)))
+    )
     scheduler.submit(wrong)
     scheduler.submit(right)
     with pytest.raises(HintError, match="does not lie in 'b'"):
@@ -604,7 +606,10 @@ def test_job_that_only_fits_finishes_no_image(
     rendered: list[int] = []
     for sources, has_common in (([jpeg, jpeg, b""], True), ([jpeg, b""], False)):
         made = Job(
-            sources, localizer=dummy_localizer, only_fits=True, render=lambda index, *_: rendered.append(index) or b""
+            sources,
+            localizer=dummy_localizer,
+            options=JobOptions(only_fits=True),
+            render=lambda index, *_: rendered.append(index) or b"",
         )
         make().submit(made)
         made.done.result(10)
