@@ -8,7 +8,7 @@ import typer
 from colocalization.commands.options import (
     LIMITS,
     DeviceOption,
-    MaxImageBytesOption,
+    MaxBytesOption,
     MaxPixelsOption,
     ModelOption,
     RequireGpuOption,
@@ -118,7 +118,7 @@ def score(
     workers: WorkersOption = 0,
     batch_size: BatchSizeOption = 32,
     max_pixels: MaxPixelsOption = LIMITS.max_pixels,
-    max_image_bytes: MaxImageBytesOption = LIMITS.max_bytes,
+    max_bytes: MaxBytesOption = LIMITS.max_bytes,
 ) -> None:
     """Find the common object in images: a box for each, in OUT/predictions.jsonl.
 
@@ -152,6 +152,6 @@ def score(
             threads=threads,
             workers=workers,
             batch_size=batch_size,
-            limits=ImageLimits(max_bytes=max_image_bytes, max_pixels=max_pixels),
+            limits=ImageLimits(max_bytes=max_bytes, max_pixels=max_pixels),
         ),
     )

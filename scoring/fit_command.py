@@ -8,7 +8,7 @@ import typer
 from colocalization.commands.options import (
     LIMITS,
     DeviceOption,
-    MaxImageBytesOption,
+    MaxBytesOption,
     MaxPixelsOption,
     ModelOption,
     RequireGpuOption,
@@ -46,7 +46,7 @@ def fit(
     workers: WorkersOption = 0,
     batch_size: BatchSizeOption = 32,
     max_pixels: MaxPixelsOption = LIMITS.max_pixels,
-    max_image_bytes: MaxImageBytesOption = LIMITS.max_bytes,
+    max_bytes: MaxBytesOption = LIMITS.max_bytes,
 ) -> None:
     """Learn what images have in common, for `colocalize score --object`, and write it to a file.
 
@@ -68,6 +68,6 @@ def fit(
             threads=threads,
             workers=workers,
             batch_size=batch_size,
-            limits=ImageLimits(max_bytes=max_image_bytes, max_pixels=max_pixels),
+            limits=ImageLimits(max_bytes=max_bytes, max_pixels=max_pixels),
         ),
     )

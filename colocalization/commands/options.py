@@ -14,7 +14,7 @@ from colocalization.images import ImageLimits
 __all__ = [
     "LIMITS",
     "DeviceOption",
-    "MaxImageBytesOption",
+    "MaxBytesOption",
     "MaxPixelsOption",
     "ModelOption",
     "RequireGpuOption",
@@ -65,12 +65,12 @@ MaxPixelsOption = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
-MaxImageBytesOption = Annotated[
+MaxBytesOption = Annotated[
     int,
     typer.Option(
-        "--max-image-bytes",
+        "--max-bytes",
         min=1,
-        envvar="COLOCALIZE_MAX_IMAGE_BYTES",
+        envvar="COLOCALIZE_MAX_BYTES",
         help="Largest file of an image, in bytes.",
         rich_help_panel=RUNNING,
     ),

@@ -1,8 +1,12 @@
 """Settings: from the environment, from flags, and what does not go together."""
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
+from colocalization.commands.options import MaxBytesOption, MaxPixelsOption
+from colocalization.images import ImageLimits
 from service.process.settings_errors import explain
 from service.settings import CPU_PROVIDER, Settings
 
@@ -93,3 +97,14 @@ def test_values_that_would_be_taken_for_something_else_are_refused(values: dict[
 def test_proxies_are_addresses_networks_or_everyone() -> None:
     assert Settings(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies == ("10.0.0.0/8", "::1")
     assert Settings(trusted_proxies="*").trusted_proxies == ("*",)
+
+
+def test_limits_of_an_image_have_one_name_in_commands_service_and_python() -> None:
+    """`--max-bytes`, `COLOCALIZE_MAX_BYTES` and `ImageLimits.max_bytes`; likewise the pixels."""
+    for option in (MaxBytesOption, MaxPixelsOption):
+        (info,) = get_args(option)[1:]
+        flag = info.default  # where Typer holds it until it reads the annotation
+        name = flag.removeprefix("--").replace("-", "_")
+        assert info.envvar == f"COLOCALIZE_{name.upper()}"
+        assert name in Settings.model_fields
+        assert hasattr(ImageLimits(), name)

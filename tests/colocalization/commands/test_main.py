@@ -108,7 +108,7 @@ def test_score_passes_everything_on(engine: DummyEngine, tmp_path: Path) -> None
             2,
             "--max-pixels",
             5000,
-            "--max-image-bytes",
+            "--max-bytes",
             6000,
         ),
         *("--keep-unflagged", "--yolo-images", "link"),
