@@ -31,6 +31,7 @@ NOT_RUN = {
     r"(kubectl|cd deploy/kubernetes/cpu && kustomize) .*": "needs a cluster; the files are tested beside the image's",
     r"colocalize .* --require-gpu": "needs a GPU; that it refuses to run without one is tested with the commands",
     r"(export LABEL_STUDIO_.*|label-studio start|yolo .*)": "another project's program",
+    r"(COLOCALIZE_OBJECTS_DIR=.*|curl .*(/objects|object=).*)": "by tests/service/http/test_objects.py",
     r"(python -m (tests\.load\.\w+|experiments|benchmarks)|locust)( .*)?": "measures for minutes; tested in parts",
 }
 """Commands that these tests leave out, as patterns, and what runs them."""
@@ -139,7 +140,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     (tmp_path / "my-images").mkdir()
     for image in images[:6]:
         shutil.copy(image, tmp_path / "my-images")
-    for image, plain in zip(images, ("a.jpg", "b.jpg"), strict=False):
+    for image, plain in zip(images, ("a.jpg", "b.jpg", "c.jpg"), strict=False):
         shutil.copy(image, tmp_path / plain)
     reader = Reader(tmp_path)
     yield reader
@@ -159,7 +160,9 @@ def test_a_page(page: Path, reader: Reader) -> None:
             assert "CorLoc" in output
         if text.startswith("curl") and kind == "shell":
             answer = json.loads(output)
-            assert all(image["error"] is None and image["boxes"] for image in answer["images"])
+            for image in answer["images"]:
+                said_absent = f'{{"image": "{image["name"]}"}}' in text  # a hint without corners
+                assert (image["error"], bool(image["boxes"])) == (None, not said_absent)
     missing = [path for path in LEFT_BEHIND.get(name(page), []) if not (reader.folder / path).exists()]
     assert missing == []
 
