@@ -26,16 +26,7 @@ DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
 
 class Localizer(Steps):
-    """Finds the common object in sets of images. Safe to use from several threads.
-
-    Attributes:
-        set_sample_size: Most images that the common object is estimated from. Of larger sets take so many, spread
-            evenly (`choose_sample`), so that memory does not grow with the set: an image's features are about 1 MB, its
-            pixels up to 3 MB.
-        engine: Runs the network.
-        limits: What one image may cost.
-        effort: How much work mode `common` takes.
-    """
+    """Finds the common object in sets of images, by `Steps`. Safe to use from several threads."""
 
     @classmethod
     def load(
