@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from colocalization.errors import ModelError, ProviderError
 from colocalization.metadata import ModelMetadata
 
-__all__ = ["Device", "Engine", "NetworkOutput", "OnnxEngine"]
+__all__ = ["Device", "Engine", "NetworkOutput", "OnnxEngine", "can_use_cuda"]
 
 Device = Literal["auto", "cpu", "cuda"]
 """`auto` takes CUDA where ONNX Runtime offers it and says loudly when it then does not load."""
@@ -149,6 +149,15 @@ class OnnxEngine:
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return NetworkOutput(attention, features)
+
+
+def can_use_cuda() -> bool:
+    """Whether ONNX Runtime is installed and offers CUDA; it may still fail to load.
+
+    Raises:
+        ProviderError: ONNX Runtime is not installed.
+    """
+    return _CUDA in _import_runtime().get_available_providers()
 
 
 def _choose_providers(runtime: Any, device: Device, require_gpu: bool) -> tuple[Sequence[str], str | None]:

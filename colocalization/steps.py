@@ -23,6 +23,7 @@ from colocalization.hints import ImageHints
 from colocalization.images import DecodedImage, ImageLimits, ImageSource, decode
 from colocalization.looks import ImageFeatures, Looker, SecondLooks, check_finite
 from colocalization.maps import min_max, otsu_separability
+from colocalization.model_choice import precision_of
 from colocalization.object_members import Origin
 from colocalization.prototype import SHOWN
 from colocalization.results import Effort, ImageResult
@@ -165,9 +166,11 @@ class Steps:
         """
         model, origin = self.engine.metadata, common.origin
         if origin is not None and origin.model_sha256 != self.engine.sha256:
+            other = precision_of(origin.model_sha256)
+            way = "" if other is None else f", or load the one in the box with precision {other}"
             raise ObjectError(
                 f"the common object was fitted with the model {origin.model!r} ({origin.model_sha256[:12]}), and this "
-                f"is {model.name!r} ({self.engine.sha256[:12]}): fit it again with this one"
+                f"is {model.name!r} ({self.engine.sha256[:12]}, {model.precision}): fit it again with this one{way}"
             )
         if common.channels != model.channels:
             raise ObjectError(

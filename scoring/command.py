@@ -11,6 +11,7 @@ from colocalization.commands.options import (
     MaxBytesOption,
     MaxPixelsOption,
     ModelOption,
+    PrecisionOption,
     RequireGpuOption,
     ThreadsOption,
     class_name,
@@ -112,6 +113,7 @@ def score(
             rich_help_panel=_RUNNING,
         ),
     ] = True,
+    precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     require_gpu: RequireGpuOption = False,
     threads: ThreadsOption = 0,
@@ -146,6 +148,7 @@ def score(
         ),
         MachineOptions(
             model=model,
+            precision=precision,
             effort=effort,
             device=device,
             require_gpu=require_gpu,

@@ -11,6 +11,7 @@ from colocalization.commands.options import (
     MaxBytesOption,
     MaxPixelsOption,
     ModelOption,
+    PrecisionOption,
     RequireGpuOption,
     ThreadsOption,
 )
@@ -40,6 +41,7 @@ def fit(
     hints: HintsFileOption = None,
     hint: HintsOption = None,
     model: ModelOption = None,
+    precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     require_gpu: RequireGpuOption = False,
     threads: ThreadsOption = 0,
@@ -62,6 +64,7 @@ def fit(
         out,
         MachineOptions(
             model=model,
+            precision=precision,
             effort=effort,
             device=device,
             require_gpu=require_gpu,

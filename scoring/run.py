@@ -12,8 +12,11 @@ from colocalization.common_object import CommonObject
 from colocalization.cores import score_lanes, usable_cores
 from colocalization.hints import ImageHints
 from colocalization.images import harden_pillow
+from colocalization.listing import STATE_FOLDER
+from colocalization.model_choice import precision_of
 from scoring.hinting import given_hints, hints_for
 from scoring.inputs import Inputs, discover
+from scoring.journal import JOURNAL_FILE, model_of
 from scoring.name_lists import read_names
 from scoring.pipeline import PipelineSizes
 from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
@@ -48,13 +51,15 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
         from scoring.scorer import Scorer
         from scoring.summary import summary_table
 
-        localizer = load(machine)
+        localizer = load(_as_before(machine, out, options), options.common)
         options = replace(options, sizes=pipeline_sizes(machine, localizer.engine.provider))
         with sigterm_interrupts():
             summary = Scorer(localizer, out, options, progress_on(Console(stderr=True))).score(found.files)
         _explain(summary, found, options)
         skipped = len(found.left_out.no_images)
-        Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
+        about, provider = localizer.engine.metadata, localizer.engine.provider
+        model = f"{about.name}, {about.precision}"
+        Console().print(summary_table(summary, skipped=skipped, provider=provider, model=model))
     for note in summary.notes:
         typer.echo(note)
     if summary.errors or found.left_out.unreadable:
@@ -69,6 +74,14 @@ def _known(inputs: InputOptions, options: ScoreOptions) -> ScoreOptions:
     if hinted and inputs.common is not None:
         fail("give hints or --object, not both: hints teach a new object, which `colocalize fit` writes")
     return options if inputs.common is None else replace(options, common=CommonObject.load(inputs.common))
+
+
+def _as_before(machine: MachineOptions, out: Path, options: ScoreOptions) -> MachineOptions:
+    """With precision `auto` a run goes on with the model in the box that it was begun with, on whatever machine."""
+    free = machine.model is None and machine.precision == "auto" and options.common is None and options.resume
+    model = model_of(out / STATE_FOLDER / JOURNAL_FILE) if free else None
+    precision = None if model is None else precision_of(model)
+    return machine if precision is None else replace(machine, precision=precision)
 
 
 def find(inputs: InputOptions, exclude: Path | None = None) -> tuple[Inputs, dict[str, ImageHints]]:
@@ -90,8 +103,12 @@ def find(inputs: InputOptions, exclude: Path | None = None) -> tuple[Inputs, dic
     return found, hints_for(found.files, hints)
 
 
-def load(machine: MachineOptions) -> "Localizer":
+def load(machine: MachineOptions, common: CommonObject | None = None) -> "Localizer":
     """Load the model, in a process made ready for many images.
+
+    Args:
+        machine: What the work runs on.
+        common: The common object that is going to be looked for.
 
     Raises:
         ModelError: The model cannot be used.
@@ -108,6 +125,8 @@ def load(machine: MachineOptions) -> "Localizer":
     _, threads = score_lanes(machine.threads or usable_cores())
     return Localizer.load(
         machine.model,
+        precision=machine.precision,
+        common=common,
         device=machine.device,
         require_gpu=machine.require_gpu,
         threads=threads,

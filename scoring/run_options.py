@@ -8,6 +8,7 @@ from colocalization.common_object import CommonObject
 from colocalization.engine import Device
 from colocalization.hints import ImageHints
 from colocalization.images import ImageLimits
+from colocalization.model_choice import PrecisionChoice
 from colocalization.results import Effort, Mode
 from scoring.formats.base import ExportOptions, Format
 from scoring.pipeline import PipelineSizes
@@ -42,6 +43,7 @@ class MachineOptions:
 
     Attributes:
         model: Model file; None takes the one in the box.
+        precision: Which file of the model in the box is taken, or what that of `model` has to be.
         effort: How much work mode `common` takes.
         device: Where the network runs.
         require_gpu: Whether to refuse to run without one.
@@ -52,6 +54,7 @@ class MachineOptions:
     """
 
     model: Path | None = None
+    precision: PrecisionChoice = "auto"
     effort: Effort = "full"
     device: Device = "auto"
     require_gpu: bool = False

@@ -16,7 +16,7 @@ from colocalization.memory import trim_heap
 from colocalization.sampling import choose_sample
 from scoring.fitted_sample import FittedSample, fit_sample
 from scoring.hinting import digest_hints
-from scoring.journal import Entry, Journal, digest_files
+from scoring.journal import JOURNAL_FILE, Entry, Journal, digest_files
 from scoring.outputs import Outputs
 from scoring.pipeline import run_pipeline
 from scoring.plan import PlannedImage, plan
@@ -67,14 +67,14 @@ class Scorer:
         """
         began = time.monotonic()
         metadata = self._stages.localizer.engine.metadata
-        export = replace(self._options.export, model=f"{metadata.name} {metadata.version}")
+        export = replace(self._options.export, model=f"{metadata.name} {metadata.precision} {metadata.version}")
         if self._options.common is not None:
             self._stages.localizer.check_common(self._options.common)
         results = Results(self._out, plan(files, self._out, self._options), self._options, export)
         state = self._out / STATE_FOLDER
         with (
             alone_in(state),
-            Journal(state / "journal.jsonl", self._settings(), resume=self._options.resume) as journal,
+            Journal(state / JOURNAL_FILE, self._settings(), resume=self._options.resume) as journal,
         ):
             run = _Run(
                 results.images, self._stages, self._options, journal, Outputs(self._out, state / "outputs.jsonl")

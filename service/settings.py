@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from colocalization.cores import MOST_LANES, usable_cores
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
+from colocalization.model_choice import PrecisionChoice
 from colocalization.results import Effort
 
 __all__ = ["CPU_PROVIDER", "LogFormat", "LogLevel", "Settings"]
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Processes behind the port, each with a model of its own.")
 
     model: Path | None = Field(None, description="Model file; the one in the box if left out.")
+    precision: PrecisionChoice = Field(
+        "auto",
+        description="Of the model in the box. auto: int8, at twice the speed, on CPUs with 8-bit dot products, else "
+        "fp32. A file named as the model has a precision of its own.",
+    )
     device: Device = Field("auto", description="Where the network runs.")
     effort: Effort = Field(
         "full",

@@ -47,6 +47,7 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
     def load_with(threads: int) -> Localizer:
         return Localizer.load(
             settings.model,
+            precision=settings.precision,
             device=settings.device,
             require_gpu=settings.require_gpu,
             threads=threads,

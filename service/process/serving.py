@@ -82,6 +82,7 @@ def serve(
         extra={
             "url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
             "model": engine.metadata.name,
+            "precision": engine.metadata.precision,
             "sha256": engine.sha256,
             "provider": engine.provider,
             "provider_warning": engine.provider_warning,

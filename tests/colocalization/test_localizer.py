@@ -65,7 +65,7 @@ def equal(first: ImageResult, second: ImageResult) -> bool:
 
 @pytest.fixture(scope="module")
 def localizer() -> Localizer:
-    return Localizer.load(device="cpu", threads=1)
+    return Localizer.load(device="cpu", threads=1, precision="fp32")
 
 
 Looked = tuple[list[PreparedImage], list[ImageFeatures]]
