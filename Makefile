@@ -30,8 +30,11 @@ docs: $(DEV)/.installed  ## the site, into site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build
 
 MODEL := colocalization/models/efficientnet_lite0_ptap.onnx
+SETS := $(filter-out %/background/images,$(wildcard ../shared/data/*/images ../shared/data/unlabelled/*))
 models: $(DEV)/.installed  ## the model in the box anew, in both precisions, and their checksums
+	@test -n "$(SETS)" || { echo "no sets to learn the foreground prior from: give SETS='FOLDER...'"; exit 2; }
 	$(DEV)/bin/colocalize export imagenet:tf_efficientnet_lite0 --out $(MODEL) --precision both --parity-images examples/images
+	for file in $(MODEL) $(MODEL:.onnx=_int8.onnx); do $(DEV)/bin/colocalize foreground $(SETS) --model $$file --out $$file; done
 	cd $(dir $(MODEL)) && sha256sum *.onnx > SHA256SUMS
 
 lock: $(DEV)/.installed  ## requirements-dev.txt anew, with the newest of everything

@@ -26,6 +26,7 @@ __all__ = [
     "fit_discriminant",
     "fit_to_shares",
     "representer_direction",
+    "split_by_shares",
     "starting_maps",
 ]
 
@@ -162,6 +163,20 @@ class ClassStatistics:
         self._sum += rows.sum(axis=0, dtype=np.float64)
         self._products += rows.T @ rows
 
+    @classmethod
+    def mixed(cls, parts: Sequence["ClassStatistics"]) -> "ClassStatistics":
+        """The statistics of a mixture in which parts weigh alike, whatever their number of descriptors.
+
+        Args:
+            parts: At least one, each of at least one descriptor.
+        """
+        mixture = cls(len(parts[0]._sum))
+        for part in parts:
+            mixture._sum += part._sum / part.count
+            mixture._products += part._products / part.count
+        mixture.count = len(parts)
+        return mixture
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """(C,) float64; of at least one descriptor."""
@@ -256,10 +271,24 @@ def fit_to_shares(
     channels = features[0].shape[0]
     low, high = ClassStatistics(channels), ClassStatistics(channels)
     for one, share in zip(features, shares, strict=True):
-        rows, flat = descriptors(one), share.ravel()
-        low.add(rows[flat < _BACKGROUND_SHARE])
-        high.add(rows[flat > _OBJECT_SHARE])
+        split_by_shares(descriptors(one), share, low, high)
     return fisher_discriminant(low, high, weight=0.5)
+
+
+def split_by_shares(
+    rows: NDArray[np.float32], shares: NDArray[np.floating], low: ClassStatistics, high: ClassStatistics
+) -> None:
+    """Add the descriptors of an image to two classes, by how much of their cells an outline covers.
+
+    Args:
+        rows: (h * w, C) float32.
+        shares: (h, w) in [0, 1].
+        low: What the outline leaves free.
+        high: What it covers.
+    """
+    flat = shares.ravel()
+    low.add(rows[flat < _BACKGROUND_SHARE])
+    high.add(rows[flat > _OBJECT_SHARE])
 
 
 def fisher_discriminant(
@@ -268,6 +297,7 @@ def fisher_discriminant(
     *,
     weight: float | None,
     mean: NDArray[np.float64] | None = None,
+    shrinkage: float = _SHRINKAGE,
 ) -> Discriminant | None:
     """Fisher's linear discriminant between two classes.
 
@@ -276,6 +306,7 @@ def fisher_discriminant(
         high: The foreground.
         weight: Share of the foreground in the scatter within the classes; None: by the number of its cells.
         mean: (C,) mean of the foreground, where it is not that of the cells that its scatter is of.
+        shrinkage: Share of the variances added to the diagonal of the scatter.
 
     Returns:
         The discriminant; None where a class is empty or both are alike.
@@ -286,7 +317,7 @@ def fisher_discriminant(
         weight = high.count / (low.count + high.count)
     within = weight * high.covariance + (1 - weight) * low.covariance
     variances = np.diag(within)
-    within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + _FLOOR)
+    within += np.diag(shrinkage * variances + _RIDGE * variances.mean() + _FLOOR)
     middle = high.mean if mean is None else mean
     direction = np.linalg.solve(within, middle - low.mean)
     at_background, at_foreground = float(low.mean @ direction), float(middle @ direction)

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from colocalization.common_object import CommonObject
-from colocalization.engine import Device
+from colocalization.engine import Device, Engine
 from colocalization.errors import ImageError, ObjectError
 from colocalization.fitting import FittedSet
 from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage, ImageLimits, ImageSource
 from colocalization.looks import ImageFeatures, SecondLooks
 from colocalization.model_choice import DEFAULT_MODEL, PrecisionChoice, load_engine
+from colocalization.outside_prior import OutsidePrior, PriorKind
 from colocalization.results import Effort, ImageResult, Mode, SetResult
 from colocalization.sampling import read_sample
 from colocalization.sources import Given, HintsGiven, check_source, hint_text, hints_by_index, listed, source_name
@@ -38,6 +39,8 @@ class Localizer(Steps):
         threads: int = 0,
         limits: ImageLimits | None = None,
         effort: Effort = "full",
+        prior: Path | str | None = None,
+        prior_kind: PriorKind | None = None,
     ) -> "Localizer":
         """Load a model; the one in the box if none is named.
 
@@ -52,9 +55,12 @@ class Localizer(Steps):
             threads: Threads of one operator; 0 takes one for each core.
             limits: What one image may cost.
             effort: How much work mode `common` takes.
+            prior: ONNX file of a saliency network, see `OutsidePrior`; in place of the model's own prior.
+            prior_kind: What kind of network that is; told by the file's name if left out.
 
         Raises:
-            ModelError: The file is missing, damaged, not one that Colocalize exported, or of another precision.
+            ModelError: The file is missing, damaged, not one that Colocalize exported, or of another precision; or the
+                prior cannot be used.
             ProviderError: CUDA was required and cannot be used, or ONNX Runtime is not installed.
             ValueError: The precision is none of the words allowed.
         """
@@ -67,7 +73,16 @@ class Localizer(Steps):
             require_gpu=require_gpu,
             threads=threads,
         )
-        return cls(engine, limits, effort=effort)
+        outside = None
+        if prior is not None:
+            outside = OutsidePrior(Path(prior), prior_kind, device=device, threads=threads)
+        elif prior_kind is not None:
+            raise ValueError(f"prior_kind is {prior_kind!r}, and there is no prior; give its file too")
+        return cls(engine, limits, effort=effort, prior=outside)
+
+    def with_engine(self, engine: Engine) -> "Localizer":
+        """The same localizer over another engine of the same model, such as one that takes turns."""
+        return Localizer(engine, self.limits, effort=self.effort, prior=self.prior)
 
     def fit(self, sources: Given, hints: HintsGiven | None = None) -> CommonObject:
         """Estimate the common object of a set, to localize it in other images later.

@@ -12,6 +12,8 @@ from colocalization.commands.options import (
     MaxPixelsOption,
     ModelOption,
     PrecisionOption,
+    PriorKindOption,
+    PriorOption,
     RequireGpuOption,
     ThreadsOption,
 )
@@ -42,6 +44,8 @@ def fit(
     hint: HintsOption = None,
     model: ModelOption = None,
     precision: PrecisionOption = "auto",
+    prior: PriorOption = None,
+    prior_kind: PriorKindOption = None,
     device: DeviceOption = "auto",
     require_gpu: RequireGpuOption = False,
     threads: ThreadsOption = 0,
@@ -65,6 +69,8 @@ def fit(
         MachineOptions(
             model=model,
             precision=precision,
+            prior=prior,
+            prior_kind=prior_kind,
             effort=effort,
             device=device,
             require_gpu=require_gpu,

@@ -59,6 +59,8 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
         skipped = len(found.left_out.no_images)
         about, provider = localizer.engine.metadata, localizer.engine.provider
         model = f"{about.name}, {about.precision}"
+        if localizer.prior is not None:
+            model += f", with the mask-trained prior {localizer.prior.name}"
         Console().print(summary_table(summary, skipped=skipped, provider=provider, model=model))
     for note in summary.notes:
         typer.echo(note)
@@ -132,6 +134,8 @@ def load(machine: MachineOptions, common: CommonObject | None = None) -> "Locali
         threads=threads,
         limits=machine.limits,
         effort=machine.effort,
+        prior=machine.prior,
+        prior_kind=machine.prior_kind,
     )
 
 

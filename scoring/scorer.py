@@ -99,6 +99,7 @@ class Scorer:
             "limits": asdict(localizer.limits),
             "mode": self._options.mode,
             "effort": localizer.effort,
+            "prior": None if localizer.prior is None else localizer.prior.sha256,
             "max_boxes": self._options.max_boxes,
             "hints": digest_hints(self._options.hints),
             "object": None if self._options.common is None else self._options.common.digest,

@@ -53,6 +53,8 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
             threads=threads,
             limits=settings.image_limits(),
             effort=settings.effort,
+            prior=settings.prior,
+            prior_kind=settings.prior_kind,
         )
 
     def load() -> Localizer:
@@ -62,7 +64,7 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
         alone = load_with(settings.threads_alone())
         if alone.engine.sha256 != several.engine.sha256:
             raise ModelError("the model file was changed while it was loaded")
-        return Localizer(ElasticEngine(several.engine, alone.engine), several.limits, effort=several.effort)
+        return several.with_engine(ElasticEngine(several.engine, alone.engine))
 
     return load
 

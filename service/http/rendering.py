@@ -10,6 +10,7 @@ from colocalization.engine import Engine
 from colocalization.errors import ImageError
 from colocalization.heatmaps import colorize, encode_png, overlay
 from colocalization.localizer import PreparedImage
+from colocalization.outside_prior import OutsidePrior
 from colocalization.results import ImageResult
 from service.http.problems import Problem
 from service.http.schemas import (
@@ -96,11 +97,17 @@ def _heatmap(result: ImageResult, prepared: PreparedImage, kind: HeatmapKind) ->
     )
 
 
-def model_body(engine: Engine) -> ModelBody:
-    """The part of the answer that names the model."""
+def model_body(engine: Engine, prior: OutsidePrior | None = None) -> ModelBody:
+    """The part of the answer that names the model, and the prior from outside where one takes part."""
     about = engine.metadata
     size = (about.input_size, about.input_size)
-    return ModelBody(name=about.name, sha256=engine.sha256, backbone=about.backbone, input_size=size)
+    return ModelBody(
+        name=about.name,
+        sha256=engine.sha256,
+        backbone=about.backbone,
+        input_size=size,
+        prior=None if prior is None else prior.name,
+    )
 
 
 def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[bytes], dict[str, float]]:
@@ -121,7 +128,8 @@ def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[b
         raise nothing_readable([(names[index], error) for index, error in sorted(job.errors.items())])
     stages = {stage: getattr(job.times, stage) for stage in ("queue", *STAGES)}
     spent = Timing(**{name: round(1000 * time, 3) for name, time in {**stages, "total": seconds}.items()})
-    pieces = [f'{{"model":{model_body(job.localizer.engine).model_dump_json()},"mode":"{job.mode}","images":['.encode()]
+    model = model_body(job.localizer.engine, job.localizer.prior)
+    pieces = [f'{{"model":{model.model_dump_json()},"mode":"{job.mode}","images":['.encode()]
     for index, name in enumerate(names):
         if index:
             pieces.append(b",")

@@ -207,7 +207,8 @@ def api_router(service: Service) -> APIRouter:
 
 def model_details(service: Service) -> ModelDetails:
     """The answer of `GET /model`."""
-    settings, engine = service.settings, service.slot.current.engine
+    settings, localizer = service.settings, service.slot.current
+    engine = localizer.engine
     about = asdict(engine.metadata)
     size = about.pop("input_size")
     told = {name: value for name, value in about.items() if name in ModelDetails.model_fields}
@@ -219,5 +220,6 @@ def model_details(service: Service) -> ModelDetails:
         sha256=engine.sha256,
         provider=engine.provider,
         provider_warning=engine.provider_warning,
+        prior=None if localizer.prior is None else localizer.prior.name,
         limits={name: getattr(settings, name) for name in limits},
     )

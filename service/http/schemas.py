@@ -111,6 +111,10 @@ class ModelBody(_Body):
     sha256: str
     backbone: str
     input_size: _Size
+    prior: Annotated[
+        str | None,
+        Field(description="The prior from outside that took part, a network trained with masks; null: none did."),
+    ] = None
 
 
 class Timing(_Body):
@@ -152,6 +156,12 @@ class ModelDetails(_Body):
     precision: Precision
     licence: str
     training_data: str
+    foreground_data: Annotated[
+        str, Field(description="What the model's foreground prior was learnt on; empty where it has none.")
+    ]
+    prior: Annotated[
+        str | None, Field(description="The prior from outside in its place, a network trained with masks; or null.")
+    ]
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
     provider_warning: Annotated[str | None, Field(description="Why it is not the one hoped for, or null.")]
     limits: Annotated[dict[str, int | float], Field(description="What a request may cost.")]
