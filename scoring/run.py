@@ -9,7 +9,7 @@ import typer
 
 from colocalization.commands.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
 from colocalization.common_object import CommonObject
-from colocalization.cores import score_lanes, usable_cores
+from colocalization.cores import bound_libraries, score_lanes, usable_cores
 from colocalization.hints import ImageHints
 from colocalization.images import harden_pillow
 from colocalization.listing import STATE_FOLDER
@@ -116,12 +116,10 @@ def load(machine: MachineOptions, common: CommonObject | None = None) -> "Locali
         ModelError: The model cannot be used.
         ProviderError: The GPU cannot be used where one is required.
     """
-    import cv2
-
     from colocalization.localizer import Localizer
     from colocalization.memory import bound_heaps
 
-    cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
+    bound_libraries()
     bound_heaps(_MOST_HEAPS)
     harden_pillow()
     _, threads = score_lanes(machine.threads or usable_cores())

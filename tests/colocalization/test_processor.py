@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from colocalization import processor
 from colocalization.processor import dot_products, named_in
 
 HASWELL = "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse4_2 avx fma avx2\n"
@@ -33,7 +32,7 @@ def test_what_linux_says(cpuinfo: str, expected: bool | None) -> None:
 
 
 def test_linux_reads_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor.platform, "system", lambda: "Linux")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
     (tmp_path / "cpuinfo").write_text(ALDER_LAKE)
     assert dot_products(tmp_path / "cpuinfo") is True
     assert dot_products(tmp_path / "none") is None
@@ -41,6 +40,6 @@ def test_linux_reads_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("system", ["Windows", "Darwin"])  # macOS: where `sysctlbyname` knows no such entry
 def test_systems_that_do_not_say(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor.platform, "system", lambda: system)
-    monkeypatch.setattr(processor.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert dot_products() is None

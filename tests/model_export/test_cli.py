@@ -214,7 +214,8 @@ def readme() -> str:
 
 
 def test_shipped_models_are_the_recorded_ones() -> None:
-    recorded = dict(reversed(line.split()) for line in (MODELS / "SHA256SUMS").read_text().splitlines())
+    lines = (MODELS / "SHA256SUMS").read_text().splitlines()
+    recorded = {name: digest for digest, name in map(str.split, lines)}
     assert recorded.keys() == {*IN_THE_BOX.values()} == {path.name for path in MODELS.glob("*.onnx")}
     for name, digest in recorded.items():
         assert hashlib.sha256((MODELS / name).read_bytes()).hexdigest() == digest
