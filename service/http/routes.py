@@ -263,5 +263,6 @@ def model_details(service: Service) -> ModelDetails:
         sha256=engine.sha256,
         provider=engine.provider,
         provider_warning=engine.provider_warning,
+        keeps_objects=service.objects is not None,
         limits={name: getattr(settings, name) for name in limits},
     )

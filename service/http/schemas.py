@@ -242,6 +242,7 @@ class ModelDetails(_Body):
     training_data: str
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
     provider_warning: Annotated[str | None, Field(description="Why it is not the one hoped for, or null.")]
+    keeps_objects: Annotated[bool, Field(description="Whether common objects can be kept, at `/objects`.")]
     limits: Annotated[dict[str, int | float], Field(description="What a request may cost.")]
 
 
