@@ -2,13 +2,15 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
+from PIL import Image
 
 from colocalization.engine import Engine
 from colocalization.errors import ImageError
 from colocalization.heatmaps import colorize, encode_png, overlay
+from colocalization.image_formats import HEAD_BYTES, format_of
 from colocalization.localizer import PreparedImage
 from colocalization.outside_prior import OutsidePrior
 from colocalization.results import ImageResult
@@ -21,17 +23,27 @@ from service.http.schemas import (
     ImageErrorBody,
     ImageWarningBody,
     ModelBody,
+    PreviewBody,
+    PreviewKind,
     Timing,
 )
 from service.inference.job import STAGES, Job
 
-__all__ = ["failed_image", "model_body", "nothing_readable", "render_image", "write_answer"]
+__all__ = ["failed_image", "model_body", "nothing_readable", "previewed_images", "render_image", "write_answer"]
 
 _MOST_ERRORS_TOLD = 16
 
+_PREVIEW_QUALITY = 85
+"""Of a JPEG: it is to be looked at, and a tenth of the PNG."""
+
 
 def render_image(
-    names: Sequence[str], kind: HeatmapKind, index: int, result: ImageResult, prepared: PreparedImage
+    names: Sequence[str],
+    kind: HeatmapKind,
+    previewed: Container[int],
+    index: int,
+    result: ImageResult,
+    prepared: PreparedImage,
 ) -> bytes:
     """Write one image's part of the answer.
 
@@ -41,6 +53,7 @@ def render_image(
     Args:
         names: File names of the request's images.
         kind: What to give as heat map.
+        previewed: Places of the images of which a preview is given.
         index: Place of the image in the request.
         result: What was found in it.
         prepared: Its pixels.
@@ -56,6 +69,7 @@ def render_image(
         heatmap=_heatmap(result, prepared, kind),
         error=None,
         warning=None if warning is None else ImageWarningBody(code=warning.code, message=warning.message),
+        preview=_preview(prepared) if index in previewed else None,
     )
     return body.model_dump_json().encode()
 
@@ -95,6 +109,30 @@ def _heatmap(result: ImageResult, prepared: PreparedImage, kind: HeatmapKind) ->
     return HeatmapBody(
         media_type="image/png", width=width, height=height, data=base64.b64encode(encode_png(pixels)).decode()
     )
+
+
+def previewed_images(sources: Sequence[bytes | ImageError], kind: PreviewKind) -> frozenset[int]:
+    """Places of the images of which a preview is asked for.
+
+    Args:
+        sources: The encoded images, or why they were not kept.
+        kind: What is asked for. A TIFF is told by its first bytes, whatever its name.
+    """
+    if kind == "none":
+        return frozenset()
+    return frozenset(
+        index
+        for index, source in enumerate(sources)
+        if isinstance(source, bytes) and (kind == "all" or format_of(source[:HEAD_BYTES]) == "TIFF")
+    )
+
+
+def _preview(prepared: PreparedImage) -> PreviewBody:
+    rgb = prepared.image.rgb
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, format="JPEG", quality=_PREVIEW_QUALITY)
+    data = base64.b64encode(stream.getvalue()).decode()
+    return PreviewBody(media_type="image/jpeg", width=rgb.shape[1], height=rgb.shape[0], data=data)
 
 
 def model_body(engine: Engine, prior: OutsidePrior | None = None) -> ModelBody:
