@@ -1,5 +1,7 @@
 """GrabCut from a coarse heat map to an edge in the image."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -57,7 +59,7 @@ def test_a_steep_map_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cut_is_of_few_pixels_and_the_outline_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
-    def watched(image: np.ndarray, *arguments: object) -> object:
+    def watched(image: np.ndarray, *arguments: Any) -> object:
         sizes.append(image.shape[:2])
         return cut(image, *arguments)
 
