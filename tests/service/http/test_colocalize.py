@@ -22,7 +22,9 @@ def test_box_is_where_the_white_square_is(client: TestClient, jpeg: bytes) -> No
     # One cell of the dummy's map is 8 pixels wide; the cut of the upsampled map lies within half a cell of the edge.
     assert [box["x0"], box["y0"], box["x1"], box["y1"]] == pytest.approx([16, 16, 32, 32], abs=4)
     assert (image["name"], image["width"], image["height"], image["error"]) == ("0.jpg", 64, 64, None)
-    assert answer["model"] == {"name": "dummy", "sha256": "0" * 64, "backbone": "none", "input_size": [32, 32]}
+    assert answer["model"] == {
+        "name": "dummy", "sha256": "0" * 64, "backbone": "none", "input_size": [32, 32], "prior": None
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

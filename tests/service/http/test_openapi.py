@@ -27,5 +27,5 @@ def test_example_of_the_shipped_model_is_of_its_file() -> None:
     about = engine.metadata
     assert model == {
         "name": about.name, "sha256": engine.sha256, "backbone": about.backbone,
-        "input_size": [about.input_size, about.input_size],
+        "input_size": [about.input_size, about.input_size], "prior": None,
     }  # fmt: skip

@@ -37,7 +37,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not for longer: its event loop runs in this thread until it ends
 def browser() -> Iterator["Browser"]:
     if BROWSER is None:
         pytest.skip("there is no Chromium")
