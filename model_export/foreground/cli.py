@@ -8,7 +8,6 @@ from typing import Annotated
 
 import onnx
 import typer
-from google.protobuf.message import DecodeError
 from rich.console import Console
 from rich.progress import track
 
@@ -49,7 +48,8 @@ def foreground(
             raise ExportError(f"--out must be the name of a file to write, such as model.onnx, got {str(out)!r}")
         out.parent.mkdir(parents=True, exist_ok=True)
         with _model_file(model) as path, atomic_writer(out) as file:
-            engine, graph = OnnxEngine(path, device="cpu", threads=threads), _graph(path)
+            engine = OnnxEngine(path, device="cpu", threads=threads)  # refuses what is no model, in one line
+            graph = onnx.load(path)
             tapped = TappedEngine(graph, engine, threads=threads)
             outlines = [one for one in (_outlines(tapped, folder) for folder in _watched(sets)) if one is not None]
             lesson = learn(outlines)
@@ -82,13 +82,6 @@ def _model_file(model: Path | None) -> Iterator[Path]:
     else:
         with box_model() as path:
             yield path
-
-
-def _graph(path: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load(path)
-    except (DecodeError, OSError) as error:
-        raise ExportError(f"cannot read the model {str(path)!r}: {error}") from error
 
 
 def _watched(sets: Sequence[Path]) -> Iterator[Path]:

@@ -45,6 +45,8 @@ class TestDescription:
             "precision": "fp32",
             "licence": "CC0-1.0",
             "training_data": "nothing",
+            "foreground": False,
+            "foreground_data": "",
         }
 
     def test_of_the_baseline_without_pooling(self) -> None:
