@@ -1,5 +1,7 @@
 """GrabCut from a coarse heat map to an edge in the image."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -61,7 +63,7 @@ def test_the_cut_is_of_few_pixels_and_the_outline_of_all(monkeypatch: pytest.Mon
         sizes.append(image.shape[:2])
         return cut(image, *arguments)
 
-    cut = cv2.grabCut
+    cut: Any = cv2.grabCut
     monkeypatch.setattr(cv2, "grabCut", watched)
     found = refine(noisy(square(240, 320, 60, 80, 180, 240)), blob(240, 320, 160), margin=0.45)
     assert sizes == [(73, 55), (126, 95)]  # 4,000 and 12,000 pixels
