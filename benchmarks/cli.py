@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.against import measure_against
 from benchmarks.checkpoint import measure_checkpoint
 from benchmarks.devices import MeasuredDevice, choose_devices
 from benchmarks.folder import MODES, measure_folder, measure_limits
@@ -147,6 +148,21 @@ def folder(
     counts = count or [100, 1_000, 5_000]
     keep = _keeper("folder", "mode", "count", seconds=seconds, cuda=_CPU_ALONE)
     for part in measure_folder(_photographs(images), counts, usable_cores(), seconds, _note, mode or MODES):
+        keep(part)
+
+
+@app.command()
+def against(
+    other: Annotated[Path, typer.Argument(help="The command `colocalize` of another checkout's environment.")],
+    commit: Annotated[str, typer.Option(help="What that checkout is, for the record.")],
+    images: PhotographFolder = _IMAGES,
+    count: Annotated[int, typer.Option(min=2, help="Images.")] = 1_000,
+    rounds: Rounds = 2,
+    mode: Annotated[list[str] | None, typer.Option(help="Mode, attention or common; repeatable.")] = None,
+) -> None:
+    """`colocalize score` beside that of another checkout, taking turns: images a second, CPU time, memory."""
+    keep = _keeper("against", "mode", "who", commit=commit, rounds=rounds, cuda=_CPU_ALONE)
+    for part in measure_against(_photographs(images), other, count, rounds, _note, mode or MODES):
         keep(part)
 
 

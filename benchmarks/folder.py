@@ -24,11 +24,31 @@ from colocalization.engine import OnnxEngine
 from colocalization.localizer import DEFAULT_MODEL
 from experiments.scale import link, score_folder
 
-__all__ = ["MODES", "measure_folder", "measure_limits"]
+__all__ = ["MODES", "measure_folder", "measure_limits", "resized_copies"]
 
 MODES = ("attention", "common")
 _SIZE = (640, 480)
 _DIFFERENT = 200
+
+
+def resized_copies(images: Sequence[Path], originals: Path, folder: Path, count: int) -> None:
+    """Fill a new folder with JPEG files of 640 x 480.
+
+    Args:
+        images: Photographs.
+        originals: Folder for one file of each photograph; what is there already is not made again.
+        folder: Folder for the files, the originals again and again under new names.
+        count: How many there are to be.
+    """
+    if not originals.is_dir():
+        originals.mkdir()
+        for index, path in enumerate(images[:_DIFFERENT]):
+            with Image.open(path) as image:
+                image.convert("RGB").resize(_SIZE).save(originals / f"{index:04d}.jpg", quality=90)
+    sources = sorted(originals.iterdir())
+    folder.mkdir()
+    for index in range(count):
+        link(sources[index % len(sources)], folder / f"{index:06d}.jpg")
 
 
 def measure_folder(
@@ -58,17 +78,9 @@ def measure_folder(
         in `share` the share of it; in mode `common` of half of it, since there each image takes two runs.
     """
     with tempfile.TemporaryDirectory() as place:
-        originals = Path(place) / "originals"
-        originals.mkdir()
-        for index, path in enumerate(images[:_DIFFERENT]):
-            with Image.open(path) as image:
-                image.convert("RGB").resize(_SIZE).save(originals / f"{index:04d}.jpg", quality=90)
-        sources = sorted(originals.iterdir())
         for mode, count in itertools.product(modes, counts):
             folder, out = Path(place) / f"{mode}-{count}", Path(place) / f"out-{mode}-{count}"
-            folder.mkdir()
-            for index in range(count):
-                link(sources[index % len(sources)], folder / f"{index:06d}.jpg")
+            resized_copies(images, Path(place) / "originals", folder, count)
             before = _bare_rates(cores, seconds)
             told: Part = score_folder(folder, out, count, "--mode", mode, "--device", "cpu")
             after = _bare_rates(cores, seconds)

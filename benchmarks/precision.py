@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from benchmarks.devices import MeasuredDevice
 from benchmarks.parts import Part
 from benchmarks.timing import interleave, ratio
 from colocalization.localizer import Localizer
+from colocalization.model_choice import IN_THE_BOX, box_model
 from experiments.scores import best_iou, summarise
 from experiments.sets import EvaluationSet
 
@@ -30,12 +32,12 @@ def measure_precision(
     note: Callable[[str], None],
     device: MeasuredDevice = "cpu",
 ) -> Part:
-    """Export the model in the box as int8, on CUDA as fp16, time both, and score both as `Localizer` does by default.
+    """Time and score the model in the box in int8, on CUDA in fp16, beside fp32, as `Localizer` does by default.
 
     Args:
         sets: Images with boxes.
         images: Photographs to time on.
-        folder: Where the model goes.
+        folder: Where fp16 is exported to.
         rounds: Rounds of the timing.
         threads: Threads of the network.
         note: Is told how it goes.
@@ -48,18 +50,31 @@ def measure_precision(
         ProviderError: The device cannot be used.
     """
     precision = _PRECISIONS[device]
-    model = folder / f"{precision}.onnx"
-    command = [
-        sys.executable,
-        "-m",
-        "colocalization.commands.main",
-        "export",
-        "imagenet:tf_efficientnet_lite0",
-        "--out",
-        str(model),
-    ]
-    subprocess.run([*command, "--parity-images", "examples/images", "--precision", precision], check=True)
-    models = {"fp32": None, precision: model}
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(box_model(name)) for name in IN_THE_BOX}
+        models = {"fp32": files["fp32"], precision: files["int8"] if precision == "int8" else _halved(folder)}
+        return _measured(models, sets, images, rounds, threads, note, device)
+
+
+def _halved(folder: Path) -> Path:
+    """The model in the box in 16-bit floats, which it does not come in."""
+    model = folder / "fp16.onnx"
+    command = [sys.executable, "-m", "colocalization.commands.main", "export", "imagenet:tf_efficientnet_lite0"]
+    options = ["--out", str(model), "--parity-images", "examples/images", "--precision", "fp16"]
+    subprocess.run([*command, *options], check=True)
+    return model
+
+
+def _measured(
+    models: dict[str, Path],
+    sets: list[EvaluationSet],
+    images: list[Path],
+    rounds: int,
+    threads: int,
+    note: Callable[[str], None],
+    device: MeasuredDevice,
+) -> Part:
+    precision = _PRECISIONS[device]
     timed = {name: _load(path, device, threads) for name, path in models.items()}
     prepared = [timed["fp32"].prepare(image) for image in images]
     speed = {}
@@ -73,14 +88,14 @@ def measure_precision(
         scores = {name: future.result() for name, future in scored.items()}
     note(f"CorLoc: { ({name: score['mean over sets']['corloc'] for name, score in scores.items()}) }")
     told = {"device": device, "precision": precision, "speed": speed, "scores": scores}
-    return {**told, "bytes": model.stat().st_size}
+    return {**told, "bytes": models[precision].stat().st_size}
 
 
-def _load(model: Path | None, device: MeasuredDevice, threads: int) -> Localizer:
+def _load(model: Path, device: MeasuredDevice, threads: int) -> Localizer:
     return Localizer.load(model, device=device, require_gpu=device == "cuda", threads=threads)
 
 
-def _score(model: Path | None, sets: list[EvaluationSet], device: MeasuredDevice) -> dict[str, Any]:
+def _score(model: Path, sets: list[EvaluationSet], device: MeasuredDevice) -> dict[str, Any]:
     localizer = _load(model, device, 1)
     ious: dict[str, list[float]] = {}
     for members in sets:

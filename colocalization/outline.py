@@ -17,9 +17,12 @@ _CUT_PIXELS = 12_000
 _LEARNT_PIXELS = 4_000
 """Pixels of which the colours of both sides are learnt."""
 
+_LEAST_LEFT = 0.2
+"""Share of what the map takes for background that the outline must leave where none of it is sure."""
+
 _SURE_MARGIN, _SURE_OVERLAP = 0.15, 0.6
-"""Where the boxes of the map cut so far above and below the threshold overlap by such an IoU, its edge is steep: the
-colours would move the box by little, in 0.5 of the images of nine sets."""
+"""Where the boxes of the map cut so far above and below the threshold overlap by such an IoU, its edge is steep, and
+the colours would move the box by little."""
 
 
 def refine(
@@ -37,7 +40,8 @@ def refine(
         margin: How far from it doubt ends.
 
     Returns:
-        (H, W) bool; the thresholded heat map where it leaves nothing to decide, or the colours would leave nothing.
+        (H, W) bool; the thresholded heat map where it leaves nothing to decide, or the colours would leave nothing of
+        one side.
     """
     likely = np.asarray(heatmap > threshold)
     if likely.all() or not likely.any() or _is_sure(heatmap, threshold):
@@ -54,7 +58,9 @@ def refine(
     shares = _is_foreground(labels).astype(np.float32)
     height, width = heatmap.shape
     found = np.asarray(cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
-    return found if found.any() else likely  # the colours can outvote a foreground of which nothing is sure
+    # The colours can outvote a side of which nothing is sure, and must not, as they do in drawings of few flat colours.
+    least = 0.0 if (heatmap < threshold - margin).any() else _LEAST_LEFT * np.count_nonzero(~likely)
+    return found if found.any() and np.count_nonzero(~found) > least else likely
 
 
 def _is_sure(heatmap: NDArray[np.float32], threshold: float) -> bool:

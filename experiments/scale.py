@@ -21,6 +21,8 @@ __all__ = ["COUNTS", "link", "measure_scale", "score_folder"]
 
 COUNTS = (100, 1_000, 10_000)
 
+_OURS = (sys.executable, "-m", "colocalization.commands.main", "score")
+
 
 def measure_scale(sets: Sequence[EvaluationSet], counts: Sequence[int], note: Note) -> dict[str, Any]:
     """Score ever larger folders.
@@ -61,7 +63,9 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def score_folder(images: Path, out: Path, count: int, *options: str) -> dict[str, float]:
+def score_folder(
+    images: Path, out: Path, count: int, *options: str, command: Sequence[str] = _OURS
+) -> dict[str, float]:
     """Run `colocalize score` in a process of its own.
 
     Args:
@@ -69,17 +73,18 @@ def score_folder(images: Path, out: Path, count: int, *options: str) -> dict[str
         out: Folder of the results.
         count: Number of images in the folder.
         *options: Further arguments of the command.
+        command: The command.
 
     Returns:
-        `wall_seconds`, `cpu_seconds`, `cpu_seconds_per_image` and `peak_memory_mb` (resident).
+        `images`, `wall_seconds`, `cpu_seconds`, `cpu_seconds_per_image` and `peak_memory_mb` (resident).
 
     Raises:
         TrainingError: The command fails.
     """
-    command = [sys.executable, "-m", "colocalization.commands.main", "score", str(images), "--out", str(out), *options]
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  (our own command)
+        called = [*command, str(images), "--out", str(out), *options]
+        process = subprocess.Popen(called, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  (our own command)
         peak = 0.0
         while True:
             peak = max(peak, _peak_memory_mb(process.pid))
@@ -94,8 +99,9 @@ def score_folder(images: Path, out: Path, count: int, *options: str) -> dict[str
             raise TrainingError(f"colocalize score failed: {output.read().decode('utf-8', 'replace').strip()[-500:]}")
     cpu = usage.ru_utime + usage.ru_stime
     return {
+        "images": count,
         "wall_seconds": round(wall, 1),
-        "cpu_seconds": round(cpu, 1),
+        "cpu_seconds": round(cpu, 2),
         "cpu_seconds_per_image": round(cpu / count, 4),
         "peak_memory_mb": round(peak or usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
     }

@@ -47,6 +47,24 @@ def test_a_region_fills_the_input(dummy_engine: DummyEngine) -> None:
     assert dummy_engine.batch_sizes == [1]
 
 
+@pytest.mark.parametrize(
+    ("region", "runs"),
+    [
+        (Region(0.0, 0.0, 1.0, 1.0), 0),
+        (Region(0.01, 0.02, 0.99, 0.97), 0),  # touches the last pixel on every side of 64 x 32
+        (Region(0.02, 0.0, 1.0, 1.0), 1),  # begins in the second column
+    ],
+)
+def test_a_region_of_all_pixels_was_looked_at_before(dummy_engine: DummyEngine, region: Region, runs: int) -> None:
+    looker, rgb = Looker(dummy_engine), square(64, 32, 32, 0, 40, 32)
+    (whole,) = looker.run(looker.transform(rgb)[None])
+    dummy_engine.batch_sizes.clear()
+    look = looker.region(rgb, region, whole)
+    assert len(dummy_engine.batch_sizes) == runs
+    again = looker.run(looker.transform(rgb, region)[None])[0]
+    assert np.array_equal(look.features, again.features)
+
+
 class TestTiles:
     def test_grid_of_the_networks_map(self, dummy_engine: DummyEngine) -> None:
         assert Looker(dummy_engine).grid(3) == TileGrid(3, 8)
@@ -83,5 +101,7 @@ class TestTiles:
     @pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 500), (500, 2)])
     def test_images_smaller_than_their_tiles(self, dummy_engine: DummyEngine, width: int, height: int) -> None:
         looker = Looker(dummy_engine)
-        found = looker.tiles(blank(width, height, 51), looked(), looker.grid(6))
+        rgb = blank(width, height, 51)
+        (whole,) = looker.run(looker.transform(rgb)[None])
+        found = looker.tiles(rgb, whole, looker.grid(6))
         np.testing.assert_allclose(found[0], 0.2, atol=1e-5)

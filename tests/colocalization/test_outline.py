@@ -63,7 +63,7 @@ def test_the_cut_is_of_few_pixels_and_the_outline_of_all(monkeypatch: pytest.Mon
         sizes.append(image.shape[:2])
         return cut(image, *arguments)
 
-    cut = cv2.grabCut
+    cut: Any = cv2.grabCut
     monkeypatch.setattr(cv2, "grabCut", watched)
     found = refine(noisy(square(240, 320, 60, 80, 180, 240)), blob(240, 320, 160), margin=0.45)
     assert sizes == [(73, 55), (126, 95)]  # 4,000 and 12,000 pixels
@@ -101,3 +101,13 @@ def test_image_and_map_are_left_as_they_are() -> None:
     refine(image, heatmap)
     assert np.array_equal(image, copies[0])
     assert np.array_equal(heatmap, copies[1])
+
+
+@pytest.mark.parametrize("x", range(0, 80, 10))
+def test_flat_colours_leave_something_of_both_sides(x: int) -> None:
+    # As of a drawing, by a map of which nothing is sure: half of the object's likelihood, a third of the rest's.
+    image = square(160, 80, x, 20, x + 60, 60)
+    heatmap = np.where(image[:, :, 0] > 0, 0.7, 0.3).astype(np.float32)
+    heatmap = cv2.GaussianBlur(heatmap, (0, 0), 9)
+    found = refine(image, heatmap)
+    assert 0 < np.count_nonzero(found) < found.size
