@@ -101,10 +101,11 @@ def _fields(operation: dict[str, Any], schema: dict[str, Any]) -> list[str]:
         f"| `{parameter['name']}` | {parameter['in']} | {_cell(parameter.get('description', ''))} |"
         for parameter in operation.get("parameters", [])
     ]
-    for content in operation.get("requestBody", {}).get("content", {}).values():
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        place = "JSON" if kind == "application/json" else "form"
         body = _resolved(content["schema"], schema)
         rows += [
-            f"| `{name}` | form | {_cell(_resolved(field, schema).get('description', ''))} |"
+            f"| `{name}` | {place} | {_cell(_resolved(field, schema).get('description', ''))} |"
             for name, field in body.get("properties", {}).items()
         ]
     return ["| parameter | in | |", "|---|---|---|", *rows, ""] if rows else []

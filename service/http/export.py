@@ -43,7 +43,7 @@ from service.http.state import Service
 __all__ = ["MAX_EXPORT_BYTES", "export"]
 
 MAX_EXPORT_BYTES = 4 * 2**20
-"""Largest body: some ten thousand images of a few boxes each. Read, it takes about twenty times its size."""
+"""Largest body: some ten thousand images of a few boxes each. Until it is written it takes forty times its size."""
 
 _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "yolo": "application/zip"}
 _MOST_ERRORS_TOLD = 16

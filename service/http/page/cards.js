@@ -17,10 +17,15 @@ export function showPicture(img, item, stage) {
 
 // Lays what was found over a picture.
 export function showFindings(stage, item) {
-  const heat = stage.querySelector(".heat"), svg = stage.querySelector(".boxes");
+  const heat = stage.querySelector(".heat"),
+    svg = stage.querySelector(".boxes");
   stage.classList.toggle("said-absent", Boolean(item.said?.absent));
-  if (item.heatUrl) heat.src = item.heatUrl; else heat.removeAttribute("src");
-  if (!isRead(item)) { svg.replaceChildren(); return; }
+  if (item.heatUrl) heat.src = item.heatUrl;
+  else heat.removeAttribute("src");
+  if (!isRead(item)) {
+    svg.replaceChildren();
+    return;
+  }
   stage.style.aspectRatio = `${item.result.width} / ${item.result.height}`;
   stage.style.setProperty("--ratio", item.result.width / item.result.height);
   drawBoxes(svg, item.result, boxesOf(item));
@@ -32,13 +37,23 @@ export function factsOf(item, threshold) {
   const { width, height, error, warning } = item.result;
   if (error) return error.message;
   const told = [`${width} × ${height}`, ...(warning ? [warning.message] : [])];
-  const boxes = boxesOf(item), shown = shows(item, threshold);
+  const boxes = boxesOf(item),
+    shown = shows(item, threshold);
   if (item.said?.absent) return [...told, "you: not in this one"].join(" · ");
-  const hand = handBoxes(item).length, number = count(boxes.length, "box", "boxes");
-  told.push(!boxes.length ? "no box" : hand === 0 ? number : hand === boxes.length ? `${number} by hand` : `${number}, ${hand} by hand`);
+  const hand = handBoxes(item).length,
+    number = count(boxes.length, "box", "boxes");
+  told.push(
+    !boxes.length
+      ? "no box"
+      : hand === 0
+        ? number
+        : hand === boxes.length
+          ? `${number} by hand`
+          : `${number}, ${hand} by hand`,
+  );
   if (hand) return told.join(" · ");
-  if (shown === false && boxes.length) told.push(`does not show it · ${percent(confidenceOf(item))} sure`);
-  else if (boxes.length && shown !== null) told.push(`${percent(confidenceOf(item))} sure`);
+  if (shown === false && boxes.length) told.push(`confidence ${percent(confidenceOf(item))}: does not show it`);
+  else if (boxes.length && shown !== null) told.push(`confidence ${percent(confidenceOf(item))}`);
   return told.join(" · ");
 }
 
@@ -50,7 +65,9 @@ export class Cards {
     this.list = list;
     this.on = on;
     // Lines are drawn for the size that a picture has on the screen.
-    this.resized = new ResizeObserver(() => { for (const [, card] of this.#byId) if (card.redraw) card.redraw(); });
+    this.resized = new ResizeObserver(() => {
+      for (const [, card] of this.#byId) if (card.redraw) card.redraw();
+    });
     this.resized.observe(list);
   }
 
@@ -60,15 +77,19 @@ export class Cards {
     for (const [id, card] of this.#byId) if (!kept.has(id)) card.remove();
     this.#byId = kept;
     let place = this.list.firstElementChild;
-    for (const item of items) { // moved only where the order has changed, so that focus stays
+    for (const item of items) {
+      // moved only where the order has changed, so that focus stays
       const card = kept.get(item.id);
-      if (card === place) place = place.nextElementSibling; else this.list.insertBefore(card, place);
+      if (card === place) place = place.nextElementSibling;
+      else this.list.insertBefore(card, place);
     }
     for (const item of items) this.#fill(kept.get(item.id), item, threshold, waiting);
   }
 
   // Puts the focus on an image's card.
-  focus(item) { this.#byId.get(item.id)?.querySelector(".open").focus(); }
+  focus(item) {
+    this.#byId.get(item.id)?.querySelector(".open").focus();
+  }
 
   #made(item) {
     const card = fromTemplate("card");
@@ -81,7 +102,8 @@ export class Cards {
   }
 
   #fill(card, item, threshold, waiting) {
-    const stage = card.querySelector(".stage"), shown = shows(item, threshold);
+    const stage = card.querySelector(".stage"),
+      shown = shows(item, threshold);
     showPicture(card.querySelector(".image"), item, stage);
     card.redraw = () => showFindings(stage, item);
     card.redraw();

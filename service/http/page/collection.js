@@ -5,30 +5,53 @@ import { keepHints } from "./review.js";
 const urlOf = (blob) => (blob ? URL.createObjectURL(blob) : null);
 
 // An image: { id, file, name, result, heat, preview, said }, and addresses of its pictures. See review.js for `said`.
-function made({ id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, file, name, result = null, heat = null, preview = null, said = null }) {
-  return { id, file, name, result, heat, preview, said, url: urlOf(file), heatUrl: urlOf(heat), previewUrl: urlOf(preview) };
+function made({
+  id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+  file,
+  name,
+  result = null,
+  heat = null,
+  preview = null,
+  said = null,
+}) {
+  return {
+    id,
+    file,
+    name,
+    result,
+    heat,
+    preview,
+    said,
+    url: urlOf(file),
+    heatUrl: urlOf(heat),
+    previewUrl: urlOf(preview),
+  };
 }
 
-const release = (item) => { for (const url of [item.url, item.heatUrl, item.previewUrl]) if (url) URL.revokeObjectURL(url); };
+const release = (item) => {
+  for (const url of [item.url, item.heatUrl, item.previewUrl]) if (url) URL.revokeObjectURL(url);
+};
 
 // A picture of an answer. (Not by fetching a data: address, which the content security policy forbids.)
 function blobOf(picture) {
-  return picture ? new Blob([Uint8Array.from(atob(picture.data), (one) => one.charCodeAt(0))], { type: picture.media_type }) : null;
+  return picture
+    ? new Blob([Uint8Array.from(atob(picture.data), (one) => one.charCodeAt(0))], { type: picture.media_type })
+    : null;
 }
 
 export class Collection {
   items = [];
 
-  // `failed` is called, once, where the storage has no room.
+  // `failed` is called where the storage has no room.
   constructor(storage, failed) {
     this.storage = storage;
     this.failed = failed;
   }
 
-  get bytes() { return this.items.reduce((sum, item) => sum + item.file.size, 0); }
-
   // Takes up what was kept.
-  restore(images) { this.items = images.map(made); }
+  restore(images) {
+    this.items = images.map(made);
+  }
 
   // Adds files, [{ file, name }]; gives the images.
   add(files) {
@@ -39,14 +62,14 @@ export class Collection {
       return made({ file, name: own });
     });
     this.items.push(...added);
-    for (const item of added) this.save(item);
+    for (const item of added) this.#kept(this.storage.saveFile(item));
     return added;
   }
 
   remove(item) {
     this.items = this.items.filter((other) => other !== item);
     release(item);
-    this.#kept(this.storage.removeImage(item.id));
+    this.#kept(this.storage.remove(item.id));
   }
 
   clear() {
@@ -61,7 +84,8 @@ export class Collection {
     for (const [index, item] of items.entries()) {
       if (!this.items.includes(item)) continue;
       const { heatmap, preview, ...result } = results[index];
-      const heat = blobOf(heatmap), shown = blobOf(preview);
+      const heat = blobOf(heatmap),
+        shown = blobOf(preview);
       if (item.heatUrl) URL.revokeObjectURL(item.heatUrl);
       if (item.previewUrl) URL.revokeObjectURL(item.previewUrl);
       Object.assign(item, { result, heat, preview: shown, heatUrl: urlOf(heat), previewUrl: urlOf(shown) });
@@ -70,7 +94,20 @@ export class Collection {
     }
   }
 
-  save(item) { this.#kept(this.storage.saveImage(item)); }
+  // Keeps what was said of an image.
+  save(item) {
+    this.#kept(this.storage.saveFindings(item));
+  }
 
-  #kept(promise) { promise.catch((error) => this.failed(error)); }
+  // Keeps all, where they were added before the storage was open.
+  saveAll() {
+    for (const item of this.items) {
+      this.#kept(this.storage.saveFile(item));
+      this.save(item);
+    }
+  }
+
+  #kept(promise) {
+    promise.catch((error) => this.failed(error));
+  }
 }

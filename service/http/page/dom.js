@@ -24,7 +24,10 @@ export const percent = (share) => `${Math.round(100 * share)} %`;
 
 // A failure that is told in two parts: what happened, and what to do.
 export class Failure extends Error {
-  constructor(title, detail = "") { super(title); this.detail = detail; }
+  constructor(title, detail = "") {
+    super(title);
+    this.detail = detail;
+  }
 }
 
 // Gives a file to the user, as a download.

@@ -18,14 +18,18 @@ export async function download(service, format, items, { threshold, label, model
   let { blob } = file;
   if (format === "yolo") {
     const readable = answered.filter(isRead);
-    blob = await zipped(readable.map((item) => ({ path: yoloPath(item.name), blob: item.file })), blob);
+    blob = await zipped(
+      readable.map((item) => ({ path: yoloPath(item.name), blob: item.file })),
+      blob,
+    );
   }
   save(blob, file.name);
   return `${file.name}: ${count(answered.length, "image")}.`;
 }
 
 async function downloadCrops(items, threshold) {
-  const files = [], coarse = [];
+  const files = [],
+    coarse = [];
   for (const item of items.filter((one) => isRead(one) && shows(one, threshold) !== false)) {
     const boxes = boxesOf(item);
     if (!boxes.length) continue;
@@ -41,30 +45,40 @@ async function downloadCrops(items, threshold) {
       const number = boxes.length > 1 ? `_${index + 1}` : "";
       const png = source.type === "image/png";
       const path = `crops/${item.name.replace(/\.[^./]*$/, "")}${number}.${png ? "png" : "jpg"}`;
-      files.push({ path: freePath(path, files), blob: await crop(bitmap, box, item.result, png ? "image/png" : "image/jpeg") });
+      files.push({
+        path: freePath(path, files),
+        blob: await crop(bitmap, box, item.result, png ? "image/png" : "image/jpeg"),
+      });
     }
     bitmap.close();
   }
   if (!files.length) throw new Failure("There is nothing to crop", "No image has a box.");
   save(await zipped(files), "crops.zip");
-  const note = coarse.length ? ` Those of ${coarse.join(", ")} are cut from the preview, at most 1024 pixels wide.` : "";
+  const note = coarse.length
+    ? ` Those of ${coarse.join(", ")} are cut from the preview, at most 1024 pixels wide.`
+    : "";
   return `crops.zip: ${count(files.length, "crop")}.${note}`;
 }
 
 // Images called a.jpg and a.webp would both give a.jpg.
 function freePath(path, files) {
   let free = path;
-  for (let number = 2; files.some((file) => file.path === free); number += 1) free = path.replace(/(\.\w+)$/, ` (${number})$1`);
+  for (let number = 2; files.some((file) => file.path === free); number += 1)
+    free = path.replace(/(\.\w+)$/, ` (${number})$1`);
   return free;
 }
 
 // One box of an image, whose bitmap may be smaller than the original.
 async function crop(bitmap, box, { width, height }, type) {
   const [across, down] = [bitmap.width / width, bitmap.height / height];
-  const x = Math.floor(box.x0 * across), y = Math.floor(box.y0 * down);
-  const w = Math.max(Math.ceil(box.x1 * across) - x, 1), h = Math.max(Math.ceil(box.y1 * down) - y, 1);
+  const x = Math.floor(box.x0 * across),
+    y = Math.floor(box.y0 * down);
+  const w = Math.max(Math.ceil(box.x1 * across) - x, 1),
+    h = Math.max(Math.ceil(box.y1 * down) - y, 1);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [w, h];
   canvas.getContext("2d").drawImage(bitmap, x, y, w, h, 0, 0, w, h);
-  return new Promise((resolve) => { canvas.toBlob(resolve, type, 0.95); });
+  return new Promise((resolve) => {
+    canvas.toBlob(resolve, type, 0.95);
+  });
 }

@@ -8,9 +8,13 @@ const someEntries = (reader) => new Promise((resolve, reject) => reader.readEntr
 
 // Files of an <input> or of the clipboard; those of a folder are named by their place in it.
 export function chosen(list) {
-  const all = [...list], inFolder = all.some((file) => file.webkitRelativePath);
+  const all = [...list],
+    inFolder = all.some((file) => file.webkitRelativePath);
   const taken = all.filter((file) => !inFolder || IMAGE_NAME.test(file.name));
-  const files = taken.map((file) => ({ file, name: file.webkitRelativePath.split("/").slice(1).join("/") || file.name }));
+  const files = taken.map((file) => ({
+    file,
+    name: file.webkitRelativePath.split("/").slice(1).join("/") || file.name,
+  }));
   return { files: sorted(files), note: leftOut(all.length - taken.length, files.length, inFolder) };
 }
 
@@ -26,7 +30,8 @@ export async function dropped(transfer, most) {
       else files.push({ file: await fileOf(entry), name });
       return;
     }
-    const reader = entry.createReader(), inner = [];
+    const reader = entry.createReader(),
+      inner = [];
     for (let some = await someEntries(reader); some.length; some = await someEntries(reader)) inner.push(...some);
     const prefix = depth === 0 && entries.length === 1 ? "" : `${name}/`;
     for (const one of inner.sort(byName)) {

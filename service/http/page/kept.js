@@ -52,7 +52,9 @@ export class Kept {
   }
 
   #options() {
-    const select = byId("mode"), group = byId("objects"), before = select.value;
+    const select = byId("mode"),
+      group = byId("objects"),
+      before = select.value;
     group.replaceChildren(...(this.#names ?? []).map((name) => new Option(name, PREFIX + name)));
     group.hidden = !this.#names?.length;
     select.value = before;

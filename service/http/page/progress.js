@@ -9,21 +9,33 @@ export class Progress {
     byId("cancel").addEventListener("click", () => this.cancel());
   }
 
-  get isRunning() { return this.#controller !== null; }
+  get isRunning() {
+    return this.#controller !== null;
+  }
 
-  cancel() { this.#controller?.abort(); }
+  cancel() {
+    this.#controller?.abort();
+  }
 
-  // Runs `work(signal, tell)` with the bar shown; one at a time, the one before is cancelled. `doing` says what is done.
+  // Runs `work(signal, tell)` with the bar shown; one at a time, the one before is cancelled. `doing` says what is
+  // done.
   async during(doing, work) {
     this.cancel();
-    const mine = this.#controller = new AbortController();
+    const mine = (this.#controller = new AbortController());
     byId("progress").hidden = false;
     this.#say(`Sending, 0 %`, 0);
     const tell = {
-      sent: (share) => { if (share < 1) this.#say(`Sending, ${percent(share)}`, share); else this.#wait(doing); },
+      sent: (share) => {
+        if (share < 1) this.#say(`Sending, ${percent(share)}`, share);
+        else this.#wait(doing);
+      },
       waiting: (seconds, times) => {
         clearInterval(this.#timer);
-        this.#say(`The service is busy: trying again in ${count(seconds, "second")}` + (times > 1 ? ` (tried ${times} times)` : "") + ".");
+        this.#say(
+          `The service is busy: trying again in ${count(seconds, "second")}` +
+            (times > 1 ? ` (tried ${times} times)` : "") +
+            ".",
+        );
       },
     };
     try {
@@ -47,6 +59,7 @@ export class Progress {
 
   #say(words, share = null) {
     byId("progress-words").textContent = words;
-    if (share === null) byId("progress-bar").removeAttribute("value"); else byId("progress-bar").value = share;
+    if (share === null) byId("progress-bar").removeAttribute("value");
+    else byId("progress-bar").value = share;
   }
 }

@@ -84,7 +84,11 @@ export function hintsOf(items) {
 export function reviewed(item, threshold) {
   const { width, height, error, warning } = item.result;
   return {
-    name: item.name, width, height, error, warning: warning ?? null,
+    name: item.name,
+    width,
+    height,
+    error,
+    warning: warning ?? null,
     boxes: boxesOf(item).map(({ x0, y0, x1, y1, score }) => ({ x0, y0, x1, y1, score })),
     confidence: confidenceOf(item) ?? 0,
     contains_common_object: shows(item, threshold),

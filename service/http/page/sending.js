@@ -26,13 +26,25 @@ function sendOnce(method, url, body, headers, signal, tell) {
     request.open(method, url);
     request.responseType = "blob";
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => { if (event.lengthComputable) tell.sent?.(event.loaded / event.total); };
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) tell.sent?.(event.loaded / event.total);
+    };
     request.upload.onload = () => tell.sent?.(1);
-    request.onload = () => resolve({ status: request.status, reason: request.statusText, headers: headersOf(request), blob: request.response });
-    request.onerror = () => reject(new Failure("The service did not answer", "Is it still running, and reachable from here?"));
+    request.onload = () =>
+      resolve({
+        status: request.status,
+        reason: request.statusText,
+        headers: headersOf(request),
+        blob: request.response,
+      });
+    request.onerror = () =>
+      reject(new Failure("The service did not answer", "Is it still running, and reachable from here?"));
     request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     request.onloadend = () => signal?.removeEventListener("abort", stop);
-    if (signal?.aborted) { reject(new DOMException("cancelled", "AbortError")); return; }
+    if (signal?.aborted) {
+      reject(new DOMException("cancelled", "AbortError"));
+      return;
+    }
     signal?.addEventListener("abort", stop);
     request.send(body);
   });
@@ -40,10 +52,12 @@ function sendOnce(method, url, body, headers, signal, tell) {
 
 function headersOf(request) {
   const lines = request.getAllResponseHeaders().trim().split(/\r?\n/).filter(Boolean);
-  return Object.fromEntries(lines.map((line) => {
-    const colon = line.indexOf(":");
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-  }));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    }),
+  );
 }
 
 // Retry-After in seconds: a number, or a date (RFC 9110); null where there is none.
@@ -55,8 +69,14 @@ export function secondsOf(value, now = Date.now()) {
 
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
-    const stop = () => { clearTimeout(timer); reject(new DOMException("cancelled", "AbortError")); };
-    const timer = setTimeout(() => { signal?.removeEventListener("abort", stop); resolve(); }, 1000 * seconds);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(new DOMException("cancelled", "AbortError"));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, 1000 * seconds);
     signal?.addEventListener("abort", stop, { once: true });
   });
 }

@@ -2,6 +2,12 @@
 import { Failure } from "./dom.js";
 import { send } from "./sending.js";
 
+// What somebody at the page can do about a problem, besides what the service says.
+const ADVICE = {
+  deadline_exceeded:
+    "Take fewer images, or have the setting request_timeout raised: what is small is looked for in many parts of each.",
+};
+
 export class Service {
   // `key` gives the API key that is shown, or nothing; `locked` is called where one is needed.
   constructor(key, locked) {
@@ -21,12 +27,22 @@ export class Service {
 
   // Boxes and heat maps: the answer's JSON.
   async colocalize(items, fields, options) {
-    return this.#asked("POST", "colocalize", { ...options, body: formOf(items, { ...fields, heatmap: "png", preview: "tiff" }) }, items);
+    return this.#asked(
+      "POST",
+      "colocalize",
+      { ...options, body: formOf(items, { ...fields, heatmap: "png", preview: "tiff" }) },
+      items,
+    );
   }
 
   // Fits what the images have in common and keeps it under a name.
   async keep(name, items, hints, options) {
-    return this.#asked("PUT", `objects/${name}`, { ...options, body: formOf(items, hints.length ? { hints: JSON.stringify(hints) } : {}) }, items);
+    return this.#asked(
+      "PUT",
+      `objects/${name}`,
+      { ...options, body: formOf(items, hints.length ? { hints: JSON.stringify(hints) } : {}) },
+      items,
+    );
   }
 
   async remove(name) {
@@ -37,7 +53,8 @@ export class Service {
   async export(format, body, { label, keepUnflagged }) {
     const query = new URLSearchParams({ format, label, keep_unflagged: keepUnflagged });
     const answer = await this.#answer("POST", `export?${query}`, {
-      body: JSON.stringify(body), headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json" },
     });
     const name = /filename="(.*?)"/.exec(answer.headers["content-disposition"] ?? "")?.[1] ?? format;
     return { blob: answer.blob, name };
@@ -72,8 +89,10 @@ export class Service {
     if (answer.status === 401) this.locked();
     const isJson = /[/+]json\b/.test(answer.headers["content-type"] ?? "");
     const problem = isJson ? JSON.parse(await answer.blob.text()) : null;
-    const failure = problem?.title ? new Failure(problem.title, problem.detail) : proxyFailure(answer);
-    throw Object.assign(failure, { told: true });
+    const failure = problem?.title
+      ? new Failure(problem.title, `${problem.detail} ${ADVICE[problem.code] ?? ""}`.trim())
+      : proxyFailure(answer);
+    throw Object.assign(failure, { told: true }); // it is known what went wrong
   }
 }
 
@@ -86,16 +105,24 @@ function formOf(items, fields) {
 
 // Not the service's words: something on the way, most likely a proxy, answered in its place.
 function proxyFailure({ status, reason }) {
-  const why = status === 413 ? "It takes smaller requests only: send fewer or smaller images, or raise its limit."
-    : `It answered with status ${status} ${reason}`.trim() + ".";
+  const why =
+    status === 413
+      ? "It takes smaller requests only: send fewer or smaller images, or raise its limit."
+      : `It answered with status ${status} ${reason}`.trim() + ".";
   return new Failure("A proxy before the service refused the request", why);
 }
 
 // A request also fails where a file is gone since it was chosen; browsers do not say which.
 async function checkReadable(items) {
   for (const { file, name } of items) {
-    await file.slice(0, 1).arrayBuffer().catch(() => {
-      throw new Failure(`${name} cannot be read`, "It may have been moved or changed since. Remove it, and add it again.");
-    });
+    await file
+      .slice(0, 1)
+      .arrayBuffer()
+      .catch(() => {
+        throw new Failure(
+          `${name} cannot be read`,
+          "It may have been moved or changed since. Remove it, and add it again.",
+        );
+      });
   }
 }

@@ -1,7 +1,8 @@
 // In which order images are shown, and which of them.
-import { confidenceOf, isHinted, shows } from "./review.js";
+import { isHinted, isRead, shows } from "./review.js";
 
-const surest = (item) => confidenceOf(item) ?? -1; // what cannot be read is the farthest out
+// As it was answered: what is corrected keeps its place until the next run. What cannot be read is the farthest out.
+const surest = (item) => (isRead(item) ? item.result.confidence : -1);
 
 const byName = (a, b) => a.name.localeCompare(b.name, "en", { numeric: true });
 
@@ -27,6 +28,7 @@ export function arranged(items, { order, choice, threshold }) {
 
 // How many images each choice has.
 export function counts(items, threshold) {
-  return Object.fromEntries(Object.entries(CHOICES).map(
-    ([name, chooses]) => [name, items.filter((item) => chooses(item, threshold)).length]));
+  return Object.fromEntries(
+    Object.entries(CHOICES).map(([name, chooses]) => [name, items.filter((item) => chooses(item, threshold)).length]),
+  );
 }

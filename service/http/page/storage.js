@@ -4,10 +4,13 @@
 
 const DAYS = 7; // after which what was kept is removed
 
-const done = (request) => new Promise((resolve, reject) => {
-  request.onsuccess = () => resolve(request.result);
-  request.onerror = () => reject(request.error);
-});
+const STORES = ["files", "findings", "state"];
+
+const done = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 
 export class Storage {
   #database = null;
@@ -15,33 +18,45 @@ export class Storage {
   // Opens the store; `available` says whether anything is kept.
   async open() {
     const name = `colocalize${location.pathname}`; // several services may stand below one host
-    if (!await heldAlone(name)) return;
+    if (!(await heldAlone(name))) return;
     const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => {
-      request.result.createObjectStore("images", { keyPath: "id" });
-      request.result.createObjectStore("state");
+      for (const store of STORES) request.result.createObjectStore(store);
     };
     this.#database = await done(request).catch(() => null); // private windows of some browsers have none
   }
 
-  get available() { return this.#database !== null; }
+  get available() {
+    return this.#database !== null;
+  }
 
   // { state, images }, as they were kept; null where nothing is, or what is is too old.
   async load() {
     if (!this.available) return null;
     const state = await done(this.#store("state", "readonly").get("state"));
-    if (!state || Date.now() - state.saved > DAYS * 86_400_000) { await this.clear(); return null; }
-    const images = new Map((await done(this.#store("images", "readonly").getAll())).map((image) => [image.id, image]));
-    return { state, images: state.order.map((id) => images.get(id)).filter(Boolean) };
+    if (!state || Date.now() - state.saved > DAYS * 86_400_000) {
+      await this.clear();
+      return null;
+    }
+    const [files, findings] = await Promise.all(["files", "findings"].map((name) => this.#all(name)));
+    const inOrder = new Set([...state.order, ...files.keys()]); // with what was added before the tab was cut off
+    const known = [...inOrder].filter((id) => files.has(id));
+    return { state, images: known.map((id) => ({ id, ...files.get(id), ...findings.get(id) })) };
   }
 
-  // Throws where there is no room.
-  async saveImage({ id, file, name, result, heat, preview, said }) {
-    if (this.available) await done(this.#store("images").put({ id, file, name, result, heat, preview, said }));
+  // An image as it was added. Throws where there is no room.
+  async saveFile({ id, file, name }) {
+    if (this.available) await done(this.#store("files").put({ file, name }, id));
   }
 
-  async removeImage(id) {
-    if (this.available) await done(this.#store("images").delete(id));
+  // What was found in it and said of it: apart, since that changes with every correction and the file does not.
+  async saveFindings({ id, result, heat, preview, said }) {
+    if (this.available) await done(this.#store("findings").put({ result, heat, preview, said }, id));
+  }
+
+  async remove(id) {
+    if (!this.available) return;
+    await Promise.all(["files", "findings"].map((name) => done(this.#store(name).delete(id))));
   }
 
   async saveState(state) {
@@ -50,7 +65,14 @@ export class Storage {
 
   async clear() {
     if (!this.available) return;
-    await Promise.all([done(this.#store("images").clear()), done(this.#store("state").clear())]);
+    await Promise.all(STORES.map((name) => done(this.#store(name).clear())));
+  }
+
+  // All that a store holds, by the image's id.
+  async #all(name) {
+    const store = this.#store(name, "readonly");
+    const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+    return new Map(keys.map((key, index) => [key, values[index]]));
   }
 
   #store(name, mode = "readwrite") {
@@ -63,7 +85,11 @@ function heldAlone(name) {
   if (!navigator.locks) return Promise.resolve(true);
   return new Promise((resolve) => {
     // A moment of patience: while a page is loaded again, its old self may not be gone yet.
-    navigator.locks.request(name, { signal: AbortSignal.timeout(1500) }, () => { resolve(true); return new Promise(() => {}); })
+    navigator.locks
+      .request(name, { signal: AbortSignal.timeout(1500) }, () => {
+        resolve(true);
+        return new Promise(() => {});
+      })
       .catch(() => resolve(false));
   });
 }

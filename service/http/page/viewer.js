@@ -9,6 +9,7 @@ const REACH = { mouse: 8, touch: 20, pen: 12 }; // how far from a handle or a bo
 
 export class Viewer {
   #item = null;
+  #list = []; // to step through, as it was when the viewer was opened: corrections change what is shown behind it
   #selected = -1;
   #drag = null; // { start, box, index, moves: corners | "all" | null, shown }
 
@@ -20,11 +21,18 @@ export class Viewer {
     this.stage = byId("viewer-stage");
     this.svg = this.stage.querySelector(".boxes");
     new ResizeObserver(() => this.#draw()).observe(this.stage);
-    this.dialog.addEventListener("close", () => { const item = this.#item; this.#item = null; on.closed(item); });
+    this.dialog.addEventListener("close", () => {
+      const item = this.#item;
+      this.#item = null;
+      on.closed(item);
+    });
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
     const buttons = {
-      "viewer-before": () => this.#step(-1), "viewer-after": () => this.#step(1), "viewer-close": () => this.dialog.close(),
-      "viewer-add": () => this.#add(), "viewer-right": () => this.#change(confirm),
+      "viewer-before": () => this.#step(-1),
+      "viewer-after": () => this.#step(1),
+      "viewer-close": () => this.dialog.close(),
+      "viewer-add": () => this.#add(),
+      "viewer-right": () => this.#change(confirm),
       "viewer-absent": () => this.#change((item) => setAbsent(item, !item.said?.absent)),
       "viewer-forget": () => this.#change(forget),
       "viewer-heat": () => {
@@ -35,15 +43,23 @@ export class Viewer {
     this.stage.addEventListener("pointerdown", (event) => this.#down(event));
     this.stage.addEventListener("pointermove", (event) => this.#move(event));
     this.stage.addEventListener("pointerup", (event) => this.#up(event));
-    this.stage.addEventListener("pointercancel", () => { this.#drag = null; this.#draw(); });
+    this.stage.addEventListener("pointercancel", () => {
+      this.#drag = null;
+      this.#draw();
+    });
   }
 
-  get item() { return this.#item; }
+  get item() {
+    return this.#item;
+  }
 
   open(item) {
     this.#item = item;
     this.#selected = -1;
-    if (!this.dialog.open) this.dialog.showModal();
+    if (!this.dialog.open) {
+      this.#list = this.on.list();
+      this.dialog.showModal();
+    }
     this.refresh();
   }
 
@@ -51,7 +67,8 @@ export class Viewer {
   refresh() {
     const item = this.#item;
     if (!item) return;
-    const list = this.on.list(), place = list.indexOf(item);
+    const list = this.#list,
+      place = list.indexOf(item);
     byId("viewer-name").textContent = item.name;
     byId("viewer-place").textContent = place < 0 ? "" : `${place + 1} of ${list.length}`;
     byId("viewer-facts").textContent = factsOf(item, this.on.threshold());
@@ -76,8 +93,12 @@ export class Viewer {
     if (!this.#item) return;
     showFindings(this.stage, this.#item);
     if (!isRead(this.#item)) return;
-    const boxes = boxesOf(this.#item), drag = this.#drag;
-    if (!drag?.shown) { drawBoxes(this.svg, this.#item.result, boxes, this.#selected); return; }
+    const boxes = boxesOf(this.#item),
+      drag = this.#drag;
+    if (!drag?.shown) {
+      drawBoxes(this.svg, this.#item.result, boxes, this.#selected);
+      return;
+    }
     const shown = { ...drag.shown, hand: true };
     const all = drag.moves ? boxes.map((box, index) => (index === drag.index ? shown : box)) : [...boxes, shown];
     drawBoxes(this.svg, this.#item.result, all, drag.moves ? drag.index : all.length - 1);
@@ -121,14 +142,18 @@ export class Viewer {
   #typed(index, corner, input) {
     const box = boxesOf(this.#item)[index];
     const changed = within({ ...box, [corner]: input.value === "" ? NaN : Number(input.value) }, this.#item.result);
-    if (!changed) { input.value = +box[corner].toFixed(1); return; } // the other way round, or empty
+    if (!changed) {
+      input.value = +box[corner].toFixed(1);
+      return;
+    } // the other way round, or empty
     this.#change((item) => changeBox(item, index, { ...box, [corner]: changed[corner] }));
   }
 
   #select(index) {
     if (index === this.#selected) return;
     this.#selected = index;
-    for (const [place, row] of [...byId("viewer-boxes").children].entries()) row.classList.toggle("selected", place === index);
+    for (const [place, row] of [...byId("viewer-boxes").children].entries())
+      row.classList.toggle("selected", place === index);
     this.#draw();
   }
 
@@ -140,7 +165,7 @@ export class Viewer {
 
   #add() {
     const { width, height } = this.#item.result;
-    const box = within({ x0: width / 4, y0: height / 4, x1: 3 * width / 4, y1: 3 * height / 4 }, this.#item.result);
+    const box = within({ x0: width / 4, y0: height / 4, x1: (3 * width) / 4, y1: (3 * height) / 4 }, this.#item.result);
     if (!box) return; // an image of a pixel or two
     this.#selected = 0;
     this.#change((item) => addBox(item, box, this.on.single()));
@@ -148,17 +173,22 @@ export class Viewer {
   }
 
   #step(by) {
-    const list = this.on.list(), next = list[list.indexOf(this.#item) + by];
+    const next = this.#list[this.#list.indexOf(this.#item) + by];
     if (next) this.open(next);
   }
 
   #key(event) {
     if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
     const does = {
-      ArrowLeft: () => this.#step(-1), ArrowRight: () => this.#step(1),
-      n: () => byId("viewer-absent").click(), r: () => byId("viewer-right").click(), b: () => byId("viewer-add").click(),
+      ArrowLeft: () => this.#step(-1),
+      ArrowRight: () => this.#step(1),
+      n: () => byId("viewer-absent").click(),
+      r: () => byId("viewer-right").click(),
+      b: () => byId("viewer-add").click(),
       h: () => byId("viewer-heat").click(),
-      Delete: () => { if (this.#selected >= 0) this.#change((item) => removeBox(item, this.#selected)); },
+      Delete: () => {
+        if (this.#selected >= 0) this.#change((item) => removeBox(item, this.#selected));
+      },
     };
     does.Backspace = does.Delete;
     const act = does[event.key];
@@ -169,15 +199,19 @@ export class Viewer {
 
   // Where a pointer is, in pixels of the image, and how many of them one of the screen has.
   #place(event) {
-    const frame = this.stage.getBoundingClientRect(), { width } = this.#item.result;
+    const frame = this.stage.getBoundingClientRect(),
+      { width } = this.#item.result;
     const pixel = width / frame.width;
     return { x: (event.clientX - frame.left) * pixel, y: (event.clientY - frame.top) * pixel, pixel };
   }
 
   // What lies under a pointer: a handle or a border of a box, the inside of the selected one, or nothing to be moved.
   #hit({ x, y, pixel }, reach) {
-    const boxes = boxesOf(this.#item), near = reach * pixel;
-    const order = [...boxes.keys()].sort((a, b) => (b === this.#selected) - (a === this.#selected) || area(boxes[a]) - area(boxes[b]));
+    const boxes = boxesOf(this.#item),
+      near = reach * pixel;
+    const order = [...boxes.keys()].sort(
+      (a, b) => (b === this.#selected) - (a === this.#selected) || area(boxes[a]) - area(boxes[b]),
+    );
     for (const index of order) {
       const handle = handlePoints(boxes[index]).find((point) => Math.hypot(point.x - x, point.y - y) <= near);
       if (handle && index === this.#selected) return { index, moves: handle.moves };
@@ -194,7 +228,8 @@ export class Viewer {
     if (!isRead(this.#item) || !event.isPrimary || event.button) return;
     event.preventDefault();
     this.stage.setPointerCapture(event.pointerId);
-    const start = this.#place(event), hit = this.#hit(start, REACH[event.pointerType] ?? 8);
+    const start = this.#place(event),
+      hit = this.#hit(start, REACH[event.pointerType] ?? 8);
     this.#drag = { ...hit, start, box: hit.index < 0 ? null : boxesOf(this.#item)[hit.index], shown: null };
   }
 
@@ -207,7 +242,9 @@ export class Viewer {
       this.stage.dataset.cursor = moves === "all" ? "move" : moves ? moves.join("") : "";
       return;
     }
-    const right = now.x - drag.start.x, down = now.y - drag.start.y, size = this.#item.result;
+    const right = now.x - drag.start.x,
+      down = now.y - drag.start.y,
+      size = this.#item.result;
     if (!drag.shown && Math.hypot(right, down) < CLICK * now.pixel) return;
     if (!drag.moves) drag.shown = within(between(drag.start, now), size);
     else if (drag.moves === "all") drag.shown = moved(drag.box, Math.round(right), Math.round(down), size);
@@ -219,12 +256,21 @@ export class Viewer {
     const drag = this.#drag;
     if (!drag || !event.isPrimary) return;
     this.#drag = null;
-    if (!drag.shown) { this.#select(this.#under(this.#place(event))); return; }
-    const pixel = this.#place(event).pixel, { x0, y0, x1, y1 } = drag.shown;
-    const large = (x1 - x0) >= CLICK * pixel && (y1 - y0) >= CLICK * pixel;
-    if (!drag.moves && !large) { this.#draw(); return; }
+    if (!drag.shown) {
+      this.#select(this.#under(this.#place(event)));
+      return;
+    }
+    const pixel = this.#place(event).pixel,
+      { x0, y0, x1, y1 } = drag.shown;
+    const large = x1 - x0 >= CLICK * pixel && y1 - y0 >= CLICK * pixel;
+    if (!drag.moves && !large) {
+      this.#draw();
+      return;
+    }
     this.#selected = drag.moves ? drag.index : 0;
-    this.#change((item) => (drag.moves ? changeBox(item, drag.index, drag.shown) : addBox(item, drag.shown, this.on.single())));
+    this.#change((item) =>
+      drag.moves ? changeBox(item, drag.index, drag.shown) : addBox(item, drag.shown, this.on.single()),
+    );
   }
 
   // The smallest box under a point, or -1.

@@ -17,27 +17,43 @@ export function crc32(bytes) {
 
 // Fields of two or four bytes, little-endian.
 function packed(...fields) {
-  const bytes = new Uint8Array(fields.reduce((sum, [size]) => sum + size, 0)), view = new DataView(bytes.buffer);
+  const bytes = new Uint8Array(fields.reduce((sum, [size]) => sum + size, 0)),
+    view = new DataView(bytes.buffer);
   let at = 0;
   for (const [size, value] of fields) {
-    if (size === 2) view.setUint16(at, value, true); else view.setUint32(at, value, true);
+    if (size === 2) view.setUint16(at, value, true);
+    else view.setUint32(at, value, true);
     at += size;
   }
   return bytes;
 }
 
-const UTF8_NAMES = 0x0800, STORED = 0, MIDNIGHT = 0, YEAR_1980 = 0x21, VERSION = 20;
+const UTF8_NAMES = 0x0800,
+  STORED = 0,
+  MIDNIGHT = 0,
+  YEAR_1980 = 0x21,
+  VERSION = 20;
 
 // A Blob of files, [{ path, blob }]; `base` is an archive to lay them into.
 export async function zipped(files, base = null) {
-  const parts = [], directory = [];
-  let at = 0, number = 0;
+  const parts = [],
+    directory = [];
+  let at = 0,
+    number = 0;
   if (base) ({ at, number } = await begunWith(base, parts, directory));
   for (const { path, blob } of files) {
     const name = new TextEncoder().encode(path);
     const common = [
-      [2, VERSION], [2, UTF8_NAMES], [2, STORED], [2, MIDNIGHT], [2, YEAR_1980],
-      [4, crc32(new Uint8Array(await blob.arrayBuffer()))], [4, blob.size], [4, blob.size], [2, name.length], [2, 0],
+      [2, VERSION],
+      [2, UTF8_NAMES],
+      [2, STORED],
+      [2, MIDNIGHT],
+      [2, YEAR_1980],
+      [4, crc32(new Uint8Array(await blob.arrayBuffer()))],
+      [4, blob.size],
+      [4, blob.size],
+      [2, name.length],
+      [2, 0],
     ];
     const local = packed([4, 0x04034b50], ...common);
     parts.push(local, name, blob);

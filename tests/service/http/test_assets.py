@@ -82,10 +82,27 @@ def test_scripts_name_only_elements_and_limits_that_exist(client: TestClient) ->
     sought = set(re.findall(r'querySelector\("\.([\w-]+)"\)', scripts))
     assert len(sought) > 5
     assert sought <= classes
-    limits = set(re.findall(r"limits\.(\w+)", scripts))
-    assert {"max_images", "max_bytes", "max_request_bytes"} <= limits <= client.get("/model").json()["limits"].keys()
+    limits = set(re.findall(r"\bmax_\w+", scripts))
+    assert {"max_boxes", "max_images", "max_bytes", "max_request_bytes"} <= limits
+    assert limits <= client.get("/model").json()["limits"].keys()
 
 
-def test_page_is_small() -> None:
-    # Without compression, which is the proxy's: what a phone on a slow line waits for.
+def test_page_is_small(client: TestClient) -> None:
     assert sum(file.stat().st_size for file in (FOLDER / "page").iterdir()) < 100_000
+    names = ["/", *(f"/page/{file.name}" for file in (FOLDER / "page").iterdir() if file.name != "index.html")]
+    sent = (client.get(name, headers={"accept-encoding": "gzip"}).headers["content-length"] for name in names)
+    assert sum(map(int, sent)) < 40_000  # what a phone on a slow line waits for
+
+
+def test_files_are_compressed_for_who_takes_it_and_asked_for_once(client: TestClient) -> None:
+    plain = client.get("/page/app.js", headers={"accept-encoding": "identity"})
+    zipped = client.get("/page/app.js", headers={"accept-encoding": "br, gzip"})
+    assert plain.content == zipped.content == (FOLDER / "page" / "app.js").read_bytes()
+    assert "content-encoding" not in plain.headers
+    assert (zipped.headers["content-encoding"], zipped.headers["vary"]) == ("gzip", "accept-encoding")
+    assert plain.headers["etag"] != zipped.headers["etag"]
+    for answer, accepted in ((plain, "identity"), (zipped, "gzip")):
+        again = client.get(
+            "/page/app.js", headers={"accept-encoding": accepted, "if-none-match": answer.headers["etag"]}
+        )
+        assert (again.status_code, again.headers["etag"], again.content) == (304, answer.headers["etag"], b"")

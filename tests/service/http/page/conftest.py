@@ -33,7 +33,8 @@ XMLHttpRequest.prototype.send = function (body) {
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(objects_dir=tmp_path_factory.mktemp("objects"), root_path="/colo", max_images=6) as made:
+    objects = tmp_path_factory.mktemp("objects")
+    with ready(objects_dir=objects, root_path="/colo", max_images=6) as made:
         yield made
 
 
@@ -48,12 +49,20 @@ def browser() -> Iterator["Browser"]:
 
 
 @contextmanager
+def ready(**settings: object) -> Iterator[Running]:
+    """A service of its own; a browser beside it makes the start slow."""
+    with running(wait=False, **settings) as made:
+        made.wait_ready(90)
+        yield made
+
+
+@contextmanager
 def opened(browser: "Browser", url: str, **options: object) -> Iterator["Page"]:
     """The page in a window of its own, that keeps nothing of others."""
     context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
     context.add_init_script(KEEPS_WHAT_IS_SENT)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     wrong: list[str] = []
     # Chromium tells of every answer that is no success; those are what the tests are about.
     page.on("console", lambda told: None if "Failed to load resource" in told.text else wrong.append(told.text))

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.http.page.conftest import opened
+from tests.service.http.page.conftest import opened, ready
 from tests.service.http.page.driving import card, choose, drag, files, look, names, run, sent_fields
-from tests.service.processes import running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,7 +33,7 @@ def test_kept_object_is_looked_for_in_the_next_drop(kept: "Page") -> None:
     kept.locator("#status", has_text="Done in").wait_for()
     assert kept.evaluate("window.sentImages") == ["c.png"]  # it alone: each stands for itself
     assert sent_fields(kept)["object"] == "squares"
-    assert "sure" in card(kept, "c.png").locator(".facts").inner_text()
+    assert "confidence" in card(kept, "c.png").locator(".facts").inner_text()
     kept.wait_for_timeout(300)
     kept.reload()
     kept.locator("body.ready").wait_for()
@@ -55,7 +54,7 @@ def test_names_are_checked_before_anything_is_sent(page: "Page") -> None:
 
 
 def test_without_a_folder_for_objects_and_with_a_key(browser: "Browser") -> None:
-    with running(api_keys=f"me={KEY}") as service, opened(browser, service.url) as page:
+    with ready(api_keys=f"me={KEY}") as service, opened(browser, service.url) as page:
         page.get_by_label("API key").wait_for()
         page.set_input_files("#files", files("a.png", "b.png"))
         page.locator("#problem", has_text="A valid API key is needed").wait_for()

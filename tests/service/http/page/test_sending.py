@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from tests.service.conftest import wait_until
-from tests.service.http.page.conftest import opened
+from tests.service.http.page.conftest import opened, ready
 from tests.service.http.page.driving import card, choose, files, rects
-from tests.service.processes import running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -32,7 +31,7 @@ def test_busy_service_is_asked_again_when_it_says(page: "Page") -> None:
 
 
 def test_progress_is_shown_and_a_request_is_cancelled(browser: "Browser") -> None:
-    with running(DUMMY_DELAY="3") as slow, opened(browser, slow.url) as page:
+    with ready(DUMMY_DELAY="3") as slow, opened(browser, slow.url) as page:
         page.set_input_files("#files", files("a.png", "b.png"))
         page.locator("#progress-words", has_text="Looking at 2 images … 1 s").wait_for()
         assert page.locator(".card.waiting").count() == 2

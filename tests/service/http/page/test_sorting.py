@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.service.conftest import encode
-from tests.service.http.page.driving import card, download, files, names, squares
+from tests.service.http.page.driving import card, download, drag, files, look, names, squares
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -49,7 +49,7 @@ def test_threshold_says_what_shows_it_here_and_in_what_is_downloaded(sorted_page
     assert sorted_page.locator("#summary").inner_text() == "5 images · 2 show it · 2 do not · 1 not read"
     sorted_page.locator("#choice").select_option("lacks")
     assert names(sorted_page) == ["a.png", "c.png"]
-    assert "does not show it · 40 % sure" in card(sorted_page, "c.png").inner_text()
+    assert "confidence 40 %: does not show it" in card(sorted_page, "c.png").inner_text()
     sorted_page.locator("#threshold").fill("30")
     assert names(sorted_page) == ["a.png"]
     assert sorted_page.locator("#threshold-value").inner_text() == "30 %"
@@ -67,3 +67,18 @@ def test_what_cannot_be_read_and_what_is_corrected(sorted_page: "Page") -> None:
     sorted_page.locator("#choice").select_option("hinted")
     assert names(sorted_page) == []
     assert sorted_page.locator("#none-shown").is_visible()
+
+
+def test_outliers_are_corrected_one_after_the_other(sorted_page: "Page") -> None:
+    sorted_page.locator("#order").select_option("outliers")
+    look(sorted_page, "a.png")
+    assert sorted_page.locator("#viewer-place").inner_text() == "2 of 5"
+    drag(sorted_page, (8, 8), (40, 40))
+    sorted_page.keyboard.press("ArrowRight")
+    assert sorted_page.locator("h2").inner_text() == "c.png"
+    drag(sorted_page, (8, 8), (40, 40))
+    sorted_page.keyboard.press("ArrowRight")
+    assert sorted_page.locator("h2").inner_text() == "d.png"
+    sorted_page.keyboard.press("Escape")
+    assert names(sorted_page) == ["e.png", "a.png", "c.png", "d.png", "b.png"]  # each in its place until the next run
+    assert "2 corrected" in sorted_page.locator("#summary").inner_text()

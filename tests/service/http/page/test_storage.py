@@ -39,7 +39,8 @@ def test_images_results_corrections_and_settings_survive_a_reload(page: "Page") 
     before = rects(card(page, "a.png"), "hand"), rects(card(page, "c.png")), page.locator("#summary").inner_text()
     again(page)
     assert page.locator("#status").inner_text() == "2 images from before."
-    assert names(page) == ["c.png", "a.png"]  # the corrected one is the surest
+    assert names(page) == ["a.png", "c.png"]
+    assert page.locator("#order").input_value() == "outliers"
     assert (rects(card(page, "a.png"), "hand"), rects(card(page, "c.png"))) == before[:2]
     assert page.locator("#summary").inner_text() == before[2]
     assert page.locator("#label").input_value() == "bird"
