@@ -31,16 +31,17 @@ def run(inputs: InputOptions, out: Path, machine: MachineOptions) -> None:
     with errors_reported("interrupted; nothing was written"):
         if not str(out) or out.is_dir():
             fail(f"--out must be the name of a file, such as birds.npz, but {str(out)!r} is a folder")
-        found, hints = find(inputs)
         from rich.console import Console
 
         from scoring.object_table import object_table
         from scoring.progress import progress_on
 
+        progress = progress_on(Console(stderr=True))
+        found, hints = find(inputs, progress)
         localizer = load(machine)
         sizes = pipeline_sizes(machine, localizer.engine.provider)
         with sigterm_interrupts():
-            common, failures = fit_files(found.files, hints, localizer, sizes, progress_on(Console(stderr=True)))
+            common, failures = fit_files(found.files, hints, localizer, sizes, progress)
             common.save(out)
         for warning in found.left_out.warnings():
             warn(warning)

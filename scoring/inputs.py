@@ -3,8 +3,9 @@
 import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePath
 
 from colocalization.listing import (
@@ -39,6 +40,7 @@ def discover(
     names: Sequence[str] | None = None,
     strict: bool = False,
     exclude: Path | None = None,
+    found: Callable[[], None] = lambda: None,
 ) -> Inputs:
     """Find the files to score.
 
@@ -53,6 +55,7 @@ def discover(
             folder is called by its last part. Folders in the list are left out, as `find` lists them beside files.
         strict: Keep files that are no images, so that they become errors, in place of leaving them out.
         exclude: A folder that is never descended into: the results', which may lie among the images.
+        found: Called for every image, as it is found.
 
     Returns:
         The files, with what was left out. The same file under the same name counts once.
@@ -66,18 +69,23 @@ def discover(
             finder.add_input(text)
     else:
         finder.add_names(names, _base_of_names(inputs))
-    files = _images(finder.found, finder.left_out, strict)
+    files = _images(chain.from_iterable(finder.found), finder.left_out, strict, found)
     if not files:
         raise InputError(_nothing_found(inputs, names, finder.left_out))
     return Inputs(files, finder.left_out)
 
 
-def _images(found: Iterable[tuple[str, str]], left_out: LeftOut, strict: bool) -> tuple[ImageFile, ...]:
+def _images(
+    candidates: Iterable[tuple[str, str]], left_out: LeftOut, strict: bool, found: Callable[[], None]
+) -> tuple[ImageFile, ...]:
     """The images among files, each once."""
     files: dict[str, ImageFile] = {}
-    for name, path in found:
+    for name, path in candidates:
         image = image_at(name, path, left_out, any_file=strict)
-        if image is None or (other := files.setdefault(name, image)) is image:
+        if image is None:
+            continue
+        if (other := files.setdefault(name, image)) is image:
+            found()
             continue
         if os.path.realpath(other.path) != os.path.realpath(path):
             raise InputError(
@@ -106,10 +114,15 @@ def _nothing_found(inputs: Sequence[str], names: Sequence[str] | None, left_out:
 
 
 class _Finder:
-    """Collects files, name and path, in the order in which they are to come; they are not looked into yet."""
+    """Collects files, name and path, in the order in which they are to come; they are not looked into yet.
+
+    Attributes:
+        found: The files that each input gives. Folders are not listed before they are asked for.
+        left_out: What was not taken; complete once all files were asked for.
+    """
 
     def __init__(self, exclude: Path | None) -> None:
-        self.found: list[tuple[str, str]] = []
+        self.found: list[Iterable[tuple[str, str]]] = []
         self.left_out = LeftOut()
         self._exclude = exclude
 
@@ -122,9 +135,9 @@ class _Finder:
                     f"the results cannot go into the very folder that is scored, {text!r}; "
                     "give them a folder of their own, which may lie in it"
                 )
-            self._add_sorted(walk(text, self.left_out, exclude=self._exclude))
+            self.found.append(walk(text, self.left_out, exclude=self._exclude))
         elif os.path.lexists(text):
-            self.found.append((PurePath(text).name, text))
+            self.found.append([(PurePath(text).name, text)])
         elif glob.has_magic(text):
             self._add_matches(text)
         else:
@@ -132,6 +145,7 @@ class _Finder:
 
     def add_names(self, names: Sequence[str], base: str) -> None:
         present, missing = False, ""
+        found: list[tuple[str, str]] = []
         for listed in names:
             name = _as_it_is_called(listed, base)
             path = str(Path(base, name))
@@ -141,7 +155,8 @@ class _Finder:
                 present = True
             else:
                 missing = missing or listed
-            self.found.append((_name_below(path, base), path))
+            found.append((_name_below(path, base), path))
+        self.found.append(found)
         if missing and not present:
             raise InputError(
                 f"none of the {len(names)} names given is a file below {base!r}, such as {missing!r}; "
@@ -168,7 +183,7 @@ class _Finder:
         if not found:
             reasons = "; ".join(self.left_out.warnings())
             raise InputError(f"nothing matches {pattern!r}" + (f" ({reasons})" if reasons else ""))
-        self._add_sorted(found.items())
+        self.found.append(sorted(found.items(), key=lambda pair: natural_key(pair[0])))
 
     def _lies_in_results(self, root: str, name: str) -> bool:
         """Whether a wildcard has led into the results of a run."""
@@ -179,9 +194,6 @@ class _Finder:
                     self.left_out.results.append(path)
                 return True
         return False
-
-    def _add_sorted(self, found: Iterable[tuple[str, str]]) -> None:
-        self.found += sorted(found, key=lambda pair: natural_key(pair[0]))
 
 
 def _as_it_is_called(listed: str, base: str) -> str:

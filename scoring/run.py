@@ -20,6 +20,7 @@ from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
 
 if TYPE_CHECKING:
     from colocalization.localizer import Localizer
+    from scoring.progress import ProgressDisplay
     from scoring.summary import ScoreSummary
 
 __all__ = ["find", "load", "pipeline_sizes", "run"]
@@ -39,19 +40,21 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
         options = _known(inputs, options)
         if out.exists() and not out.is_dir():
             fail(f"--out must be a folder, but {str(out)!r} is a file")
-        found, hints = find(inputs, out)
-        options = replace(options, hints=hints)
-        # Only now, so that a mistake in the inputs is told at once.
         from rich.console import Console
 
         from scoring.progress import progress_on
+
+        progress = progress_on(Console(stderr=True))
+        found, hints = find(inputs, progress, out)
+        options = replace(options, hints=hints)
+        # Only now, so that a mistake in the inputs is told at once.
         from scoring.scorer import Scorer
         from scoring.summary import summary_table
 
         localizer = load(machine)
         options = replace(options, sizes=pipeline_sizes(machine, localizer.engine.provider))
         with sigterm_interrupts():
-            summary = Scorer(localizer, out, options, progress_on(Console(stderr=True))).score(found.files)
+            summary = Scorer(localizer, out, options, progress).score(found.files)
         _explain(summary, found, options)
         skipped = len(found.left_out.no_images)
         Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
@@ -71,11 +74,14 @@ def _known(inputs: InputOptions, options: ScoreOptions) -> ScoreOptions:
     return options if inputs.common is None else replace(options, common=CommonObject.load(inputs.common))
 
 
-def find(inputs: InputOptions, exclude: Path | None = None) -> tuple[Inputs, dict[str, ImageHints]]:
+def find(
+    inputs: InputOptions, progress: "ProgressDisplay", exclude: Path | None = None
+) -> tuple[Inputs, dict[str, ImageHints]]:
     """The images, and what is known of them by name.
 
     Args:
         inputs: Which, and what was given of them.
+        progress: Shows how many were found.
         exclude: A folder that is never descended into.
 
     Raises:
@@ -86,7 +92,8 @@ def find(inputs: InputOptions, exclude: Path | None = None) -> tuple[Inputs, dic
         fail("no images: give a folder, files, a pattern, or --files-from")
     hints = given_hints(inputs.hints_file, inputs.hints)
     names = None if inputs.files_from is None else read_names(inputs.files_from)
-    found = discover(inputs.inputs, names=names, strict=inputs.strict, exclude=exclude)
+    with progress.count("Listing") as advance:
+        found = discover(inputs.inputs, names=names, strict=inputs.strict, exclude=exclude, found=advance)
     return found, hints_for(found.files, hints)
 
 
