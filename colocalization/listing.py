@@ -28,6 +28,8 @@ __all__ = [
     "Listing",
     "holds_results",
     "image_at",
+    "is_called_an_image",
+    "is_hidden",
     "list_images",
     "natural_key",
     "walk",
@@ -187,11 +189,7 @@ class _Walker:
         if any(entry.name == STATE_FOLDER for entry in entries):
             self._left_out.results.append(path)
             return
-        keyed = [
-            (_part_key(entry.name), entry.name, entry)
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name not in _OTHER_SOFTWARE
-        ]
+        keyed = [(_part_key(entry.name), entry.name, entry) for entry in entries if not is_hidden(entry.name)]
         keyed.sort(key=itemgetter(0, 1))
         for _, group in groupby(keyed, key=itemgetter(0)):
             alike = [self._at(entry, prefix, above | {own}) for _, _, entry in group]
@@ -205,6 +203,11 @@ class _Walker:
         if _is_folder(entry):
             return _Folder(entry.path, f"{prefix}{entry.name}/", above)
         return prefix + entry.name, entry.path
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or the waste or thumbnails of other software."""
+    return name.startswith(".") or name in _OTHER_SOFTWARE
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -251,13 +254,23 @@ def image_at(name: str, path: str, left_out: LeftOut, *, any_file: bool = False)
     return ImageFile(name, path, status.st_size, status.st_mtime_ns)
 
 
+def is_called_an_image(name: str) -> bool:
+    """Whether a name has the ending of an image, also of one that is not decoded.
+
+    Example:
+        >>> is_called_an_image("a.JPG"), is_called_an_image("a.heic"), is_called_an_image("a")
+        (True, True, False)
+    """
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - one call a file, no Path object
+    return suffix in DECODED_SUFFIXES or suffix in UNDECODED_FORMATS
+
+
 def _looks_like_an_image(path: str) -> bool:
     """Whether a file is one, by its ending or else by its first bytes.
 
     What cannot be read counts as one, so that the reason is reported.
     """
-    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - one call a file, no Path object
-    if suffix in DECODED_SUFFIXES or suffix in UNDECODED_FORMATS:
+    if is_called_an_image(path):
         return True
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - opening a pipe would wait for ever

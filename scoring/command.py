@@ -14,7 +14,6 @@ from colocalization.commands.options import (
     RequireGpuOption,
     ThreadsOption,
     class_name,
-    out_folder,
 )
 from colocalization.results import Mode
 from scoring.formats.base import DEFAULT_LABEL, ExportOptions, Format, YoloImages
@@ -27,6 +26,7 @@ from scoring.shared_options import (
     InputsArgument,
     StrictOption,
     WorkersOption,
+    named,
 )
 
 __all__ = ["app"]
@@ -39,9 +39,9 @@ _RESULTS, _RUNNING = "Results", "Running"
 @app.command()
 def score(
     out: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--out", "-o", parser=out_folder, metavar="FOLDER", help="Folder for the results; made if missing."
+            "--out", "-o", callback=named, metavar="FOLDER", help="Folder for the results, or its URL; made if missing."
         ),
     ],
     inputs: InputsArgument = None,
@@ -55,7 +55,7 @@ def score(
     hints: HintsFileOption = None,
     hint: HintsOption = None,
     common: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--object",
             metavar="FILE",

@@ -1,6 +1,5 @@
 """`colocalize fit`: what it takes."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,7 +31,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def fit(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File of the object, such as birds.npz.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="File of the object, such as birds.npz, or its URL.")
+    ],
     inputs: InputsArgument = None,
     files_from: FilesFromOption = None,
     strict: StrictOption = False,

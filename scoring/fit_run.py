@@ -13,24 +13,26 @@ from colocalization.hints import ImageHints
 from colocalization.listing import ImageFile
 from colocalization.localizer import Localizer
 from scoring.fitted_sample import fit_sample
+from scoring.kept_objects import save_object
 from scoring.pipeline import PipelineSizes
 from scoring.plan import PlannedImage
 from scoring.progress import ProgressDisplay
 from scoring.run import find, load, pipeline_sizes
 from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
 from scoring.stages import ImageInWork, Stages
+from scoring.stores.urls import is_url, redacted
 
 __all__ = ["fit_files", "run"]
 
 _FAILURES_NAMED = 5
 
 
-def run(inputs: InputOptions, out: Path, machine: MachineOptions) -> None:
+def run(inputs: InputOptions, out: str, machine: MachineOptions) -> None:
     """Fit a common object and write it; ends the command with its exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
     with errors_reported("interrupted; nothing was written"):
-        if not str(out) or out.is_dir():
-            fail(f"--out must be the name of a file, such as birds.npz, but {str(out)!r} is a folder")
+        if not out or out.endswith("/") or (not is_url(out) and Path(out).is_dir()):
+            fail(f"--out must be the name of a file, such as birds.npz, but {redacted(out)!r} is a folder")
         from rich.console import Console
 
         from scoring.object_table import object_table
@@ -42,14 +44,14 @@ def run(inputs: InputOptions, out: Path, machine: MachineOptions) -> None:
         sizes = pipeline_sizes(machine, localizer.engine.provider)
         with sigterm_interrupts():
             common, failures = fit_files(found.files, hints, localizer, sizes, progress)
-            common.save(out)
+            save_object(common, out)
         for warning in found.left_out.warnings():
             warn(warning)
         for failure in failures[:_FAILURES_NAMED]:
             warn(f"failed: {failure}")
         if (more := len(failures) - _FAILURES_NAMED) > 0:
             warn(f"failed: {more} more")
-        Console().print(object_table(common, out))
+        Console().print(object_table(common, redacted(out)))
     if failures or found.left_out.unreadable:
         raise typer.Exit(EXIT_SOME_FAILED)
 

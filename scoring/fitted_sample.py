@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from colocalization.sampling import read_sample
+from scoring.fetching import fetched
 from scoring.journal import digest_files
 from scoring.pipeline import PipelineSizes, run_pipeline
 from scoring.plan import PlannedImage
@@ -52,7 +53,10 @@ def fit_sample(
 
     def read(indices: Sequence[int]) -> Iterator[ImageInWork | None]:
         chosen = (images[index] for index in indices)
-        with closing(run_pipeline(chosen, stages.prepare, stages.infer, _without_input, sizes)) as found:
+        with (
+            closing(fetched(chosen, stages.localizer.limits)) as contents,
+            closing(run_pipeline(contents, stages.prepare, stages.infer, _without_input, sizes)) as found,
+        ):
             for image in found:
                 tried(image)
                 yield image if image.features is not None and image.features.is_finite else None

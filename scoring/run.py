@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import typer
 
 from colocalization.commands.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
-from colocalization.common_object import CommonObject
 from colocalization.cores import score_lanes, usable_cores
 from colocalization.hints import ImageHints
 from colocalization.images import harden_pillow
 from scoring.hinting import given_hints, hints_for
 from scoring.inputs import Inputs, discover
+from scoring.kept_objects import load_object
 from scoring.name_lists import read_names
 from scoring.pipeline import PipelineSizes
 from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
+from scoring.stores.results_folder import results_folder
+from scoring.stores.urls import is_url, redacted
 
 if TYPE_CHECKING:
     from colocalization.localizer import Localizer
@@ -33,19 +35,19 @@ _MOST_HEAPS = 4
 """Heaps of the C library for all threads together: each keeps what was freed in it, a tenth of all memory or more."""
 
 
-def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: MachineOptions) -> None:
+def run(inputs: InputOptions, out: str, options: ScoreOptions, machine: MachineOptions) -> None:
     """Score images into a folder; ends the command with its exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
-    with errors_reported(f"interrupted; what was finished is kept in {str(out)!r}: run the same command to go on"):
+    with errors_reported(f"interrupted; what was finished is kept in {redacted(out)!r}: run the same command to go on"):
         options = _known(inputs, options)
-        if out.exists() and not out.is_dir():
-            fail(f"--out must be a folder, but {str(out)!r} is a file")
+        if not is_url(out) and Path(out).exists() and not Path(out).is_dir():
+            fail(f"--out must be a folder, but {out!r} is a file")
         from rich.console import Console
 
         from scoring.progress import progress_on
 
         progress = progress_on(Console(stderr=True))
-        found, hints = find(inputs, progress, out)
+        found, hints = find(inputs, progress, out if is_url(out) else Path(out))
         options = replace(options, hints=hints)
         # Only now, so that a mistake in the inputs is told at once.
         from scoring.scorer import Scorer
@@ -53,8 +55,8 @@ def run(inputs: InputOptions, out: Path, options: ScoreOptions, machine: Machine
 
         localizer = load(machine)
         options = replace(options, sizes=pipeline_sizes(machine, localizer.engine.provider))
-        with sigterm_interrupts():
-            summary = Scorer(localizer, out, options, progress).score(found.files)
+        with sigterm_interrupts(), results_folder(out) as folder:
+            summary = Scorer(localizer, folder, options, progress).score(found.files)
         _explain(summary, found, options)
         skipped = len(found.left_out.no_images)
         Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
@@ -71,18 +73,18 @@ def _known(inputs: InputOptions, options: ScoreOptions) -> ScoreOptions:
         fail(f"mode 'attention' has no use for {'hints' if hinted else '--object'}; leave out --mode, or them")
     if hinted and inputs.common is not None:
         fail("give hints or --object, not both: hints teach a new object, which `colocalize fit` writes")
-    return options if inputs.common is None else replace(options, common=CommonObject.load(inputs.common))
+    return options if inputs.common is None else replace(options, common=load_object(inputs.common))
 
 
 def find(
-    inputs: InputOptions, progress: "ProgressDisplay", exclude: Path | None = None
+    inputs: InputOptions, progress: "ProgressDisplay", exclude: Path | str | None = None
 ) -> tuple[Inputs, dict[str, ImageHints]]:
     """The images, and what is known of them by name.
 
     Args:
         inputs: Which, and what was given of them.
         progress: Shows how many were found.
-        exclude: A folder that is never descended into.
+        exclude: A folder, or its URL, that is never descended into.
 
     Raises:
         HintError: A hint cannot be used.

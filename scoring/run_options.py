@@ -20,20 +20,20 @@ class InputOptions:
     """Which images, and what is known of them.
 
     Attributes:
-        inputs: Folders, files and patterns.
-        files_from: A list of names, `-` for standard input; None for no list.
+        inputs: Folders, files and patterns, also as URLs.
+        files_from: A file of names, `-` for standard input; None for no list.
         strict: Whether files that are no images count as failed.
-        hints_file: A file of hints; None for none.
+        hints_file: A file of hints, or its URL; None for none.
         hints: Single hints, as on the command line.
-        common: The file of a common object; None: the set's own.
+        common: The file of a common object, or its URL; None: the set's own.
     """
 
     inputs: tuple[str, ...] = ()
     files_from: str | None = None
     strict: bool = False
-    hints_file: Path | None = None
+    hints_file: str | None = None
     hints: tuple[str, ...] = ()
-    common: Path | None = None
+    common: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

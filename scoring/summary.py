@@ -36,6 +36,7 @@ class ScoreSummary:
         failures: The first of the failed images, each with the reason.
         seconds: Wall time.
         written: Files and folders that were written, in order.
+        places: What people call them: where they were brought to.
         notes: What people need to know to use what was written.
         cleared: What became of the files of earlier runs that no longer hold.
         common: The common object that the images were localized by; None for mode `attention`.
@@ -53,6 +54,7 @@ class ScoreSummary:
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     written: list[Path] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cleared: Cleared = field(default_factory=Cleared)
     common: CommonObject | None = None
@@ -100,7 +102,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Tabl
         ("time", f"{summary.seconds:.1f} s"),
         ("images a second", f"{(summary.images - summary.reused) / max(summary.seconds, 1e-9):.1f}"),
         *([("outdated files removed", summary.cleared.removed)] if summary.cleared.removed else []),
-        *(("written" if index == 0 else "", path) for index, path in enumerate(summary.written)),
+        *(("written" if index == 0 else "", path) for index, path in enumerate(summary.places)),
     ]
     for name, value in rows:
         table.add_row(name, Text(str(value)))

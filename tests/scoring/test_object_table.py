@@ -13,7 +13,7 @@ from tests.colocalization import objects
 def shown(common: CommonObject, path: Path) -> dict[str, str]:
     common.save(path)
     screen = io.StringIO()
-    Console(file=screen, width=140).print(object_table(common, path))
+    Console(file=screen, width=140).print(object_table(common, str(path)))
     cells = (line.split("│")[1:3] for line in screen.getvalue().splitlines() if "│" in line)
     return {left.strip(): right.strip() for left, right in cells}
 
