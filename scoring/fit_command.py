@@ -40,6 +40,18 @@ def fit(
     effort: EffortOption = "full",
     hints: HintsFileOption = None,
     hint: HintsOption = None,
+    growing: Annotated[
+        bool,
+        typer.Option("--growing", help="Keep in the file, which takes 2 to 3 MB then, what --add-to needs."),
+    ] = False,
+    add_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Add the images, all of them, to the object in FILE, which was fitted with --growing; its own images "
+            "are not needed.",
+        ),
+    ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     require_gpu: RequireGpuOption = False,
@@ -71,4 +83,6 @@ def fit(
             batch_size=batch_size,
             limits=ImageLimits(max_bytes=max_bytes, max_pixels=max_pixels),
         ),
+        growing=growing,
+        add_to=add_to,
     )

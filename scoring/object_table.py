@@ -48,6 +48,7 @@ def _rows(common: CommonObject, place: str) -> list[tuple[str, object]]:
         *(["hints"] if exemplar is not None else []),
     ]
     rows.append(("learnt from", ", ".join(learnt)))
+    rows.append(("can grow (--add-to)", "no" if common.sums is None else "yes"))
     if origin is not None:
         rows += [
             ("model", origin.model),

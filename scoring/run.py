@@ -11,12 +11,14 @@ from colocalization.commands.exits import EXIT_SOME_FAILED, errors_reported, fai
 from colocalization.cores import score_lanes, usable_cores
 from colocalization.hints import ImageHints
 from colocalization.images import harden_pillow
+from colocalization.listing import STATE_FOLDER
 from scoring.hinting import given_hints, hints_for
 from scoring.inputs import Inputs, discover
 from scoring.kept_objects import load_object
 from scoring.name_lists import read_names
 from scoring.pipeline import PipelineSizes
-from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
+from scoring.run_options import InputOptions, MachineOptions, RayOptions, ScoreOptions
+from scoring.shared_options import EngineName
 from scoring.stores.results_folder import results_folder
 from scoring.stores.urls import is_url, redacted
 
@@ -35,13 +37,21 @@ _MOST_HEAPS = 4
 """Heaps of the C library for all threads together: each keeps what was freed in it, a tenth of all memory or more."""
 
 
-def run(inputs: InputOptions, out: str, options: ScoreOptions, machine: MachineOptions) -> None:
+def run(
+    inputs: InputOptions,
+    out: str,
+    options: ScoreOptions,
+    machine: MachineOptions,
+    engine: EngineName = "local",
+    ray_options: RayOptions | None = None,
+) -> None:
     """Score images into a folder; ends the command with its exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)  # of the engine: a GPU not used
     with errors_reported(f"interrupted; what was finished is kept in {redacted(out)!r}: run the same command to go on"):
         options = _known(inputs, options)
         if not is_url(out) and Path(out).exists() and not Path(out).is_dir():
             fail(f"--out must be a folder, but {out!r} is a file")
+        _check_engine(engine, out, options, ray_options or RayOptions())
         from rich.console import Console
 
         from scoring.progress import progress_on
@@ -55,8 +65,15 @@ def run(inputs: InputOptions, out: str, options: ScoreOptions, machine: MachineO
 
         localizer = load(machine)
         options = replace(options, sizes=pipeline_sizes(machine, localizer.engine.provider))
-        with sigterm_interrupts(), results_folder(out) as folder:
-            summary = Scorer(localizer, folder, options, progress).score(found.files)
+        with sigterm_interrupts():
+            if engine == "ray":
+                from scoring.engines.ray_run import score_on_ray
+
+                places = ray_options or RayOptions()
+                summary = score_on_ray(found.files, localizer, out, options, machine, places, progress)
+            else:
+                with results_folder(out) as folder:
+                    summary = Scorer(localizer, folder, options, progress).score(found.files)
         _explain(summary, found, options)
         skipped = len(found.left_out.no_images)
         Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
@@ -74,6 +91,29 @@ def _known(inputs: InputOptions, options: ScoreOptions) -> ScoreOptions:
     if hinted and inputs.common is not None:
         fail("give hints or --object, not both: hints teach a new object, which `colocalize fit` writes")
     return options if inputs.common is None else replace(options, common=load_object(inputs.common))
+
+
+def _check_engine(engine: EngineName, out: str, options: ScoreOptions, ray_options: RayOptions) -> None:
+    """Refuse what does not go together, before any work is done.
+
+    Raises:
+        OSError: A package is missing, or the store of the results cannot be used.
+    """
+    if engine == "local":
+        if ray_options != RayOptions():
+            fail("--ray-address, --ray-workers and --ray-part are of --engine ray; give that too, or leave them out")
+        if not is_url(out) and Path(out, STATE_FOLDER, "parts.jsonl").exists():
+            fail(f"{out!r} holds results of --engine ray; give another --out, or that engine")
+        return
+    if options.heatmaps or options.overlays or options.contact_sheet:
+        fail("--engine ray draws nothing: leave out --heatmaps, --overlays and --contact-sheet")
+    if other := [kind for kind in options.formats if kind not in ("jsonl", "parquet")]:
+        fail(f"--engine ray writes parquet, always, and jsonl where it is asked for; got --format {other[0]}")
+    from scoring.engines.ray_run import need_ray
+
+    need_ray()
+    if not is_url(out) and Path(out, STATE_FOLDER, "journal.jsonl").exists():
+        fail(f"{out!r} holds results of --engine local; give another --out, or that engine")
 
 
 def find(

@@ -12,7 +12,7 @@ from colocalization.results import Effort, Mode
 from scoring.formats.base import ExportOptions, Format
 from scoring.pipeline import PipelineSizes
 
-__all__ = ["InputOptions", "MachineOptions", "ScoreOptions"]
+__all__ = ["InputOptions", "MachineOptions", "RayOptions", "ScoreOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,22 @@ class MachineOptions:
     workers: int = 0
     batch_size: int = 32
     limits: ImageLimits = field(default_factory=ImageLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class RayOptions:
+    """Where the engine `ray` works.
+
+    Attributes:
+        address: Of the cluster; None: what `RAY_ADDRESS` says, else this machine alone.
+        workers: Most workers; 0: one for each GPU, or core, that the cluster has now.
+        part_images: Images, on average, that are worked on and written as a whole. A core takes half a minute for 256,
+            which is what the death of a worker costs, and a store one request to write them.
+    """
+
+    address: str | None = None
+    workers: int = 0
+    part_images: int = 256
 
 
 @dataclass(frozen=True, slots=True)

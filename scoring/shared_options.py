@@ -1,6 +1,6 @@
 """Options that `score` and `fit` share: which images, what is known of them, and how the work is done."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,6 +9,7 @@ from colocalization.results import Effort
 __all__ = [
     "BatchSizeOption",
     "EffortOption",
+    "EngineName",
     "FilesFromOption",
     "HintsFileOption",
     "HintsOption",
@@ -17,6 +18,9 @@ __all__ = [
     "WorkersOption",
     "named",
 ]
+
+EngineName = Literal["local", "ray"]
+"""What does the work: this process, or the machines of a Ray cluster."""
 
 _RUNNING, _KNOWN = "Running", "What is known"
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,9 @@ from scoring.predictions import Prediction
 __all__ = ["ScoreSummary", "summary_table", "what_hints_did"]
 
 _FAILURES_NAMED = 5
+
+
+_COUNTS = ("images", "with_boxes", "boxes", "with_common_object")
 
 
 @dataclass(slots=True)
@@ -72,6 +76,27 @@ class ScoreSummary:
             self.errors[prediction["error"]["code"]] += 1
             if len(self.failures) < _FAILURES_NAMED:
                 self.failures.append(f"{prediction['path']!r}: {prediction['error']['message']}")
+
+    def counts(self) -> dict[str, Any]:
+        """What was counted, as JSON can hold it."""
+        return {
+            **{name: getattr(self, name) for name in _COUNTS},
+            "errors": dict(self.errors),
+            "warnings": dict(self.warnings),
+            "failures": self.failures,
+        }
+
+    def add_counts(self, counts: Mapping[str, Any]) -> None:
+        """Count what was counted elsewhere.
+
+        Args:
+            counts: What `counts` gave there.
+        """
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + counts[name])
+        self.errors.update(counts["errors"])
+        self.warnings.update(counts["warnings"])
+        self.failures += counts["failures"][: _FAILURES_NAMED - len(self.failures)]
 
 
 def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Table:

@@ -32,6 +32,7 @@ def test_all_that_is_in_it(tmp_path: Path) -> None:
         "root of their share of the image": "10.0 % to 12.5 %",
         "width by height": "0.75 to 1.50",
         "learnt from": "one look, second looks, outlines, hints",
+        "can grow (--add-to)": "no",
         "model": "dummy",
         "SHA-256": "0" * 64,
         "effort": "full",
