@@ -12,12 +12,13 @@ import logging
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colocalization._version import __version__
 from colocalization.common_object import CommonObject
@@ -40,6 +41,9 @@ from scoring.scorer import OBJECT_FILE
 from scoring.stages import ImageInWork, Stages
 from scoring.stores.urls import without_secrets
 from scoring.summary import ScoreSummary
+
+if TYPE_CHECKING:
+    import ray.data
 
 __all__ = ["need_ray", "score_on_ray"]
 
@@ -270,7 +274,15 @@ def _rows(parts: Sequence[SetPart], job: ScoringJob, workers: _Workers) -> Itera
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     most = min(workers.most, len(parts))
     data = ray.data.from_items([{"part": part.to_json()} for part in parts], override_num_blocks=len(parts))
-    results = data.map_batches(
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the way in which tries are bounded: there is no other
+        return _scored(data, job, workers, most).iter_rows()
+
+
+def _scored(data: "ray.data.Dataset", job: ScoringJob, workers: _Workers, most: int) -> "ray.data.Dataset":
+    import ray.data
+
+    return data.map_batches(
         PartScorer,
         fn_constructor_args=(job,),
         batch_size=1,
@@ -279,7 +291,6 @@ def _rows(parts: Sequence[SetPart], job: ScoringJob, workers: _Workers) -> Itera
         num_gpus=workers.gpus or None,
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": _DEATHS},
     )
-    return results.iter_rows()
 
 
 def _write_lines(place: PartFiles, parts: Sequence[SetPart]) -> None:

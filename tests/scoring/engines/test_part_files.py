@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from colocalization.listing import ImageFile
@@ -14,6 +13,10 @@ from scoring.formats.parquet import write_parquet
 from scoring.predictions import Prediction
 from scoring.summary import ScoreSummary
 from tests.colocalization import objects
+
+fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+
 
 FILES = [ImageFile(f"p{number}.jpg", f"/set/p{number}.jpg", number, 7) for number in range(30)]
 PARTS = list(cut_set(FILES, {}, "", images=6))

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import typer.main
-import yaml
 
 from scoring.command import app
+
+yaml = pytest.importorskip("yaml", reason="pyyaml is not installed")
+
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy/ray"
 JOB: dict[str, Any] = yaml.safe_load((FOLDER / "rayjob.yaml").read_text())

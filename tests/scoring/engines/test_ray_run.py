@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import psutil
-import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+psutil = pytest.importorskip("psutil", reason="psutil is not installed")
+pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,7 +54,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [*SCORE, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    below: list[psutil.Process] = []
+    below: list[Any] = []
     try:
         yield process
         below = _below(process)
@@ -65,9 +66,9 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def _below(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+def _below(process: "subprocess.Popen[str]") -> list[Any]:
     try:
-        return psutil.Process(process.pid).children(recursive=True)
+        return list(psutil.Process(process.pid).children(recursive=True))
     except psutil.Error:
         return []
 

@@ -1,11 +1,12 @@
 import io
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from scoring.formats.parquet import need_pyarrow, read_parquet, read_parquet_note, write_parquet
 from tests.scoring.formats.test_write import PREDICTIONS, write
+
+pq = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
 
 
 def test_a_row_an_image_with_its_boxes_as_a_list(tmp_path: Path) -> None:

@@ -6,10 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 SECRET = "wJalrXUtnFEMI-never-to-be-seen"  # noqa: S105 - of a server on loopback that takes any
 
@@ -74,9 +71,12 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[tuple[str, Faults]]:
+    pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
+    moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto is not installed")
+    serving = pytest.importorskip("werkzeug.serving", reason="werkzeug is not installed")
     faults = Faults()
-    app = faults.around(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    app = faults.around(moto.DomainDispatcherApplication(moto.create_backend_app))
+    server = serving.make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", faults
@@ -98,7 +98,7 @@ def bucket(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
+    client = pytest.importorskip("boto3").client("s3")
     yield Bucket(client, f"test-{abs(hash(request.node.nodeid)):x}", faults, environment)
     faults.delay = faults.share = 0.0
     client.close()

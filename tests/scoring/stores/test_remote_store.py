@@ -9,6 +9,8 @@ from scoring.stores import remote_store
 from scoring.stores.remote_store import read_url, store_of
 from tests.scoring.stores.conftest import SECRET, Bucket
 
+pytest.importorskip("fsspec", reason="fsspec is not installed")
+
 
 def test_what_is_written_is_read_listed_and_removed(bucket: Bucket) -> None:
     store = store_of(bucket.url)
