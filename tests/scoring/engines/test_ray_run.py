@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +54,17 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [*SCORE, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    below: list[Any] = []
-    try:
-        yield process
-        below = _below(process)
-    finally:
-        for one in below:
-            with contextlib.suppress(psutil.Error):
-                one.kill()
-        process.kill()
-        process.communicate()
+    with process:
+        try:
+            yield process
+        finally:
+            _kill([*_below(process), process])
+
+
+def _kill(processes: Sequence[Any]) -> None:
+    for one in processes:
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            one.kill()
 
 
 def _below(process: "subprocess.Popen[str]") -> list[Any]:
@@ -135,8 +136,10 @@ def test_a_driver_that_is_killed_and_started_again_goes_on(images: Path, expecte
     arguments = (str(images), "--object", common, "--out", str(out), "--effort", "fast", *ON_RAY)
     with started(*arguments) as process:
         wait_for_parts(process, out, 3)
+        cluster = _below(process)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        _kill(cluster)  # where they have not ended by themselves
     kept = {part.name: part.stat().st_mtime_ns for part in parts_in(out)}
     assert len(kept) >= 3
     done = run(*arguments)
