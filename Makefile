@@ -6,7 +6,7 @@ DEV := .venv-dev
 # LOCKED=1 installs exactly what requirements-dev.txt lists, in place of the newest that pyproject.toml allows.
 INSTALL_DEV = $(if $(LOCKED),--requirement requirements-dev.txt && $(DEV)/bin/pip install --quiet --no-deps --editable .,--editable '.[dev]')
 
-.PHONY: demo serve test test-container lint docs lock clean
+.PHONY: demo serve test test-container lint docs models lock clean
 
 demo: $(SERVE)/.installed  ## score the example photographs: boxes, heat maps, a contact sheet
 	$(SERVE)/bin/colocalize score examples/images --out demo-output --overlays --contact-sheet
@@ -28,6 +28,14 @@ lint: $(DEV)/.installed
 
 docs: $(DEV)/.installed  ## the site, into site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build
+
+MODEL := colocalization/models/efficientnet_lite0_ptap.onnx
+SETS := $(filter-out %/background/images,$(wildcard ../shared/data/*/images ../shared/data/unlabelled/*))
+models: $(DEV)/.installed  ## the model in the box anew, in both precisions, and their checksums
+	@test -n "$(SETS)" || { echo "no sets to learn the foreground prior from: give SETS='FOLDER...'"; exit 2; }
+	$(DEV)/bin/colocalize export imagenet:tf_efficientnet_lite0 --out $(MODEL) --precision both --parity-images examples/images
+	for file in $(MODEL) $(MODEL:.onnx=_int8.onnx); do $(DEV)/bin/colocalize foreground $(SETS) --model $$file --out $$file; done
+	cd $(dir $(MODEL)) && sha256sum *.onnx > SHA256SUMS
 
 lock: $(DEV)/.installed  ## requirements-dev.txt anew, with the newest of everything
 	$(DEV)/bin/pip install --quiet pip-tools

@@ -21,6 +21,7 @@ from colocalization.exemplar import Exemplar
 from colocalization.maps import cropped, upsample
 from colocalization.object_file import digest_of, from_bytes, read_members, to_bytes, write_members
 from colocalization.object_members import Origin, pack, unpack
+from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused, prior_shares
 from colocalization.prototype import SHOWN, Prototype, fit_prototype
 from colocalization.set_sums import SetSums
 from colocalization.transform import Region
@@ -36,8 +37,10 @@ __all__ = [
     "OutlinedObject",
     "SecondLook",
     "fit_first_look",
+    "fit_first_to_prior",
     "fit_outlined",
     "fit_second_look",
+    "fit_second_to_prior",
     "sample_indices",
 ]
 
@@ -88,17 +91,29 @@ class FirstLook:
         """Whether an image of this (C, h, w) feature map is taken to show the common object."""
         return self.confidence(features) >= SHOWN
 
-    def regions(self, features: NDArray[np.floating], limit: int = 1) -> list[Region]:
+    def regions(
+        self,
+        features: NDArray[np.floating],
+        limit: int = 1,
+        *,
+        prior: NDArray[np.float32] | None = None,
+        role: PriorRole | None = None,
+    ) -> list[Region]:
         """Where to look again: the largest parts of the image above the middle between the classes.
 
         Args:
             features: (C, h, w) feature map of the whole image.
             limit: Most regions to return.
+            prior: (h', w') float32 [0, 1], the prior's map of the whole image, where there is one.
+            role: The prior's part in the set.
 
         Returns:
             The regions, largest part first; the whole image where nothing stands out.
         """
-        scores = self.object.map(features)
+        if prior is None or role is None:
+            scores = self.object.map(features)
+        else:
+            scores = fused(self.object.bounded_map(features), prior, PRIOR_WEIGHTS[role].region)
         height, width = (_FINE * side for side in scores.shape)
         parts = connected_components(upsample(scores, width, height) > 0.5)
         if not len(parts.boxes):
@@ -181,6 +196,7 @@ class CommonObject:
         outlined: What has been learnt from the outlines; None of a set of too few images.
         exemplar: What hints taught, where they mean something else than what the images share most; it alone then
             finds the object.
+        prior: What part a prior of the foreground takes; None where there was none.
         origin: What it was fitted with and on; `Localizer` fills it in, and refuses objects of another model.
         sums: What it keeps of its images, so that it can grow; None: it cannot. Boxes do not depend on it.
     """
@@ -189,6 +205,7 @@ class CommonObject:
     second: SecondLook | None
     outlined: OutlinedObject | None
     exemplar: Exemplar | None = None
+    prior: PriorRole | None = None
     origin: Origin | None = None
     sums: SetSums | None = None
 
@@ -249,13 +266,20 @@ class CommonObject:
         """
         return unpack(cls, from_bytes(content, source), source)
 
-    def map(self, image: NDArray[np.floating], region: Region, features: NDArray[np.floating]) -> NDArray[np.float32]:
+    def map(
+        self,
+        image: NDArray[np.floating],
+        region: Region,
+        features: NDArray[np.floating],
+        prior: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Map of the object in a region of an image that was looked at again.
 
         Args:
             image: (C, h, w) feature map of the whole image.
             region: The region.
             features: (C, h', w') feature map of the region.
+            prior: The prior's map of the region, where there is one.
 
         Returns:
             (h', w') float32 [0, 1]; cut at 0.5.
@@ -263,22 +287,27 @@ class CommonObject:
         Raises:
             ValueError: Nothing was learnt of second looks.
         """
+        weights = PRIOR_WEIGHTS[self.prior]
         if self.outlined is not None:
-            return self.outlined.map(image, region, features)
+            return fused(self.outlined.map(image, region, features), prior, weights.extent)
         if self.second is None:
             raise ValueError("nothing was learnt of second looks; there is a map of whole images only, `whole_map`")
-        return self.second.map(features)
+        return fused(self.second.map(features), prior, weights.unlearnt)
 
-    def whole_map(self, image: NDArray[np.floating]) -> NDArray[np.float32]:
+    def whole_map(self, image: NDArray[np.floating], prior: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Map of the object in a whole image, by one look: by what the outlines taught, else by the first look.
 
         Args:
             image: (C, h, w) feature map of the whole image.
+            prior: The prior's map of the whole image, where there is one.
 
         Returns:
             (h, w) float32 [0, 1]; cut at 0.5.
         """
-        return self.first.object.bounded_map(image) if self.outlined is None else self.outlined.map(image)
+        weights = PRIOR_WEIGHTS[self.prior]
+        if self.outlined is None:
+            return fused(self.first.object.bounded_map(image), prior, weights.unlearnt)
+        return fused(self.outlined.map(image), prior, weights.extent)
 
 
 def fit_first_look(
@@ -314,6 +343,38 @@ def fit_second_look(
     tight = fit_discriminant(features, start, background="rest", rounds=TIGHT_ROUNDS)
     wide = fit_discriminant(features, start, background="sure", rounds=WIDE_ROUNDS)
     return None if tight is None or wide is None else SecondLook(tight, wide)
+
+
+def fit_first_to_prior(
+    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
+) -> FirstLook | None:
+    """Estimate the common object over whole images from what a prior sees in them.
+
+    Args:
+        features: Feature maps, each (C, h, w).
+        priors: The prior's maps, each (h', w').
+
+    Returns:
+        None where the prior sees no two classes.
+    """
+    found = _fit_to_prior(features, priors)
+    return None if found is None else FirstLook(found, fit_prototype(features, found))
+
+
+def fit_second_to_prior(
+    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
+) -> SecondLook | None:
+    """Estimate the common object over regions from what a prior sees in them; see `fit_first_to_prior`."""
+    found = _fit_to_prior(features, priors)
+    return None if found is None else SecondLook(found, found)
+
+
+def _fit_to_prior(
+    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
+) -> Discriminant | None:
+    return fit_to_shares(
+        features, [prior_shares(prior, one.shape[1:]) for one, prior in zip(features, priors, strict=True)]
+    )
 
 
 def fit_outlined(

@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
-__all__ = ["MOST_LANES", "score_lanes", "usable_cores"]
+import cv2
+from threadpoolctl import threadpool_limits
+
+__all__ = ["MOST_LANES", "bound_libraries", "score_lanes", "usable_cores"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 """Where Linux shows a container its own control group."""
@@ -11,6 +14,16 @@ _CGROUPS = Path("/sys/fs/cgroup")
 MOST_LANES = 4
 """Runs of the network at the same time on the CPU. Each takes memory for its activations; beyond these, more cores
 share the operators of one run."""
+
+
+def bound_libraries() -> None:
+    """Keep OpenCV and numpy, in this process, to the thread that calls them.
+
+    Where several images are in work at one time their threads are enough. More only take the cores from each other:
+    numpy's matrix products are small here, and its idle threads spin, which took half of all CPU time.
+    """
+    cv2.setNumThreads(1)
+    threadpool_limits(1, user_api="blas")
 
 
 def usable_cores(cgroups: Path = _CGROUPS) -> int:

@@ -22,7 +22,6 @@ __all__ = [
     "ClassStatistics",
     "Discriminant",
     "FittedClasses",
-    "add_shares",
     "descriptors",
     "fisher_discriminant",
     "fit_discriminant",
@@ -30,6 +29,7 @@ __all__ = [
     "fit_with_statistics",
     "foreground_cuts",
     "representer_direction",
+    "split_by_shares",
     "starting_maps",
 ]
 
@@ -189,6 +189,20 @@ class ClassStatistics:
         self._sum += rows.sum(axis=0, dtype=np.float64)
         self._products += rows.T @ rows
 
+    @classmethod
+    def mixed(cls, parts: Sequence["ClassStatistics"]) -> "ClassStatistics":
+        """The statistics of a mixture in which parts weigh alike, whatever their number of descriptors.
+
+        Args:
+            parts: At least one, each of at least one descriptor.
+        """
+        mixture = cls(len(parts[0]._sum))
+        for part in parts:
+            mixture._sum += part._sum / part.count
+            mixture._products += part._products / part.count
+        mixture.count = len(parts)
+        return mixture
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """(C,) float64; of at least one descriptor."""
@@ -327,22 +341,22 @@ def fit_to_shares(
     channels = features[0].shape[0]
     low, high = ClassStatistics(channels), ClassStatistics(channels)
     for one, share in zip(features, shares, strict=True):
-        add_shares(low, high, one, share)
+        split_by_shares(descriptors(one), share, low, high)
     return fisher_discriminant(low, high, weight=0.5)
 
 
-def add_shares(
-    low: ClassStatistics, high: ClassStatistics, features: NDArray[np.floating], share: NDArray[np.floating]
+def split_by_shares(
+    rows: NDArray[np.float32], shares: NDArray[np.floating], low: ClassStatistics, high: ClassStatistics
 ) -> None:
-    """Add the cells of an image to what an outline leaves free and to what it covers.
+    """Add the descriptors of an image to two classes, by how much of their cells an outline covers.
 
     Args:
-        low: What it leaves free.
+        rows: (h * w, C) float32.
+        shares: (h, w) in [0, 1].
+        low: What the outline leaves free.
         high: What it covers.
-        features: (C, h, w) feature map.
-        share: How much of each cell the outline covers, (h, w) in [0, 1].
     """
-    rows, flat = descriptors(features), share.ravel()
+    flat = shares.ravel()
     low.add(rows[flat < _BACKGROUND_SHARE])
     high.add(rows[flat > _OBJECT_SHARE])
 
@@ -353,6 +367,7 @@ def fisher_discriminant(
     *,
     weight: float | None,
     mean: NDArray[np.float64] | None = None,
+    shrinkage: float = _SHRINKAGE,
 ) -> Discriminant | None:
     """Fisher's linear discriminant between two classes.
 
@@ -361,6 +376,7 @@ def fisher_discriminant(
         high: The foreground.
         weight: Share of the foreground in the scatter within the classes; None: by the number of its cells.
         mean: (C,) mean of the foreground, where it is not that of the cells that its scatter is of.
+        shrinkage: Share of the variances added to the diagonal of the scatter.
 
     Returns:
         The discriminant; None where a class is empty or both are alike.
@@ -371,7 +387,7 @@ def fisher_discriminant(
         weight = high.count / (low.count + high.count)
     within = weight * high.covariance + (1 - weight) * low.covariance
     variances = np.diag(within)
-    within += np.diag(_SHRINKAGE * variances + _RIDGE * variances.mean() + _FLOOR)
+    within += np.diag(shrinkage * variances + _RIDGE * variances.mean() + _FLOOR)
     middle = high.mean if mean is None else mean
     direction = np.linalg.solve(within, middle - low.mean)
     at_background, at_foreground = float(low.mean @ direction), float(middle @ direction)

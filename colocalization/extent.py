@@ -14,7 +14,16 @@ from colocalization.outline import refine
 from colocalization.transform import Frame, Region
 from colocalization.windows import box_cells
 
-__all__ = ["Extent", "Look", "attention_extent", "common_extent", "outline_shares", "window_extent", "window_shares"]
+__all__ = [
+    "Extent",
+    "Look",
+    "attention_extent",
+    "common_extent",
+    "foreground_extent",
+    "outline_shares",
+    "window_extent",
+    "window_shares",
+]
 
 _OUTLINE_SIDE = 192
 """Long side of the region, in pixels, on which its outline is found; GrabCut's time grows with the square."""
@@ -66,6 +75,22 @@ def attention_extent(rgb: NDArray[np.uint8], attention: NDArray[np.float32], max
         return Extent((), heatmap)
     boxes = _component_boxes(heatmap > otsu_threshold(heatmap), heatmap, max_boxes)
     return Extent(tuple(boxes), heatmap)
+
+
+def foreground_extent(rgb: NDArray[np.uint8], foreground: NDArray[np.float32], max_boxes: int) -> Extent:
+    """Extent by what a prior sees in an image alone: its largest components above the middle between the classes.
+
+    Args:
+        rgb: (H, W, 3) uint8 image at its working size.
+        foreground: (h, w) float32 [0, 1] map of the prior.
+        max_boxes: Most boxes.
+    """
+    height, width = rgb.shape[:2]
+    values = upsample(foreground, width, height)
+    highest = float(values.max())
+    # Where nothing reaches the middle there still is a likeliest part.
+    boxes = _component_boxes(values > (_CUT if highest > _CUT else highest / 2), values, max_boxes)
+    return Extent(tuple(boxes), np.clip(2 * values - np.float32(0.5), 0, 1))
 
 
 def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int) -> Extent:

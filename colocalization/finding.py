@@ -65,7 +65,7 @@ def find_exemplar(
             boxes.append(_window_box(window, width, height, worth / 2))
             continue
         region = region_around(window)
-        look = known.get(region) or looker.region(image.rgb, region)
+        look = known.get(region) or looker.region(image.rgb, region, features)
         check_finite(look)
         scores = exemplar.region.bounded_map(look.features)
         x0, y0, x1, y1 = (float(corner) for corner in window)

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from colocalization.common_object import (
     LEAST_OUTLINED,
     CommonObject,
+    FirstLook,
     SecondLook,
     fit_first_look,
+    fit_first_to_prior,
     fit_outlined,
     fit_second_look,
+    fit_second_to_prior,
     sample_indices,
 )
 from colocalization.errors import ImageError
@@ -24,6 +27,7 @@ from colocalization.hints import Corners
 from colocalization.images import DecodedImage
 from colocalization.looks import ImageFeatures, Looker, SecondLooks
 from colocalization.maps import upsample
+from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, at_grid, choose_role, fused
 from colocalization.results import Effort, Mode
 from colocalization.tiles import TileGrid
 from colocalization.transform import Region
@@ -125,17 +129,19 @@ class SetFitter:
         )
         if first is None:
             return FittedSet(None), {}
+        first, role = self._with_prior(first, learnt)
         # Images without the common object would teach the second look other things.
         shown = [index for index in learnt if index in self._hints or first.shows(self._features[index].features)]
         shown = shown if len(shown) > 1 else list(learnt)
         if self._effort == "fast" and len(shown) < LEAST_OUTLINED:
             # No outlines are learnt from, which are all that second looks serve.
-            return FittedSet(CommonObject(first, None, None)), {}
+            return FittedSet(CommonObject(first, None, None, prior=role)), {}
 
         def look_again(index: int) -> tuple[Region, ImageFeatures]:
             self._check()
-            region = first.regions(self._features[index].features)[0]
-            return region, self._looker.region(self._images[index].rgb, region)
+            whole = self._features[index]
+            region = first.regions(whole.features, prior=whole.foreground, role=role)[0]
+            return region, self._looker.region(self._images[index].rgb, region, whole)
 
         again = dict(zip(shown, self._each(look_again, shown), strict=True))
         looks = {index: {region: found} for index, (region, found) in again.items()}
@@ -144,39 +150,54 @@ class SetFitter:
             return FittedSet(None, looks), {}
         features = [again[index][1].features for index in shown]
         second = fit_second_look([again[index][1].attention for index in shown], features)
+        if role == "leads":
+            second = fit_second_to_prior(features, _priors([again[index][1] for index in shown])) or second
         if second is None:
             return FittedSet(None, looks), {}
         regions = {index: again[index][0] for index in shown}
         if len(shown) < LEAST_OUTLINED:
-            return FittedSet(CommonObject(first, second, None), looks), regions
+            return FittedSet(CommonObject(first, second, None, prior=role), looks), regions
         outlined = fit_outlined(
             [self._features[index].features for index in shown],
             features,
-            self._each(lambda index: self._outline(index, *again[index], second), shown),
+            self._each(lambda index: self._outline(index, *again[index], second, role), shown),
             otherwise=(first.object, second.wide),
         )
-        return FittedSet(CommonObject(first, second, outlined), looks), regions
+        return FittedSet(CommonObject(first, second, outlined, prior=role), looks), regions
+
+    def _with_prior(self, first: FirstLook, learnt: Sequence[int]) -> tuple[FirstLook, PriorRole | None]:
+        """The first look where the prior has had its say, and the part that it takes."""
+        looks = [self._features[index] for index in learnt]
+        if any(look.foreground is None for look in looks):
+            return first, None
+        features, priors = [look.features for look in looks], _priors(looks)
+        maps = [first.object.bounded_map(one) for one in features]
+        role = choose_role(maps, [at_grid(prior, maps[0].shape) for prior in priors])
+        led = fit_first_to_prior(features, priors) if role == "leads" else None
+        return (first, "joins") if led is None else (led, "leads")
 
     def _outline(
-        self, index: int, region: Region, found: ImageFeatures, second: SecondLook
+        self, index: int, region: Region, found: ImageFeatures, second: SecondLook, role: PriorRole | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         self._check()
         if boxes := self._hints.get(index):  # what is known need not be guessed from colours
             whole = [box_coverage(box, *self._features[index].attention.shape) for box in boxes]
             within = [box_coverage(within_region(box, region), *found.attention.shape) for box in boxes]
             return np.max(whole, axis=0), np.max(within, axis=0)
-        look = region, second.map(found.features)
+        look = region, fused(second.map(found.features), found.foreground, PRIOR_WEIGHTS[role].outline)
         return outline_shares(self._images[index].rgb, look, self._features[index].attention.shape)
 
     def _hints_agree(self, fitted: FittedSet, regions: Mapping[int, Region]) -> bool:
         """Whether most hints mean what the images share anyway."""
-        second = None if fitted.common is None else fitted.common.second
+        common = fitted.common
+        second = None if common is None else common.second
         votes = []
         for index, boxes in self._hints.items():
-            if boxes and second is not None and index in regions:
+            if boxes and common is not None and second is not None and index in regions:
                 region = regions[index]
                 rgb = self._images[index].rgb
-                scores = second.map(fitted.looks[index][region].features)
+                look = fitted.looks[index][region]
+                scores = fused(second.map(look.features), look.foreground, PRIOR_WEIGHTS[common.prior].outline)
                 found = next(iter(common_extent(rgb, [(region, scores)], 1).boxes), None)
                 height, width = rgb.shape[:2]
                 votes.append(
@@ -237,7 +258,7 @@ class SetFitter:
             self._check()
             index, window, _, _ = finds[place]
             region = region_around(window)
-            return region, self._looker.region(self._images[index].rgb, region)
+            return region, self._looker.region(self._images[index].rgb, region, self._features[index])
 
         looked = self._each(look_again, range(len(finds)))
         kept = [place for place, (_, found) in enumerate(looked) if found.is_finite]
@@ -279,6 +300,10 @@ class SetFitter:
 
     def _each(self, function: Callable[[int], Result], indices: Sequence[int]) -> list[Result]:
         return list(map(function, indices) if self._pool is None else self._pool.map(function, indices))
+
+
+def _priors(looks: Sequence[ImageFeatures]) -> list[NDArray[np.float32]]:
+    return [look.foreground for look in looks if look.foreground is not None]
 
 
 def within_region(window: Corners, region: Region) -> Corners:

@@ -26,17 +26,18 @@ from colocalization.discriminant import (
     Background,
     ClassStatistics,
     Discriminant,
-    add_shares,
     descriptors,
     fisher_discriminant,
     fit_with_statistics,
     foreground_cuts,
+    split_by_shares,
     starting_maps,
 )
 from colocalization.errors import ObjectError
 from colocalization.extent import outline_shares
 from colocalization.images import DecodedImage
 from colocalization.looks import ImageFeatures, Looker, SecondLooks
+from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused, prior_shares
 from colocalization.prototype import foreground_mean, prototype_of
 from colocalization.set_sums import MOST_ROWS, ClassSums, CutSums, DescriptorRows, OutlineSums, SetSums
 from colocalization.transform import Region
@@ -72,16 +73,16 @@ def with_sums(
     regions = [one for one in regions if one[2].is_finite]
     growth = _Classes.new(common.channels)
     for index, region, look in regions:
-        growth.outline(images[index], features[index], region, look, common.second)
+        growth.outline(images[index], features[index], region, look, common.second, common.prior)
     rows = [foreground_mean(features[index].features, common.first.object) for index in finite]
     sums = SetSums(
         len(finite),
         len(regions),
         _sum_of_means([features[index].features for index in finite]),
         _kept(rows),
-        _cut_sums([features[index] for index in finite], common.first.object, "sure", FIRST_ROUNDS),
-        _cut_sums([look for _, _, look in regions], common.second.tight, "rest", TIGHT_ROUNDS),
-        _cut_sums([look for _, _, look in regions], common.second.wide, "sure", WIDE_ROUNDS),
+        _cut_sums([features[index] for index in finite], common.first.object, "sure", FIRST_ROUNDS, common.prior),
+        _cut_sums([look for _, _, look in regions], common.second.tight, "rest", TIGHT_ROUNDS, common.prior),
+        _cut_sums([look for _, _, look in regions], common.second.wide, "sure", WIDE_ROUNDS, common.prior),
         growth.whole_sums(),
         growth.region_sums(),
     )
@@ -130,14 +131,15 @@ class Growth:
         self.images += 1
         self._descriptors += descriptors(look.features).mean(axis=0)
         self._rows.append(foreground_mean(look.features, first.object))
-        _add_cells(self._first, look.features, first.object, self._sums.first)
+        _add_cells(self._first, look, first.object, self._sums.first, self._common.prior)
         if first.shows(look.features):
-            region = first.regions(look.features)[0]
-            again = self._looker.region(image.rgb, region)
+            role = self._common.prior
+            region = first.regions(look.features, prior=look.foreground, role=role)[0]
+            again = self._looker.region(image.rgb, region, look)
             if again.is_finite:
-                _add_cells(self._tight, again.features, self._second.tight, self._sums.tight)
-                _add_cells(self._wide, again.features, self._second.wide, self._sums.wide)
-                self._outlines.outline(image, look, region, again, self._second)
+                _add_cells(self._tight, again, self._second.tight, self._sums.tight, role)
+                _add_cells(self._wide, again, self._second.wide, self._sums.wide, role)
+                self._outlines.outline(image, look, region, again, self._second, role)
                 self._outlined += 1
         return True
 
@@ -160,7 +162,8 @@ class Growth:
         found = fisher_discriminant(*self._first, weight=0.5) or common.first.object
         centre = (self._descriptors / sums.images).astype(np.float32)
         second = SecondLook(
-            fisher_discriminant(*self._tight, weight=None) or self._second.tight,
+            # Where the prior leads, both are fitted to it, and its classes weigh alike.
+            fisher_discriminant(*self._tight, weight=0.5 if common.prior == "leads" else None) or self._second.tight,
             fisher_discriminant(*self._wide, weight=0.5) or self._second.wide,
         )
         outlined = None
@@ -168,9 +171,8 @@ class Growth:
             whole, region = self._outlines.discriminants()
             outlined = OutlinedObject(whole or found, region or second.wide)
         origin = common.origin and replace(common.origin, images=sums.images)
-        return CommonObject(
-            FirstLook(found, prototype_of(centre, sums.foregrounds.rows)), second, outlined, None, origin, sums
-        )
+        first = FirstLook(found, prototype_of(centre, sums.foregrounds.rows))
+        return replace(common, first=first, second=second, outlined=outlined, origin=origin, sums=sums)
 
 
 class _Classes:
@@ -186,11 +188,18 @@ class _Classes:
         return cls(OutlineSums(nothing, nothing), OutlineSums(nothing, nothing))
 
     def outline(
-        self, image: DecodedImage, look: ImageFeatures, region: Region, again: ImageFeatures, second: SecondLook
+        self,
+        image: DecodedImage,
+        look: ImageFeatures,
+        region: Region,
+        again: ImageFeatures,
+        second: SecondLook,
+        role: PriorRole | None,
     ) -> None:
-        whole, within = outline_shares(image.rgb, (region, second.map(again.features)), look.attention.shape)
-        add_shares(*self._whole, look.features, whole)
-        add_shares(*self._region, again.features, within)
+        scores = fused(second.map(again.features), again.foreground, PRIOR_WEIGHTS[role].outline)
+        whole, within = outline_shares(image.rgb, (region, scores), look.attention.shape)
+        split_by_shares(descriptors(look.features), whole, *self._whole)
+        split_by_shares(descriptors(again.features), within, *self._region)
 
     def whole_sums(self) -> OutlineSums:
         return OutlineSums(*(ClassSums.of(one) for one in self._whole))
@@ -211,26 +220,42 @@ def _statistics(sums: CutSums) -> tuple[ClassStatistics, ClassStatistics]:
     return sums.low.statistics(), sums.high.statistics()
 
 
-def _cut_sums(looks: Sequence[ImageFeatures], found: Discriminant, background: Background, rounds: int) -> CutSums:
+def _cut_sums(
+    looks: Sequence[ImageFeatures], found: Discriminant, background: Background, rounds: int, role: PriorRole | None
+) -> CutSums:
     """The classes that a discriminant was fitted to, and where the map that it gives is to be cut."""
     features = [look.features for look in looks]
+    values = np.concatenate([found.bounded_map(one).ravel() for one in features])
+    cuts = foreground_cuts(values, background) or (0.5, 0.25)
+    if role == "leads":
+        classes = ClassStatistics(len(found.direction)), ClassStatistics(len(found.direction))
+        for look in looks:
+            _split_by_prior(look, classes)
+        return CutSums(ClassSums.of(classes[0]), ClassSums.of(classes[1]), *cuts)
     start = starting_maps([look.attention for look in looks], features)
     fitted = fit_with_statistics(features, start, background=background, rounds=rounds)
     assert fitted is not None  # noqa: S101 - it was, a moment ago, with the same features
-    values = np.concatenate([found.bounded_map(one).ravel() for one in features])
-    cuts = foreground_cuts(values, background) or (0.5, 0.25)
     return CutSums(ClassSums.of(fitted.low), ClassSums.of(fitted.high), *cuts)
 
 
 def _add_cells(
     classes: tuple[ClassStatistics, ClassStatistics],
-    features: NDArray[np.floating],
+    look: ImageFeatures,
     found: Discriminant,
     cuts: CutSums,
+    role: PriorRole | None,
 ) -> None:
-    rows, values = descriptors(features), found.bounded_map(features).ravel()
+    if role == "leads":
+        _split_by_prior(look, classes)
+        return
+    rows, values = descriptors(look.features), found.bounded_map(look.features).ravel()
     classes[0].add(rows[values <= cuts.sure])
     classes[1].add(rows[values > cuts.cut])
+
+
+def _split_by_prior(look: ImageFeatures, classes: tuple[ClassStatistics, ClassStatistics]) -> None:
+    if look.foreground is not None:
+        split_by_shares(descriptors(look.features), prior_shares(look.foreground, look.features.shape[1:]), *classes)
 
 
 def _with_classes(sums: CutSums, classes: tuple[ClassStatistics, ClassStatistics]) -> CutSums:

@@ -5,25 +5,24 @@ A set is localized in four steps, which servers and batch jobs call one by one (
 """
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from colocalization.common_object import CommonObject
-from colocalization.engine import Device, OnnxEngine
+from colocalization.engine import Device, Engine
 from colocalization.errors import ImageError, ObjectError
 from colocalization.fitting import FittedSet
 from colocalization.growing import Growth, with_sums
 from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage, ImageLimits, ImageSource
 from colocalization.looks import ImageFeatures, SecondLooks
+from colocalization.model_choice import DEFAULT_MODEL, PrecisionChoice, load_engine
+from colocalization.outside_prior import OutsidePrior, PriorKind
 from colocalization.results import Effort, ImageResult, Mode, SetResult
 from colocalization.sampling import read_sample
 from colocalization.sources import Given, HintsGiven, check_source, hint_text, hints_by_index, listed, source_name
 from colocalization.steps import NO_HINTS, PreparedImage, Steps, check_max_boxes
 
 __all__ = ["DEFAULT_MODEL", "NO_HINTS", "FittedSet", "ImageFeatures", "Localizer", "PreparedImage", "SecondLooks"]
-
-DEFAULT_MODEL = "efficientnet_lite0_ptap.onnx"
 
 
 class Localizer(Steps):
@@ -34,32 +33,57 @@ class Localizer(Steps):
         cls,
         model: Path | str | None = None,
         *,
+        precision: PrecisionChoice = "auto",
+        common: CommonObject | None = None,
         device: Device = "auto",
         require_gpu: bool = False,
         threads: int = 0,
         limits: ImageLimits | None = None,
         effort: Effort = "full",
+        prior: Path | str | None = None,
+        prior_kind: PriorKind | None = None,
     ) -> "Localizer":
         """Load a model; the one in the box if none is named.
 
         Args:
             model: ONNX file written by `colocalize export`.
+            precision: Of the model in the box: `auto` takes int8 on a CPU that has 8-bit dot products (AVX-512 VNNI,
+                AVX-VNNI, ARM's), where it is twice as fast, and fp32 elsewhere. Of a file: what it has to be.
+            common: A common object that is going to be looked for: with precision `auto`, the file in the box that it
+                was fitted with is taken.
             device: Where the network runs.
             require_gpu: Refuse to fall back to the CPU.
             threads: Threads of one operator; 0 takes one for each core.
             limits: What one image may cost.
             effort: How much work mode `common` takes.
+            prior: ONNX file of a saliency network, see `OutsidePrior`; in place of the model's own prior.
+            prior_kind: What kind of network that is; told by the file's name if left out.
 
         Raises:
-            ModelError: The file is missing, damaged, or not one that Colocalize exported.
+            ModelError: The file is missing, damaged, not one that Colocalize exported, or of another precision; or the
+                prior cannot be used.
             ProviderError: CUDA was required and cannot be used, or ONNX Runtime is not installed.
+            ValueError: The precision is none of the words allowed.
         """
-        if model is None:
-            with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as path:
-                engine = OnnxEngine(path, device=device, require_gpu=require_gpu, threads=threads)
-        else:
-            engine = OnnxEngine(Path(model), device=device, require_gpu=require_gpu, threads=threads)
-        return cls(engine, limits, effort=effort)
+        origin = None if common is None else common.origin
+        engine = load_engine(
+            None if model is None else Path(model),
+            precision,
+            fitted_with=None if origin is None else origin.model_sha256,
+            device=device,
+            require_gpu=require_gpu,
+            threads=threads,
+        )
+        outside = None
+        if prior is not None:
+            outside = OutsidePrior(Path(prior), prior_kind, device=device, threads=threads)
+        elif prior_kind is not None:
+            raise ValueError(f"prior_kind is {prior_kind!r}, and there is no prior; give its file too")
+        return cls(engine, limits, effort=effort, prior=outside)
+
+    def with_engine(self, engine: Engine) -> "Localizer":
+        """The same localizer over another engine of the same model, such as one that takes turns."""
+        return Localizer(engine, self.limits, effort=self.effort, prior=self.prior)
 
     def fit(self, sources: Given, hints: HintsGiven | None = None, *, growing: bool = False) -> CommonObject:
         """Estimate the common object of a set, to localize it in other images later.

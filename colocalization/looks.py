@@ -1,13 +1,15 @@
 """Looking: what the network gives for an image, for a region of it, and for tiles over all of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.engine import Engine
 from colocalization.errors import ImageError
+from colocalization.maps import cropped
+from colocalization.outside_prior import OutsidePrior
 from colocalization.tiles import TileGrid
 from colocalization.transform import InputTransform, Region
 
@@ -21,15 +23,18 @@ class ImageFeatures:
     Attributes:
         attention: (h, w) float32.
         features: (C, h, w) float32.
-        is_finite: Whether all of both is finite. Half precision can overflow on single images.
+        foreground: (h', w') float32 [0, 1], the prior's map, cut at 0.5; None where there is no prior.
+        is_finite: Whether all of them is finite. Half precision can overflow on single images.
     """
 
     attention: NDArray[np.float32]
     features: NDArray[np.float32]
+    foreground: NDArray[np.float32] | None = None
     is_finite: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        finite = bool(np.isfinite(self.attention).all() and np.isfinite(self.features).all())
+        maps = (self.attention, self.features, self.foreground)
+        finite = all(bool(np.isfinite(values).all()) for values in maps if values is not None)
         object.__setattr__(self, "is_finite", finite)
 
 
@@ -44,18 +49,47 @@ class Looker:
         transform: From an image to the network's input.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, prior: OutsidePrior | None = None) -> None:
+        """Take an engine, and a prior from outside in place of the one that the engine's model may have."""
         self._engine = engine
+        self._prior = prior
         self.transform: InputTransform = engine.metadata.transform()
 
-    def run(self, inputs: NDArray[np.float32]) -> list[ImageFeatures]:
-        """What the network gives for (N, 3, S, S) float32 inputs, all in one batch."""
-        output = self._engine.run(inputs)
-        return [ImageFeatures(a, f) for a, f in zip(output.attention, output.features, strict=True)]
+    def run(self, inputs: NDArray[np.float32], images: Sequence[NDArray[np.uint8]] = ()) -> list[ImageFeatures]:
+        """Look at whole images, all in one batch.
 
-    def region(self, rgb: NDArray[np.uint8], region: Region) -> ImageFeatures:
-        """Look at a region of an (H, W, 3) uint8 image; alone in its batch, so that nothing else changes the result."""
-        return self.run(self.transform(rgb, region)[None])[0]
+        Args:
+            inputs: (N, 3, S, S) float32, made by `transform`.
+            images: The N images, each (H, W, 3) uint8; needed where there is a prior from outside.
+        """
+        looks = self._run(inputs)
+        if self._prior is None:
+            return looks
+        return [replace(look, foreground=self._prior.map(rgb)) for look, rgb in zip(looks, images, strict=True)]
+
+    def region(self, rgb: NDArray[np.uint8], region: Region, whole: ImageFeatures) -> ImageFeatures:
+        """Look at a region of an image; alone in its batch, so that nothing else changes the result.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            region: The region.
+            whole: The look at the whole image: of a prior from outside the region's part of its map is taken, since
+                such networks see what stands out in all of an image.
+        """
+        look = self._run(self.transform(rgb, region)[None])[0]
+        if self._prior is None or whole.foreground is None:
+            return look
+        corners = region.x0, region.y0, region.x1, region.y1
+        rows, columns = look.attention.shape
+        return replace(look, foreground=cropped(whole.foreground, corners, columns, rows))
+
+    def _run(self, inputs: NDArray[np.float32]) -> list[ImageFeatures]:
+        output = self._engine.run(inputs)
+        foreground = [None] * len(inputs) if output.foreground is None else output.foreground
+        return [
+            ImageFeatures(attention, features, prior)
+            for attention, features, prior in zip(output.attention, output.features, foreground, strict=True)
+        ]
 
     def tiles(self, rgb: NDArray[np.uint8], whole: ImageFeatures, grid: TileGrid) -> NDArray[np.float32]:
         """The feature map of an image by looks at its tiles.
@@ -71,7 +105,7 @@ class Looker:
         Raises:
             ImageError: What the network gives for a tile is not finite.
         """
-        looks = [whole] if grid.count == 1 else [self.region(rgb, region) for region in grid.regions()]
+        looks = [whole] if grid.count == 1 else [self.region(rgb, region, whole) for region in grid.regions()]
         for look in looks:
             check_finite(look)
         return grid.joined([look.features for look in looks])

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from colocalization.errors import ModelError
@@ -40,6 +40,8 @@ class ModelMetadata:
         precision: Type of the backbone's weights: `fp32`, `fp16` or `int8`.
         licence: Licence of the weights.
         training_data: What the weights were trained on.
+        foreground: Whether the model gives `foreground` too, a prior's map on the same grid.
+        foreground_data: What that prior was learnt on; empty where there is none.
     """
 
     name: str
@@ -58,6 +60,8 @@ class ModelMetadata:
     precision: Precision
     licence: str
     training_data: str
+    foreground: bool = False
+    foreground_data: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.k <= 1:
@@ -87,9 +91,13 @@ class ModelMetadata:
             kinds = get_type_hints(cls)
             if not isinstance(values, dict):
                 raise ModelError(f"the model's metadata is not a JSON object but {values!r}")
-            if missing := sorted(kinds.keys() - values.keys()):
+            # Files of before there was a foreground output say nothing of it.
+            needed = {entry.name for entry in fields(cls) if entry.default is MISSING}
+            if missing := sorted(needed - values.keys()):
                 raise ModelError(f"the model's metadata lacks {', '.join(missing)}")
-            metadata = cls(**{name: _checked(name, values[name], kind) for name, kind in kinds.items()})
+            metadata = cls(
+                **{name: _checked(name, values[name], kind) for name, kind in kinds.items() if name in values}
+            )
             metadata.transform()  # checks the ranges of size, mean and std
         except (ValueError, RecursionError) as error:
             raise ModelError(f"the model's metadata is damaged: {error}") from error

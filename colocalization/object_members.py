@@ -48,6 +48,8 @@ class Origin:
         effort: How much work was done.
         images: Images that it was fitted on.
         hinted: How many of them were hinted.
+        prior: Name of the prior from outside that took part; None: none did.
+        prior_sha256: Hexadecimal SHA-256 of its file.
     """
 
     model: str
@@ -56,6 +58,8 @@ class Origin:
     effort: Effort
     images: int
     hinted: int
+    prior: str | None = None
+    prior_sha256: str | None = None
 
 
 def pack(value: object) -> dict[str, NDArray[Any]]:
@@ -249,8 +253,11 @@ def _exemplar_wrong(one: Exemplar) -> str | None:
 
 
 def _origin_wrong(one: Origin) -> str | None:
-    if len(one.model_sha256) != 64 or set(one.model_sha256) - set("0123456789abcdef"):
-        return "the model's SHA-256 must be 64 hexadecimal digits"
+    for digest in (one.model_sha256, one.prior_sha256):
+        if digest is not None and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
+            return "a SHA-256 must be 64 hexadecimal digits"
+    if (one.prior is None) != (one.prior_sha256 is None):
+        return "a prior has a name and a SHA-256"
     return None if 0 <= one.hinted <= one.images else "the numbers of images must not be below 0"
 
 

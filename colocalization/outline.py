@@ -4,10 +4,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.boxes import box_iou, connected_components
+
 __all__ = ["refine"]
 
-_ITERATIONS = 1
-"""More give the same boxes (CorLoc within 0.1 of three iterations on 1,362 photographs) and take twice as long."""
+_ROUNDS = 1
+"""More give the same boxes (CorLoc within 0.1 of three rounds on 1,362 photographs) and take twice as long."""
+
+_CUT_PIXELS = 12_000
+"""Pixels on which the outline is cut out. Nearly all of GrabCut's time is this cut, and grows faster than they."""
+
+_LEARNT_PIXELS = 4_000
+"""Pixels of which the colours of both sides are learnt."""
+
+_SURE_MARGIN, _SURE_OVERLAP = 0.15, 0.6
+"""Where the boxes of the map cut so far above and below the threshold overlap by such an IoU, its edge is steep: the
+colours would move the box by little, in 0.5 of the images of nine sets."""
 
 
 def refine(
@@ -16,7 +28,7 @@ def refine(
     """Foreground of an image by GrabCut (Rother, Kolmogorov, Blake 2004), started from a heat map.
 
     Above `threshold + margin` a pixel is sure to be foreground, below `threshold - margin` sure to be background; the
-    colours of both sides decide between.
+    colours of both sides decide between. Where the map's edge is steep it stays as it is.
 
     Args:
         rgb: (H, W, 3) uint8 image; about 200 pixels a side are enough and quick.
@@ -28,13 +40,45 @@ def refine(
         (H, W) bool; the thresholded heat map where it leaves nothing to decide, or the colours would leave nothing.
     """
     likely = np.asarray(heatmap > threshold)
-    if likely.all() or not likely.any():
+    if likely.all() or not likely.any() or _is_sure(heatmap, threshold):
         return likely
-    labels = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[heatmap > threshold + margin] = cv2.GC_FGD
-    labels[heatmap < threshold - margin] = cv2.GC_BGD
     cv2.setRNGSeed(0)  # k-means inside draws from the thread's generator; the same image must give the same box
     backgrounds, foregrounds = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(rgb), labels, None, backgrounds, foregrounds, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    found = np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+    small, labels = _labelled(rgb, heatmap, _LEARNT_PIXELS, threshold, margin)
+    if not 0 < np.count_nonzero(_is_foreground(labels)) < labels.size:
+        return likely
+    # No rounds: the colours alone are learnt.
+    cv2.grabCut(small, labels, None, backgrounds, foregrounds, 0, cv2.GC_INIT_WITH_MASK)
+    small, labels = _labelled(rgb, heatmap, _CUT_PIXELS, threshold, margin)
+    cv2.grabCut(small, labels, None, backgrounds, foregrounds, _ROUNDS, cv2.GC_EVAL)
+    shares = _is_foreground(labels).astype(np.float32)
+    height, width = heatmap.shape
+    found = np.asarray(cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
     return found if found.any() else likely  # the colours can outvote a foreground of which nothing is sure
+
+
+def _is_sure(heatmap: NDArray[np.float32], threshold: float) -> bool:
+    """Whether the box of the map's largest part hardly depends on where the map is cut."""
+    wide, narrow = (
+        connected_components(heatmap > cut).boxes[:1] for cut in (threshold - _SURE_MARGIN, threshold + _SURE_MARGIN)
+    )
+    return len(narrow) > 0 and bool(box_iou(wide, narrow)[0, 0] > _SURE_OVERLAP)
+
+
+def _labelled(
+    rgb: NDArray[np.uint8], heatmap: NDArray[np.float32], pixels: int, threshold: float, margin: float
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The image reduced to so many pixels at most, and GrabCut's labels for it."""
+    height, width = heatmap.shape
+    factor = min(1.0, (pixels / (height * width)) ** 0.5)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    small = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    heat = cv2.resize(heatmap, size, interpolation=cv2.INTER_LINEAR)
+    labels = np.where(heat > threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[heat > threshold + margin] = cv2.GC_FGD
+    labels[heat < threshold - margin] = cv2.GC_BGD
+    return small, labels
+
+
+def _is_foreground(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))

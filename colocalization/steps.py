@@ -16,14 +16,16 @@ from colocalization._version import __version__
 from colocalization.common_object import WHOLE, CommonObject
 from colocalization.engine import Engine
 from colocalization.errors import ObjectError
-from colocalization.extent import Extent, Look, attention_extent, common_extent
+from colocalization.extent import Extent, Look, attention_extent, common_extent, foreground_extent, outline_shares
 from colocalization.finding import find_exemplar
 from colocalization.fitting import FittedSet, SetFitter
 from colocalization.hints import ImageHints
 from colocalization.images import DecodedImage, ImageLimits, ImageSource, decode
 from colocalization.looks import ImageFeatures, Looker, SecondLooks, check_finite
 from colocalization.maps import min_max, otsu_separability
+from colocalization.model_choice import precision_of
 from colocalization.object_members import Origin
+from colocalization.outside_prior import OutsidePrior
 from colocalization.prototype import SHOWN
 from colocalization.results import Effort, ImageResult
 from colocalization.sampling import choose_sample
@@ -63,17 +65,26 @@ class Steps:
         engine: Runs the network.
         limits: What one image may cost.
         effort: How much work mode `common` takes.
+        prior: A prior from outside, in place of the model's own.
     """
 
     set_sample_size = 64
 
-    def __init__(self, engine: Engine, limits: ImageLimits | None = None, *, effort: Effort = "full") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: ImageLimits | None = None,
+        *,
+        effort: Effort = "full",
+        prior: OutsidePrior | None = None,
+    ) -> None:
         if effort not in ("full", "fast"):
             raise ValueError(f"effort must be 'full' or 'fast', got {effort!r}")
         self.engine = engine
         self.limits = limits or ImageLimits()
         self.effort: Effort = effort
-        self._looker = Looker(engine)
+        self.prior = prior
+        self._looker = Looker(engine, prior)
 
     def prepare(self, source: ImageSource) -> PreparedImage:
         """Decode an image and make the network's input from it.
@@ -91,9 +102,8 @@ class Steps:
         What is not finite (`ImageFeatures.is_finite`) counts for nothing in `fit_features`, and `finish` refuses it.
         """
         # A batch of one needs no copy.
-        return self._looker.run(
-            prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared])
-        )
+        inputs = prepared[0].input[None] if len(prepared) == 1 else np.stack([one.input for one in prepared])
+        return self._looker.run(inputs, [one.image.rgb for one in prepared])
 
     def fit_features(
         self,
@@ -154,21 +164,30 @@ class Steps:
             effort=self.effort,
             images=sum(features[index].is_finite for index in sample),
             hinted=len(shares),
+            prior=None if self.prior is None else self.prior.name,
+            prior_sha256=None if self.prior is None else self.prior.sha256,
         )
         return FittedSet(replace(fitted.common, origin=origin), looks)
 
     def check_common(self, common: CommonObject) -> None:
-        """Refuse the common object of another model.
+        """Refuse the common object of another model, or of another prior from outside.
 
         Raises:
-            ObjectError: It was fitted with another model than this one.
+            ObjectError: It was fitted with another one than this.
         """
         model, origin = self.engine.metadata, common.origin
         if origin is not None and origin.model_sha256 != self.engine.sha256:
+            other = precision_of(origin.model_sha256)
+            way = "" if other is None else f", or load the one in the box with precision {other}"
             raise ObjectError(
                 f"the common object was fitted with the model {origin.model!r} ({origin.model_sha256[:12]}), and this "
-                f"is {model.name!r} ({self.engine.sha256[:12]}): fit it again with this one"
+                f"is {model.name!r} ({self.engine.sha256[:12]}, {model.precision}): fit it again with this one{way}"
             )
+        own = None if self.prior is None else self.prior.sha256
+        if origin is not None and origin.prior_sha256 != own:
+            fitted = f"with the prior {origin.prior!r}" if origin.prior is not None else "without a prior from outside"
+            here = "there is none here" if self.prior is None else f"this one is {self.prior.name!r}"
+            raise ObjectError(f"the common object was fitted {fitted}, and {here}: give the same, or fit it again")
         if common.channels != model.channels:
             raise ObjectError(
                 f"the common object is about features of {common.channels} channels, and {model.name!r} has "
@@ -213,8 +232,12 @@ class Steps:
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
             result = _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0, shown=False)
         elif common is None:
-            extent = attention_extent(image.rgb, features.attention, most)
-            result = _result(image, extent, otsu_separability(min_max(features.attention)), shown=None)
+            if features.foreground is None:
+                extent = attention_extent(image.rgb, features.attention, most)
+            else:
+                extent = foreground_extent(image.rgb, features.foreground, most)
+            seen = features.attention if features.foreground is None else features.foreground
+            result = _result(image, extent, otsu_separability(min_max(seen)), shown=None)
         elif common.exemplar is not None:
             extent, confidence = find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
             result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
@@ -223,6 +246,32 @@ class Steps:
             confidence = common.first.confidence(features.features)
             result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
         return result if hint is None else result.hinted(hint.boxes, most)
+
+    def outline(
+        self,
+        prepared: PreparedImage,
+        features: ImageFeatures,
+        common: CommonObject,
+        *,
+        looks: SecondLooks | None = None,
+    ) -> NDArray[np.float32]:
+        """How much of each cell of the features' grid the object's outline covers.
+
+        Args:
+            prepared: The image.
+            features: Its features, as `run` gave them.
+            common: The common object of its set.
+            looks: What `fit_features` has seen of the image.
+
+        Returns:
+            (h, w) float32 [0, 1].
+
+        Raises:
+            ImageError: As `finish`.
+        """
+        check_finite(features)
+        look = self._looks(prepared.image, features, common, looks or {}, 1)[0]
+        return outline_shares(prepared.image.rgb, look, features.attention.shape)[0]
 
     def _looks(
         self,
@@ -234,12 +283,13 @@ class Steps:
     ) -> list[Look]:
         """The regions to find boxes in, most important first, and the map of each."""
         if self.effort == "fast" or common.second is None:
-            return [(WHOLE, common.whole_map(features.features))]
+            return [(WHOLE, common.whole_map(features.features, features.foreground))]
         looks = []
-        for region in common.first.regions(features.features, max_boxes):
-            again = known.get(region) or self._looker.region(image.rgb, region)
+        regions = common.first.regions(features.features, max_boxes, prior=features.foreground, role=common.prior)
+        for region in regions:
+            again = known.get(region) or self._looker.region(image.rgb, region, features)
             check_finite(again)
-            looks.append((region, common.map(features.features, region, again.features)))
+            looks.append((region, common.map(features.features, region, again.features, again.foreground)))
         return looks
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -28,6 +29,9 @@ __all__ = ["app"]
 app = typer.Typer(add_completion=False)
 
 _MOST_TO_CALIBRATE_ON = 100
+
+ExportPrecision = Literal[Precision, "both"]
+"""`both`: fp32, and int8 in a second file beside it."""
 
 
 def _model_file(value: str | Path) -> Path:
@@ -57,10 +61,14 @@ def export(
     pooling: Annotated[Pooling, typer.Option(help="Pretrained only: the attention pooling.")] = "ptap",
     k: Annotated[float, typer.Option(help="Pretrained only: share of the channels averaged, in (0, 1].")] = 0.7,
     precision: Annotated[
-        Precision, typer.Option(help="Type of the backbone's weights: fp16 is for GPUs, int8 for CPUs.")
+        ExportPrecision,
+        typer.Option(
+            help="Type of the backbone's weights: fp16 is for GPUs, int8 for CPUs; both: fp32, and int8 in a file "
+            "beside it whose name ends in _int8."
+        ),
     ] = "fp32",
     calibration_images: Annotated[
-        Path | None, typer.Option(help="int8 only: folder of photographs to calibrate on; else those of the parity.")
+        Path | None, typer.Option(help="int8: folder of photographs to calibrate on; else those of the parity.")
     ] = None,
     licence: Annotated[str, typer.Option(help="Checkpoint only: licence of the weights.")] = "not stated",
     name: Annotated[
@@ -81,26 +89,39 @@ def export(
     threads = set_threads(threads)
     with errors_reported(interrupted="interrupted; nothing was written"), sigterm_interrupts():
         out.parent.mkdir(parents=True, exist_ok=True)
-        # The file is made first, so that a disk that cannot take it is found before the work, and named last.
-        with atomic_writer(out) as file:
+        written = _files(out, precision)
+        said: list[str] = []
+        with ExitStack() as stack:
+            # The files are made first, so that a disk that cannot take them is found before the work, and named last.
+            streams = {kind: stack.enter_context(atomic_writer(path)) for kind, path in written.items()}
             source = _source(checkpoint, feature_map, pooling, k, licence)
             source = replace(source, name=name or source.name)
             images = pick_photographs(parity_images, max_parity_images, warn)
-            metadata = describe(source, input_size, precision)
-            calibration = []
-            if precision == "int8":
-                chosen = images[:_MOST_TO_CALIBRATE_ON]
-                if calibration_images is not None:
-                    chosen = pick_photographs(calibration_images, _MOST_TO_CALIBRATE_ON, warn)
-                calibration = _inputs(chosen, metadata)
-            content = build_model(source, metadata, calibration).SerializeToString(deterministic=True)
-            file.write(content)
-            file.flush()
-            report = check_parity(
-                source.network, Path(file.name), _watched(images), tolerance=TOLERANCES[precision], threads=threads
-            )
-    typer.echo(str(report))
-    typer.echo(f"{out}  {len(content) / 1e6:.1f} MB  sha256 {hashlib.sha256(content).hexdigest()}")
+            for kind, file in streams.items():
+                metadata = describe(source, input_size, kind)
+                calibration = []
+                if kind == "int8":
+                    chosen = images[:_MOST_TO_CALIBRATE_ON]
+                    if calibration_images is not None:
+                        chosen = pick_photographs(calibration_images, _MOST_TO_CALIBRATE_ON, warn)
+                    calibration = _inputs(chosen, metadata)
+                content = build_model(source, metadata, calibration).SerializeToString(deterministic=True)
+                file.write(content)
+                file.flush()
+                report = check_parity(
+                    source.network, Path(file.name), _watched(images), tolerance=TOLERANCES[kind], threads=threads
+                )
+                told = f"{written[kind]}  {len(content) / 1e6:.1f} MB  sha256 {hashlib.sha256(content).hexdigest()}"
+                said += [str(report), told]
+    for line in said:
+        typer.echo(line)
+
+
+def _files(out: Path, precision: ExportPrecision) -> dict[Precision, Path]:
+    """The file of each precision that is asked for."""
+    if precision != "both":
+        return {precision: out}
+    return {"fp32": out, "int8": out.with_name(f"{out.stem}_int8{out.suffix}")}
 
 
 def _watched(images: Sequence[Path]) -> Iterator[Path]:

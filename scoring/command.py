@@ -11,6 +11,9 @@ from colocalization.commands.options import (
     MaxBytesOption,
     MaxPixelsOption,
     ModelOption,
+    PrecisionOption,
+    PriorKindOption,
+    PriorOption,
     RequireGpuOption,
     ThreadsOption,
     class_name,
@@ -113,6 +116,9 @@ def score(
             rich_help_panel=_RUNNING,
         ),
     ] = True,
+    precision: PrecisionOption = "auto",
+    prior: PriorOption = None,
+    prior_kind: PriorKindOption = None,
     engine: Annotated[
         EngineName,
         typer.Option(
@@ -176,6 +182,9 @@ def score(
         ),
         MachineOptions(
             model=model,
+            precision=precision,
+            prior=prior,
+            prior_kind=prior_kind,
             effort=effort,
             device=device,
             require_gpu=require_gpu,

@@ -57,7 +57,7 @@ def run(
 
         progress = progress_on(Console(stderr=True))
         found, hints = find(inputs, progress)
-        localizer = load(machine)
+        localizer = load(machine, before)
         sizes = pipeline_sizes(machine, localizer.engine.provider)
         with sigterm_interrupts():
             if before is None:
@@ -149,7 +149,7 @@ def add_files(
         ObjectError: The object is of another model or cannot grow, or none of the images can be read.
     """
     localizer.check_common(common)
-    growth = Growth(common, Looker(localizer.engine))
+    growth = Growth(common, Looker(localizer.engine, localizer.prior))
     stages = Stages(localizer, ScoreOptions(sizes=sizes))
     failures: list[str] = []
     images = (PlannedImage(file) for file in files)

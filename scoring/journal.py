@@ -17,7 +17,10 @@ from colocalization.listing import ImageFile
 from colocalization.results import Mode
 from scoring.predictions import Prediction
 
-__all__ = ["Entry", "Journal", "digest_files"]
+__all__ = ["JOURNAL_FILE", "Entry", "Journal", "digest_files", "model_of"]
+
+JOURNAL_FILE = "journal.jsonl"
+"""Its name in the state folder of the results."""
 
 _FORMAT = 3
 
@@ -62,6 +65,16 @@ def digest_files(files: Iterable[ImageFile]) -> str:
     for file in files:
         digest.update(json.dumps([file.name, file.size, file.mtime_ns]).encode())
     return digest.hexdigest()
+
+
+def model_of(path: Path) -> str | None:
+    """SHA-256 of the model that a journal was begun with; None where there is no journal that can be read."""
+    try:
+        with path.open("rb") as stream:
+            model = json.loads(stream.readline())["settings"]["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return model if isinstance(model, str) else None
 
 
 class Journal:

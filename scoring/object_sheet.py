@@ -37,7 +37,7 @@ def draw_object(common: CommonObject, inputs: Sequence[str], sheet: Path, model:
     """
     found = discover(inputs).files
     machine = MachineOptions(model=model, effort="full" if common.origin is None else common.origin.effort)
-    localizer = load(machine)
+    localizer = load(machine, common)
     sample = choose_sample(len(found), localizer.set_sample_size)
     shown = [found[sample[place]] for place in sample_indices(len(sample), MAX_TILES)]
     sizes = pipeline_sizes(machine, localizer.engine.provider)

@@ -53,6 +53,7 @@ def _rows(common: CommonObject, place: str) -> list[tuple[str, object]]:
         rows += [
             ("model", origin.model),
             ("  SHA-256", origin.model_sha256),
+            *([("prior", f"{origin.prior}, trained with masks")] if origin.prior is not None else []),
             ("effort", origin.effort),
             ("written by", f"Colocalize {origin.version}"),
         ]

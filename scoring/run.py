@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from colocalization.commands.exits import EXIT_SOME_FAILED, errors_reported, fail, sigterm_interrupts, warn
-from colocalization.cores import score_lanes, usable_cores
+from colocalization.common_object import CommonObject
+from colocalization.cores import bound_libraries, score_lanes, usable_cores
 from colocalization.hints import ImageHints
 from colocalization.images import harden_pillow
 from colocalization.listing import STATE_FOLDER
+from colocalization.model_choice import precision_of
 from scoring.hinting import given_hints, hints_for
 from scoring.inputs import Inputs, discover
+from scoring.journal import JOURNAL_FILE, model_of
 from scoring.kept_objects import load_object
 from scoring.name_lists import read_names
 from scoring.pipeline import PipelineSizes
@@ -63,7 +66,7 @@ def run(
         from scoring.scorer import Scorer
         from scoring.summary import summary_table
 
-        localizer = load(machine)
+        localizer = load(_as_before(machine, out, options), options.common)
         options = replace(options, sizes=pipeline_sizes(machine, localizer.engine.provider))
         with sigterm_interrupts():
             if engine == "ray":
@@ -76,7 +79,11 @@ def run(
                     summary = Scorer(localizer, folder, options, progress).score(found.files)
         _explain(summary, found, options)
         skipped = len(found.left_out.no_images)
-        Console().print(summary_table(summary, skipped=skipped, provider=localizer.engine.provider))
+        about, provider = localizer.engine.metadata, localizer.engine.provider
+        model = f"{about.name}, {about.precision}"
+        if localizer.prior is not None:
+            model += f", with the mask-trained prior {localizer.prior.name}"
+        Console().print(summary_table(summary, skipped=skipped, provider=provider, model=model))
     for note in summary.notes:
         typer.echo(note)
     if summary.errors or found.left_out.unreadable:
@@ -91,6 +98,14 @@ def _known(inputs: InputOptions, options: ScoreOptions) -> ScoreOptions:
     if hinted and inputs.common is not None:
         fail("give hints or --object, not both: hints teach a new object, which `colocalize fit` writes")
     return options if inputs.common is None else replace(options, common=load_object(inputs.common))
+
+
+def _as_before(machine: MachineOptions, out: str, options: ScoreOptions) -> MachineOptions:
+    """With precision `auto` a run goes on with the model in the box that it was begun with, on whatever machine."""
+    free = machine.model is None and machine.precision == "auto" and options.common is None and options.resume
+    model = model_of(Path(out, STATE_FOLDER, JOURNAL_FILE)) if free else None
+    precision = None if model is None else precision_of(model)
+    return machine if precision is None else replace(machine, precision=precision)
 
 
 def _check_engine(engine: EngineName, out: str, options: ScoreOptions, ray_options: RayOptions) -> None:
@@ -139,29 +154,35 @@ def find(
     return found, hints_for(found.files, hints)
 
 
-def load(machine: MachineOptions) -> "Localizer":
+def load(machine: MachineOptions, common: CommonObject | None = None) -> "Localizer":
     """Load the model, in a process made ready for many images.
+
+    Args:
+        machine: What the work runs on.
+        common: The common object that is going to be looked for.
 
     Raises:
         ModelError: The model cannot be used.
         ProviderError: The GPU cannot be used where one is required.
     """
-    import cv2
-
     from colocalization.localizer import Localizer
     from colocalization.memory import bound_heaps
 
-    cv2.setNumThreads(1)  # the pipeline's threads are enough; more would only take the cores from each other
+    bound_libraries()
     bound_heaps(_MOST_HEAPS)
     harden_pillow()
     _, threads = score_lanes(machine.threads or usable_cores())
     return Localizer.load(
         machine.model,
+        precision=machine.precision,
+        common=common,
         device=machine.device,
         require_gpu=machine.require_gpu,
         threads=threads,
         limits=machine.limits,
         effort=machine.effort,
+        prior=machine.prior,
+        prior_kind=machine.prior_kind,
     )
 
 

@@ -8,6 +8,8 @@ from colocalization.common_object import CommonObject
 from colocalization.engine import Device
 from colocalization.hints import ImageHints
 from colocalization.images import ImageLimits
+from colocalization.model_choice import PrecisionChoice
+from colocalization.outside_prior import PriorKind
 from colocalization.results import Effort, Mode
 from scoring.formats.base import ExportOptions, Format
 from scoring.pipeline import PipelineSizes
@@ -42,7 +44,10 @@ class MachineOptions:
 
     Attributes:
         model: Model file; None takes the one in the box.
+        precision: Which file of the model in the box is taken, or what that of `model` has to be.
         effort: How much work mode `common` takes.
+        prior: File of a saliency network in place of the model's own prior; None for none.
+        prior_kind: What kind of network that is; None: told by its name.
         device: Where the network runs.
         require_gpu: Whether to refuse to run without one.
         threads: Cores that the network takes on the CPU; 0 takes all.
@@ -52,7 +57,10 @@ class MachineOptions:
     """
 
     model: Path | None = None
+    precision: PrecisionChoice = "auto"
     effort: Effort = "full"
+    prior: Path | None = None
+    prior_kind: PriorKind | None = None
     device: Device = "auto"
     require_gpu: bool = False
     threads: int = 0

@@ -17,7 +17,7 @@ from colocalization.sampling import choose_sample
 from scoring.fetching import FetchedImage, fetched
 from scoring.fitted_sample import FittedSample, fit_sample
 from scoring.hinting import digest_hints
-from scoring.journal import Entry, Journal, digest_files
+from scoring.journal import JOURNAL_FILE, Entry, Journal, digest_files
 from scoring.outputs import Outputs
 from scoring.pipeline import run_pipeline
 from scoring.plan import PlannedImage, plan
@@ -76,14 +76,14 @@ class Scorer:
         """
         began = time.monotonic()
         metadata = self._stages.localizer.engine.metadata
-        export = replace(self._options.export, model=f"{metadata.name} {metadata.version}")
+        export = replace(self._options.export, model=f"{metadata.name} {metadata.precision} {metadata.version}")
         if self._options.common is not None:
             self._stages.localizer.check_common(self._options.common)
         results = Results(self._out, plan(files, self._out, self._options), self._options, export)
         state = self._out / STATE_FOLDER
         with (
             alone_in(state),
-            Journal(state / "journal.jsonl", self._settings(), resume=self._options.resume) as journal,
+            Journal(state / JOURNAL_FILE, self._settings(), resume=self._options.resume) as journal,
         ):
             outputs = Outputs(self._out, state / "outputs.jsonl")
             run = _Run(results.images, self._stages, self._options, journal, outputs, self._folder.checkpoint)
@@ -111,6 +111,7 @@ class Scorer:
             "limits": asdict(localizer.limits),
             "mode": self._options.mode,
             "effort": localizer.effort,
+            "prior": None if localizer.prior is None else localizer.prior.sha256,
             "max_boxes": self._options.max_boxes,
             "hints": digest_hints(self._options.hints),
             "object": None if self._options.common is None else self._options.common.digest,

@@ -81,7 +81,7 @@ class Stages:
         # Second looks run the network from the worker threads, of which there are more than lanes: they take turns too,
         # since each run takes memory for its activations.
         engine = _ScoringEngine(localizer.engine, Lanes(options.sizes.lanes))
-        self.localizer = Localizer(engine, localizer.limits, effort=localizer.effort)
+        self.localizer = localizer.with_engine(engine)
         self._options = options
 
     def prepare(self, fetched: FetchedImage) -> ImageInWork:

@@ -99,19 +99,21 @@ class ScoreSummary:
         self.failures += counts["failures"][: _FAILURES_NAMED - len(self.failures)]
 
 
-def summary_table(summary: ScoreSummary, *, skipped: int, provider: str) -> Table:
+def summary_table(summary: ScoreSummary, *, skipped: int, provider: str, model: str) -> Table:
     """The closing table.
 
     Args:
         summary: What came of the run.
         skipped: Number of files that were left out because they are no images.
         provider: ONNX Runtime's name of the execution provider that ran the network.
+        model: What the model is called.
     """
     table = Table(show_header=False, title="Scored", title_justify="left")
     table.add_column()
     table.add_column(justify="right", overflow="fold")
     rows: list[tuple[str, object]] = [
         ("mode", summary.mode),
+        ("model", model),
         ("ran on", provider.removesuffix("ExecutionProvider")),
         *_hint_rows(summary),
         ("images", summary.images),

@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from colocalization.cores import MOST_LANES, usable_cores
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
+from colocalization.model_choice import PrecisionChoice
+from colocalization.outside_prior import PriorKind
 from colocalization.results import Effort
 
 __all__ = ["CPU_PROVIDER", "LogFormat", "LogLevel", "Settings"]
@@ -51,6 +53,19 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Processes behind the port, each with a model of its own.")
 
     model: Path | None = Field(None, description="Model file; the one in the box if left out.")
+    precision: PrecisionChoice = Field(
+        "auto",
+        description="Of the model in the box. auto: int8, at twice the speed, on CPUs with 8-bit dot products, else "
+        "fp32. A file named as the model has a precision of its own.",
+    )
+    prior: Path | None = Field(
+        None,
+        description="ONNX file of a saliency network of rembg's kind, which takes the place of the model's own prior. "
+        "Such networks are trained with masks.",
+    )
+    prior_kind: PriorKind | None = Field(
+        None, description="What kind of network the prior is, where its file's name does not tell it."
+    )
     device: Device = Field("auto", description="Where the network runs.")
     effort: Effort = Field(
         "full",

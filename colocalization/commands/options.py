@@ -10,6 +10,8 @@ import typer
 
 from colocalization.engine import Device
 from colocalization.images import ImageLimits
+from colocalization.model_choice import PrecisionChoice
+from colocalization.outside_prior import PriorKind
 
 __all__ = [
     "LIMITS",
@@ -17,6 +19,9 @@ __all__ = [
     "MaxBytesOption",
     "MaxPixelsOption",
     "ModelOption",
+    "PrecisionOption",
+    "PriorKindOption",
+    "PriorOption",
     "RequireGpuOption",
     "ThreadsOption",
     "class_name",
@@ -31,6 +36,34 @@ RUNNING = "Running"
 
 ModelOption = Annotated[
     Path | None, typer.Option("--model", envvar="COLOCALIZE_MODEL", help="Model file; the one in the box if left out.")
+]
+PrecisionOption = Annotated[
+    PrecisionChoice,
+    typer.Option(
+        "--precision",
+        envvar="COLOCALIZE_PRECISION",
+        help="Of the model in the box. auto: int8, at twice the speed, on CPUs with 8-bit dot products, else fp32. "
+        "A file given by --model has a precision of its own.",
+        rich_help_panel=RUNNING,
+    ),
+]
+PriorOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prior",
+        envvar="COLOCALIZE_PRIOR",
+        metavar="FILE",
+        help="ONNX file of a saliency network (u2netp, isnet-general-use, birefnet, ...) in place of the model's own "
+        "prior. Such networks are trained with masks.",
+    ),
+]
+PriorKindOption = Annotated[
+    PriorKind | None,
+    typer.Option(
+        "--prior-kind",
+        envvar="COLOCALIZE_PRIOR_KIND",
+        help="What kind of network that is, where its name does not tell.",
+    ),
 ]
 DeviceOption = Annotated[
     Device,

@@ -37,7 +37,8 @@ class ScoringJob:
         out: Folder of the results, or its URL.
         mode: What the boxes are found by.
         common: The common object, as `CommonObject.to_bytes` gives it; None for mode `attention`.
-        model: Content of the model file; None: the one in the box.
+        model: Content of the model file; None: one in the box.
+        prior: Name and content of the file of a prior from outside; None: there is none.
         max_boxes: Most boxes an image; 0: all.
         machine: How one worker does its work.
         on_gpu: Whether it has a GPU.
@@ -47,6 +48,7 @@ class ScoringJob:
     mode: Mode
     common: bytes | None
     model: bytes | None
+    prior: tuple[str, bytes] | None
     max_boxes: int
     machine: MachineOptions
     on_gpu: bool
@@ -60,10 +62,15 @@ class PartScorer:
 
         self._job = job
         with tempfile.TemporaryDirectory(prefix="colocalize-") as folder:
-            model = None if job.model is None else Path(folder, "model.onnx")
-            if model is not None and job.model is not None:
+            model = prior = None
+            if job.model is not None:
+                model = Path(folder, "model.onnx")
                 model.write_bytes(job.model)
-            localizer = load(replace(job.machine, model=model))
+            if job.prior is not None:
+                prior = Path(folder, "prior", job.prior[0])  # its name may tell its kind
+                prior.parent.mkdir()
+                prior.write_bytes(job.prior[1])
+            localizer = load(replace(job.machine, model=model, prior=prior))
         batch = job.machine.batch_size if job.on_gpu else 1
         # Two threads that decode and finish keep one core busy while the other waits for a file.
         self._sizes = PipelineSizes(batch, 1, job.machine.workers or 2)

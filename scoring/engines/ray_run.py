@@ -116,8 +116,9 @@ def score_on_ray(
             mode,
             None if common is None else common.to_bytes(),
             None if machine.model is None else machine.model.read_bytes(),
+            None if machine.prior is None else (machine.prior.name, machine.prior.read_bytes()),
             options.max_boxes,
-            machine,
+            _as_driver(machine, localizer),
             on_gpu=False,
         )
         with progress.phase("Scoring", len(files), done) as advance:
@@ -186,10 +187,19 @@ def _basis(
     return (None, "attention") if found is None else (found, "common")
 
 
+def _as_driver(machine: MachineOptions, localizer: Localizer) -> MachineOptions:
+    """Of the models in the box, workers take the one that the driver has taken, whatever suits their own processors."""
+    precision = localizer.engine.metadata.precision
+    if machine.model is not None or precision == "fp16":  # there is none of half precision in the box
+        return machine
+    return replace(machine, precision=precision)
+
+
 def _of_model(localizer: Localizer) -> Mapping[str, object]:
     return {
         "version": __version__,
         "model": localizer.engine.sha256,
+        "prior": None if localizer.prior is None else localizer.prior.sha256,
         "effort": localizer.effort,
         "limits": asdict(localizer.limits),
     }
@@ -240,7 +250,7 @@ def _worked_on(parts: Sequence[SetPart], job: ScoringJob, options: RayOptions) -
         job = replace(
             job,
             on_gpu=workers.gpus > 0,
-            machine=replace(job.machine, model=None, threads=max(1, int(workers.cores))),
+            machine=replace(job.machine, model=None, prior=None, threads=max(1, int(workers.cores))),
         )
         source = iter(parts)
         while window := list(islice(source, _PARTS_AT_ONCE)):

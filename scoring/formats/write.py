@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from colocalization.files import atomic_writer
 from colocalization.listing import ImageFile
@@ -13,9 +14,9 @@ from scoring.formats.parquet import need_pyarrow, write_parquet
 from scoring.formats.table import write_csv
 from scoring.formats.yolo import check_yolo_names, write_yolo
 
-__all__ = ["WrittenFormat", "check_names", "write_format"]
+__all__ = ["FILE_NAMES", "WrittenFormat", "check_names", "write_file", "write_format"]
 
-_FILES = {
+FILE_NAMES = {
     Format.CSV: "predictions.csv",
     Format.COCO: "coco.json",
     Format.LABELSTUDIO: "labelstudio.json",
@@ -70,17 +71,36 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Wr
     """
     if kind == Format.YOLO:
         return WrittenFormat(out / "yolo", tuple(map(str, write_yolo(out / "yolo", read(), options))))
-    if kind not in _FILES:
+    if kind not in FILE_NAMES:
         raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, parquet, got {kind!r}")
-    path, note = out / _FILES[Format(kind)], ""
+    path = out / FILE_NAMES[Format(kind)]
     with atomic_writer(path) as stream:
-        match kind:
-            case Format.CSV:
-                write_csv(stream, read())
-            case Format.COCO:
-                write_coco(stream, read, options.label)
-            case Format.PARQUET:
-                write_parquet(stream, (record.prediction for record in read()))
-            case Format.LABELSTUDIO:
-                note = f"Label Studio: {write_label_studio(stream, read, options)}"
+        note = write_file(Format(kind), stream, read, options)
     return WrittenFormat(path, (str(path),), note)
+
+
+def write_file(kind: Format, stream: BinaryIO, read: Read, options: ExportOptions) -> str:
+    """Write predictions in one of the formats that are one file.
+
+    Args:
+        kind: One of `FILE_NAMES`.
+        stream: Takes the file's bytes.
+        read: Reads the records from the beginning.
+        options: What one can choose.
+
+    Returns:
+        What people need to know to use it, or nothing.
+
+    Raises:
+        FormatError: An image does not lie below Label Studio's document root.
+    """
+    match kind:
+        case Format.CSV:
+            write_csv(stream, read())
+        case Format.COCO:
+            write_coco(stream, read, options.label)
+        case Format.PARQUET:
+            write_parquet(stream, (record.prediction for record in read()))
+        case Format.LABELSTUDIO:
+            return f"Label Studio: {write_label_studio(stream, read, options)}"
+    return ""

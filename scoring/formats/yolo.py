@@ -16,7 +16,7 @@ from scoring.names import fitting
 from scoring.stores.remote_store import store_of
 from scoring.stores.urls import is_url
 
-__all__ = ["check_yolo_names", "image_path", "label_path", "write_yolo"]
+__all__ = ["check_yolo_names", "image_path", "label_path", "write_yolo", "yolo_files"]
 
 _NO_LINKS = frozenset((errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL))
 """What file systems without links answer, and Windows to who may not make them."""
@@ -72,17 +72,28 @@ def write_yolo(folder: Path, records: Iterable[Record], options: ExportOptions) 
     Yields:
         Every file, once it is written.
     """
-    for name, content in (("classes.txt", f"{options.label}\n"), ("data.yaml", _data_yaml(options.label))):
-        write_atomically(folder / name, content.encode())
-        yield folder / name
+    for path, content, record in yolo_files(records, options):
+        write_atomically(folder / path, content, durable=record is None)
+        yield folder / path
+        if record is not None:
+            image = folder / image_path(record.prediction["path"])
+            if _bring(record.file.path, image, options.yolo_images):
+                yield image
+
+
+def yolo_files(
+    records: Iterable[Record], options: ExportOptions
+) -> Iterator[tuple[PurePosixPath, bytes, Record | None]]:
+    """The files of the data set but for the images.
+
+    Yields:
+        Path relative to the data set, content, and the image that it is of: None for `classes.txt` and `data.yaml`.
+    """
+    yield PurePosixPath("classes.txt"), f"{options.label}\n".encode(), None
+    yield PurePosixPath("data.yaml"), _data_yaml(options.label).encode(), None
     for record in records:
         if record.is_readable:
-            image = image_path(record.prediction["path"])
-            labels = folder / label_path(image)
-            write_atomically(labels, _lines(record).encode(), durable=False)
-            yield labels
-            if _bring(record.file.path, folder / image, options.yolo_images):
-                yield folder / image
+            yield label_path(image_path(record.prediction["path"])), _lines(record).encode(), record
 
 
 def _bring(place: str, target: Path, how: YoloImages) -> bool:

@@ -47,11 +47,14 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
     def load_with(threads: int) -> Localizer:
         return Localizer.load(
             settings.model,
+            precision=settings.precision,
             device=settings.device,
             require_gpu=settings.require_gpu,
             threads=threads,
             limits=settings.image_limits(),
             effort=settings.effort,
+            prior=settings.prior,
+            prior_kind=settings.prior_kind,
         )
 
     def load() -> Localizer:
@@ -61,7 +64,7 @@ def localizer_loader(settings: Settings) -> LoadLocalizer:
         alone = load_with(settings.threads_alone())
         if alone.engine.sha256 != several.engine.sha256:
             raise ModelError("the model file was changed while it was loaded")
-        return Localizer(ElasticEngine(several.engine, alone.engine), several.limits, effort=several.effort)
+        return several.with_engine(ElasticEngine(several.engine, alone.engine))
 
     return load
 

@@ -19,12 +19,17 @@ __all__ = ["ASSET_PATHS", "asset_router"]
 
 _HTML, _CSS, _JS = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8"
 
+_FOLDER = files("service.http")
+_PARTS_OF_THE_PAGE = {"css": _CSS, "js": _JS, "svg": "image/svg+xml"}
+"""Media types of the page's files besides its HTML, by their endings."""
+
 _FILES = {
     "/": ("page/index.html", _HTML),
-    "/page/style.css": ("page/style.css", _CSS),
-    "/page/app.js": ("page/app.js", _JS),
-    "/page/hints.js": ("page/hints.js", _JS),
-    "/page/icon.svg": ("page/icon.svg", "image/svg+xml"),
+    **{
+        f"/page/{file.name}": (f"page/{file.name}", _PARTS_OF_THE_PAGE[ending])
+        for file in _FOLDER.joinpath("page").iterdir()
+        if (ending := file.name.rpartition(".")[2]) in _PARTS_OF_THE_PAGE
+    },
     DOCS: ("docs/index.html", _HTML),
     f"{DOCS}/start.js": ("docs/start.js", _JS),
     f"{DOCS}/style.css": ("docs/style.css", _CSS),
@@ -40,7 +45,7 @@ def asset_router() -> APIRouter:
     """Routes of the files."""
     router = APIRouter(include_in_schema=False)
     for path, (name, media_type) in _FILES.items():
-        content = files("service.http").joinpath(name).read_bytes()
+        content = _FOLDER.joinpath(name).read_bytes()
         router.add_api_route(path, _endpoint(content, media_type), methods=["GET"], response_class=Response)
     return router
 

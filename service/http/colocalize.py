@@ -12,7 +12,7 @@ from service.http.intake import run_upload
 from service.http.objects import load_object
 from service.http.parameters import PARAMETER_NAMES, read_parameters
 from service.http.problems import Problem
-from service.http.rendering import render_image, write_answer
+from service.http.rendering import previewed_images, render_image, write_answer
 from service.http.request_state import STATE, RequestState
 from service.http.responses import PiecesResponse
 from service.http.state import Service
@@ -40,11 +40,13 @@ async def answer(request: Request, service: Service) -> Response:
             raise Problem("invalid_hint", f"Hints say what the images of a request have in common, {why}.")
         localizer = service.slot.current
         common = await load_object(service, localizer, parameters.object) if parameters.object else None
+        sources = [image.source for image in upload.images]
+        previewed = previewed_images(sources, parameters.preview)
         return Job(
-            [image.source for image in upload.images],
+            sources,
             localizer=localizer,
             options=JobOptions(parameters.mode, parameters.max_boxes, hints, common),
-            render=partial(render_image, names, parameters.heatmap),
+            render=partial(render_image, names, parameters.heatmap, previewed),
             names=names,
             request_id=notes.request_id,
         )

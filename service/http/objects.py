@@ -162,7 +162,9 @@ def _problems(name: str) -> Iterator[None]:
 
 def _body(kept: KeptObject, service: Service) -> ObjectBody:
     origin = kept.origin
-    in_use = origin.model_sha256 == service.slot.current.engine.sha256
+    running = service.slot.current
+    prior = None if running.prior is None else running.prior.sha256
+    in_use = (origin.model_sha256, origin.prior_sha256) == (running.engine.sha256, prior)
     return ObjectBody(
         name=kept.name,
         model=ObjectModelBody(name=origin.model, sha256=origin.model_sha256, in_use=in_use),

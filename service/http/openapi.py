@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from colocalization._version import __version__
@@ -15,10 +16,19 @@ from service.http.parameters import FitParameters
 from service.http.paths import COLOCALIZE, OBJECT
 from service.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, ProblemCode
 from service.http.rendering import failed_image, model_body
-from service.http.schemas import BoxBody, ColocalizeResponse, ImageBody, ProblemBody, Timing
+from service.http.schemas import BoxBody, ColocalizeResponse, ExportBody, ImageBody, ProblemBody, Timing
 from service.settings import Settings
 
-__all__ = ["OBJECT_EXAMPLE", "example_answer", "image_request", "install_openapi", "problem_responses"]
+__all__ = [
+    "EXPORTED_EXAMPLES",
+    "EXPORT_EXAMPLE",
+    "OBJECT_EXAMPLE",
+    "example_answer",
+    "image_request",
+    "install_openapi",
+    "json_request",
+    "problem_responses",
+]
 
 _REF = "#/components/schemas/{model}"
 
@@ -69,6 +79,11 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         "mode: Input should be 'attention' or 'common', got 'both'.",
         {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common', got 'both'"}]},
     ),
+    "invalid_body": (
+        "images.0.boxes.0.x1: Field required.",
+        {"errors": [{"member": "images.0.boxes.0.x1", "message": "Field required"}]},
+    ),
+    "not_expressible": ("YOLO would call the labels of 'a.jpg' and 'a.png' both 'a.txt'; rename one.", {}),
     "invalid_hint": (
         "Hint 1, b.jpg:12,30,400,410, is for an image that is not in the request.",
         {"errors": [{"hint": 0, "message": "is for an image that is not in the request"}]},
@@ -202,6 +217,50 @@ def image_request(parameters: type[FitParameters]) -> dict[str, Any]:
     }
 
 
+EXPORT_EXAMPLE: Mapping[str, Any] = {
+    "images": [
+        {
+            "name": "birds/a.jpg", "width": 640, "height": 480, "confidence": 0.93, "contains_common_object": True,
+            "boxes": [{"x0": 12.0, "y0": 30.5, "x1": 400.0, "y1": 410.2, "score": 0.91}],
+        }
+    ]
+}  # fmt: skip
+"""What `POST /export` takes."""
+
+EXPORTED_EXAMPLES: Mapping[str, str] = {
+    "application/json": '{"info": {"description": "Predicted by Colocalize"}, "categories": [..], "images": [..], ..}',
+    "application/jsonl": '{"path": "birds/a.jpg", "width": 640, "height": 480, "boxes": [..], ..}',
+    "application/zip": "PK..",
+    "text/csv": "file,x0,y0,x1,y1,score,confidence,contains_common_object,width,height,error",
+}
+"""What it answers, by media type."""
+
+
+def json_request(body: type[BaseModel], parameters: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
+    """What the body and the query of a request in JSON hold, where the body is read by hand.
+
+    Args:
+        body: The JSON.
+        parameters: The query.
+        example: A body.
+    """
+    content = {"schema": {"$ref": _REF.format(model=body.__name__)}, "example": example}
+    schema = parameters.model_json_schema()
+    return {
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": name in schema.get("required", ()),
+                "schema": {key: value for key, value in told.items() if key != "description"},
+                "description": told["description"],
+            }
+            for name, told in schema["properties"].items()
+        ],
+    }
+
+
 def install_openapi(
     app: FastAPI, settings: Settings, *, examples: Mapping[str, Any], guarded_paths: Collection[str]
 ) -> None:
@@ -235,7 +294,7 @@ def _document(
     for path, example in examples.items():  # not by the routes: FastAPI leaves out members that are null
         (operation,) = document["paths"][path].values()
         operation["responses"]["200"]["content"]["application/json"]["example"] = example
-    models = [(ProblemBody, "serialization"), (ColocalizeResponse, "serialization")]
+    models = [(ProblemBody, "serialization"), (ColocalizeResponse, "serialization"), (ExportBody, "validation")]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     components = document.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **definitions["$defs"]}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -10,13 +10,15 @@ from starlette.datastructures import QueryParams
 
 from colocalization.results import Mode
 from service.http.problems import Problem
-from service.http.schemas import HeatmapKind
+from service.http.schemas import HeatmapKind, PreviewKind
 
 __all__ = [
     "FIT_PARAMETER_NAMES",
     "PARAMETER_NAMES",
+    "ExportParameters",
     "FitParameters",
     "Parameters",
+    "read_export_parameters",
     "read_fit_parameters",
     "read_parameters",
 ]
@@ -52,6 +54,12 @@ class Parameters(FitParameters):
         HeatmapKind,
         Field(description="`png`: coloured; `overlay`: over the image, with boxes; `array`: a float16 `.npy` file."),
     ] = "none"
+    preview: Annotated[
+        PreviewKind,
+        Field(
+            description="Of which images a JPEG comes along, to look at: `tiff`, which browsers cannot show, or `all`."
+        ),
+    ] = "none"
     object: Annotated[
         str,
         Field(
@@ -68,10 +76,32 @@ class Parameters(FitParameters):
         return self
 
 
+class ExportParameters(BaseModel):
+    """What a request that writes results as files asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Annotated[
+        Literal["coco", "yolo", "csv", "labelstudio", "jsonl"],
+        Field(description="As `colocalize score --format` writes it; `yolo` is a zip of the labels, without images."),
+    ]
+    label: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$",
+            description="Name of the one class, in the formats that have classes.",
+        ),
+    ] = "object"  # fmt: skip
+    keep_unflagged: Annotated[
+        bool,
+        Field(description="Whether boxes are kept where `contains_common_object` is false; `jsonl` has them always."),
+    ] = False
+
+
 PARAMETER_NAMES = frozenset(Parameters.model_fields)
 FIT_PARAMETER_NAMES = frozenset(FitParameters.model_fields)
 
-P = TypeVar("P", bound=FitParameters)
+P = TypeVar("P", bound=BaseModel)
 
 _MAX_QUERY_ITEMS = 16
 _MAX_TOLD = 80
@@ -103,6 +133,11 @@ def read_fit_parameters(query: QueryParams, fields: Mapping[str, str]) -> FitPar
     return _read(FitParameters, query, fields)
 
 
+def read_export_parameters(query: QueryParams) -> ExportParameters:
+    """Read and check the parameters of `POST /export`; see `read_parameters`."""
+    return _read(ExportParameters, query, {})
+
+
 def _read(kind: type[P], query: QueryParams, fields: Mapping[str, str]) -> P:
     _check_query(query)
     try:
@@ -113,13 +148,15 @@ def _read(kind: type[P], query: QueryParams, fields: Mapping[str, str]) -> P:
         raise Problem("invalid_parameter", f"{told}.", {"errors": errors}) from error
 
 
-def _told(entry: ErrorDetails, kind: type[FitParameters]) -> dict[str, str]:
+def _told(entry: ErrorDetails, kind: type[BaseModel]) -> dict[str, str]:
     """A mistake with the value given and what is allowed."""
     name = ".".join(map(str, entry["loc"]))[:_MAX_TOLD]
     if entry["type"] == "extra_forbidden":
         message = f"there is no such parameter; the parameters are {', '.join(sorted(kind.model_fields))}"
     elif entry["type"] == "value_error":
         return {"parameter": "object", "message": str(entry["ctx"]["error"])}
+    elif entry["type"] == "missing":
+        message = "it must be given"
     else:
         message = f"{entry['msg']}, got {str(entry['input'])[:_MAX_TOLD]!r}"
     return {"parameter": name, "message": message}

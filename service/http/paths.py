@@ -5,6 +5,7 @@ from typing import Final
 __all__ = [
     "COLOCALIZE",
     "DOCS",
+    "EXPORT",
     "GUARDED",
     "LIVEZ",
     "METRICS",
@@ -20,6 +21,7 @@ __all__ = [
 
 COLOCALIZE: Final = "/colocalize"
 DOCS: Final = "/docs"
+EXPORT: Final = "/export"
 LIVEZ: Final = "/livez"
 METRICS: Final = "/metrics"
 MODEL: Final = "/model"
@@ -31,7 +33,7 @@ READYZ: Final = "/readyz"
 OPEN: Final = frozenset({LIVEZ, READYZ, OPENAPI})
 """Need no API key, as do the files of the page and of `/docs`."""
 
-GUARDED: Final = frozenset({COLOCALIZE, MODEL, METRICS, OBJECTS, OBJECT})
+GUARDED: Final = frozenset({COLOCALIZE, EXPORT, MODEL, METRICS, OBJECTS, OBJECT})
 """Need an API key where keys are set."""
 
 QUIET: Final = frozenset({LIVEZ, READYZ, METRICS})

@@ -2,14 +2,17 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
+from PIL import Image
 
 from colocalization.engine import Engine
 from colocalization.errors import ImageError
 from colocalization.heatmaps import colorize, encode_png, overlay
+from colocalization.image_formats import HEAD_BYTES, format_of
 from colocalization.localizer import PreparedImage
+from colocalization.outside_prior import OutsidePrior
 from colocalization.results import ImageResult
 from service.http.problems import Problem
 from service.http.schemas import (
@@ -20,17 +23,27 @@ from service.http.schemas import (
     ImageErrorBody,
     ImageWarningBody,
     ModelBody,
+    PreviewBody,
+    PreviewKind,
     Timing,
 )
 from service.inference.job import STAGES, Job
 
-__all__ = ["failed_image", "model_body", "nothing_readable", "render_image", "write_answer"]
+__all__ = ["failed_image", "model_body", "nothing_readable", "previewed_images", "render_image", "write_answer"]
 
 _MOST_ERRORS_TOLD = 16
 
+_PREVIEW_QUALITY = 85
+"""Of a JPEG: it is to be looked at, and a tenth of the PNG."""
+
 
 def render_image(
-    names: Sequence[str], kind: HeatmapKind, index: int, result: ImageResult, prepared: PreparedImage
+    names: Sequence[str],
+    kind: HeatmapKind,
+    previewed: Container[int],
+    index: int,
+    result: ImageResult,
+    prepared: PreparedImage,
 ) -> bytes:
     """Write one image's part of the answer.
 
@@ -40,6 +53,7 @@ def render_image(
     Args:
         names: File names of the request's images.
         kind: What to give as heat map.
+        previewed: Places of the images of which a preview is given.
         index: Place of the image in the request.
         result: What was found in it.
         prepared: Its pixels.
@@ -55,6 +69,7 @@ def render_image(
         heatmap=_heatmap(result, prepared, kind),
         error=None,
         warning=None if warning is None else ImageWarningBody(code=warning.code, message=warning.message),
+        preview=_preview(prepared) if index in previewed else None,
     )
     return body.model_dump_json().encode()
 
@@ -96,11 +111,41 @@ def _heatmap(result: ImageResult, prepared: PreparedImage, kind: HeatmapKind) ->
     )
 
 
-def model_body(engine: Engine) -> ModelBody:
-    """The part of the answer that names the model."""
+def previewed_images(sources: Sequence[bytes | ImageError], kind: PreviewKind) -> frozenset[int]:
+    """Places of the images of which a preview is asked for.
+
+    Args:
+        sources: The encoded images, or why they were not kept.
+        kind: What is asked for. A TIFF is told by its first bytes, whatever its name.
+    """
+    if kind == "none":
+        return frozenset()
+    return frozenset(
+        index
+        for index, source in enumerate(sources)
+        if isinstance(source, bytes) and (kind == "all" or format_of(source[:HEAD_BYTES]) == "TIFF")
+    )
+
+
+def _preview(prepared: PreparedImage) -> PreviewBody:
+    rgb = prepared.image.rgb
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, format="JPEG", quality=_PREVIEW_QUALITY)
+    data = base64.b64encode(stream.getvalue()).decode()
+    return PreviewBody(media_type="image/jpeg", width=rgb.shape[1], height=rgb.shape[0], data=data)
+
+
+def model_body(engine: Engine, prior: OutsidePrior | None = None) -> ModelBody:
+    """The part of the answer that names the model, and the prior from outside where one takes part."""
     about = engine.metadata
     size = (about.input_size, about.input_size)
-    return ModelBody(name=about.name, sha256=engine.sha256, backbone=about.backbone, input_size=size)
+    return ModelBody(
+        name=about.name,
+        sha256=engine.sha256,
+        backbone=about.backbone,
+        input_size=size,
+        prior=None if prior is None else prior.name,
+    )
 
 
 def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[bytes], dict[str, float]]:
@@ -121,7 +166,8 @@ def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[b
         raise nothing_readable([(names[index], error) for index, error in sorted(job.errors.items())])
     stages = {stage: getattr(job.times, stage) for stage in ("queue", *STAGES)}
     spent = Timing(**{name: round(1000 * time, 3) for name, time in {**stages, "total": seconds}.items()})
-    pieces = [f'{{"model":{model_body(job.localizer.engine).model_dump_json()},"mode":"{job.mode}","images":['.encode()]
+    model = model_body(job.localizer.engine, job.localizer.prior)
+    pieces = [f'{{"model":{model.model_dump_json()},"mode":"{job.mode}","images":['.encode()]
     for index, name in enumerate(names):
         if index:
             pieces.append(b",")

@@ -8,14 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.http.colocalize import answer
+from service.http.export import export
 from service.http.metrics import METRICS_MEDIA_TYPE
 from service.http.objects import delete_object, list_objects, put_object, tell_object
-from service.http.openapi import OBJECT_EXAMPLE, image_request, problem_responses
-from service.http.parameters import FitParameters, Parameters
-from service.http.paths import COLOCALIZE, LIVEZ, METRICS, MODEL, OBJECT, OBJECTS, READYZ
+from service.http.openapi import (
+    EXPORT_EXAMPLE,
+    EXPORTED_EXAMPLES,
+    OBJECT_EXAMPLE,
+    image_request,
+    json_request,
+    problem_responses,
+)
+from service.http.parameters import ExportParameters, FitParameters, Parameters
+from service.http.paths import COLOCALIZE, EXPORT, LIVEZ, METRICS, MODEL, OBJECT, OBJECTS, READYZ
 from service.http.problems import Problem, ProblemCode
 from service.http.schemas import (
     ColocalizeResponse,
+    ExportBody,
     FittedObjectBody,
     HealthBody,
     ModelDetails,
@@ -73,6 +82,41 @@ def api_router(service: Service) -> APIRouter:
         images have in common.
         """
         return await answer(request, service)
+
+    @router.post(
+        EXPORT,
+        tags=["Images"],
+        summary="Results as a file of another tool",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The file; for YOLO a zip of the labels.",
+                "content": {
+                    kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
+                    for kind, example in EXPORTED_EXAMPLES.items()
+                },
+            },
+            **problem_responses(
+                "malformed_body",
+                "unauthorized",
+                "upload_timeout",
+                "request_too_large",
+                "unsupported_media_type",
+                "invalid_parameter",
+                "invalid_body",
+                "not_expressible",
+                "overloaded",
+                "internal_error",
+            ),
+        },
+        openapi_extra=json_request(ExportBody, ExportParameters, EXPORT_EXAMPLE),
+    )
+    async def write(request: Request) -> Response:
+        """The answer of `POST /colocalize`, as it came or as somebody has corrected it, in the formats of the folders.
+
+        Nothing is kept, and no image is needed.
+        """
+        return await export(request, service)
 
     @router.put(
         OBJECT,
@@ -207,7 +251,8 @@ def api_router(service: Service) -> APIRouter:
 
 def model_details(service: Service) -> ModelDetails:
     """The answer of `GET /model`."""
-    settings, engine = service.settings, service.slot.current.engine
+    settings, localizer = service.settings, service.slot.current
+    engine = localizer.engine
     about = asdict(engine.metadata)
     size = about.pop("input_size")
     told = {name: value for name, value in about.items() if name in ModelDetails.model_fields}
@@ -219,5 +264,7 @@ def model_details(service: Service) -> ModelDetails:
         sha256=engine.sha256,
         provider=engine.provider,
         provider_warning=engine.provider_warning,
+        prior=None if localizer.prior is None else localizer.prior.name,
+        keeps_objects=service.objects is not None,
         limits={name: getattr(settings, name) for name in limits},
     )

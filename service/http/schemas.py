@@ -1,9 +1,9 @@
 """The JSON that the service speaks, as pydantic models."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from colocalization.errors import ImageErrorCode, ImageWarningCode
 from colocalization.metadata import Pooling, Precision
@@ -13,6 +13,7 @@ from service.http.problems import ProblemCode
 __all__ = [
     "BoxBody",
     "ColocalizeResponse",
+    "ExportBody",
     "FittedObjectBody",
     "HealthBody",
     "HeatmapBody",
@@ -25,12 +26,19 @@ __all__ = [
     "ObjectBody",
     "ObjectListBody",
     "ObjectModelBody",
+    "PreviewBody",
+    "PreviewKind",
     "ProblemBody",
+    "ReviewedBoxBody",
+    "ReviewedImageBody",
     "Timing",
 ]
 
 HeatmapKind = Literal["none", "png", "overlay", "array"]
 """`png`: the heat map coloured; `overlay`: over the image, with the boxes; `array`: its float values."""
+
+PreviewKind = Literal["none", "tiff", "all"]
+"""Of which images a JPEG comes along: none, those that are TIFF, which browsers cannot show, or all."""
 
 
 class _Body(BaseModel):
@@ -77,6 +85,15 @@ class HeatmapBody(_Body):
     data: Annotated[str, Field(description="Base64. `.npy`: (height, width) float16 in [0, 1], rows from the top.")]
 
 
+class PreviewBody(_Body):
+    """An image as it was decoded, upright and at its working size, for who cannot show the original."""
+
+    media_type: Literal["image/jpeg"]
+    width: int
+    height: int
+    data: Annotated[str, Field(description="Base64.")]
+
+
 class ImageBody(_Body):
     """What was found in one image."""
 
@@ -102,6 +119,9 @@ class ImageBody(_Body):
     warning: Annotated[
         ImageWarningBody | None, Field(description="What is wrong with an image that was read all the same, or null.")
     ] = None
+    preview: Annotated[
+        PreviewBody | None, Field(description="The image as a JPEG, where it was asked for; else null.")
+    ] = None
 
 
 class ModelBody(_Body):
@@ -111,6 +131,10 @@ class ModelBody(_Body):
     sha256: str
     backbone: str
     input_size: _Size
+    prior: Annotated[
+        str | None,
+        Field(description="The prior from outside that took part, a network trained with masks; null: none did."),
+    ] = None
 
 
 class Timing(_Body):
@@ -137,6 +161,74 @@ class ColocalizeResponse(_Body):
     timing_ms: Timing
 
 
+_Pixels = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
+
+class ReviewedBoxBody(_Body):
+    """A box that is to be written, as found or as somebody has drawn it."""
+
+    x0: _Pixels
+    y0: _Pixels
+    x1: _Pixels
+    y1: _Pixels
+    score: Annotated[float, Field(ge=0, le=1, description="1 for what was drawn by hand.")] = 1.0
+
+
+class ReviewedImageBody(_Body):
+    """One image that is to be written: as `POST /colocalize` answered it, or with what somebody has changed."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="A relative path with forward slashes; folders in it are kept. Each image has its own.",
+        ),
+    ]
+    width: Annotated[int, Field(ge=0, le=10**6, description="In pixels; 0 with an error.")]
+    height: Annotated[int, Field(ge=0, le=10**6)]
+    boxes: tuple[ReviewedBoxBody, ...] = ()
+    confidence: Annotated[float, Field(ge=0, le=1)] = 1.0
+    contains_common_object: bool | None = None
+    error: ImageErrorBody | None = None
+    warning: ImageWarningBody | None = None
+    heatmap: Annotated[HeatmapBody | None, Field(description="Is not written; better left out.")] = None
+    preview: Annotated[PreviewBody | None, Field(description="Is not written; better left out.")] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        parts = self.name.replace("\\", "/").split("/")
+        if not {"", ".", ".."}.isdisjoint(parts) or not self.name.isprintable():
+            raise ValueError(f"name must be a relative path that leads nowhere else, got {self.name[:80]!r}")
+        if self.error is None and not (self.width and self.height):
+            raise ValueError(f"width and height must be above 0, got {self.width} x {self.height}")
+        for box in self.boxes:
+            if not (box.x0 < box.x1 <= self.width and box.y0 < box.y1 <= self.height):
+                corners = f"{box.x0:g},{box.y0:g},{box.x1:g},{box.y1:g}"
+                raise ValueError(f"a box must lie within the {self.width} x {self.height} pixels, got {corners}")
+        return self
+
+
+class ExportBody(_Body):
+    """The body of `POST /export`; what `POST /colocalize` has answered is one, as it came."""
+
+    images: Annotated[
+        tuple[ReviewedImageBody, ...],
+        Field(description="In the order to be written; at least one.", json_schema_extra={"minItems": 1}),
+    ]
+    model: Annotated[ModelBody | None, Field(description="The model, for the formats that name it.")] = None
+    mode: Mode | None = None
+    timing_ms: Timing | None = None
+
+    @field_validator("images")
+    @classmethod
+    def _check(cls, images: tuple[ReviewedImageBody, ...]) -> tuple[ReviewedImageBody, ...]:
+        # As a minimal length pydantic would tell it of every list in which an image is wrong, too.
+        if not images:
+            raise ValueError("there must be at least one image")
+        return images
+
+
 class ModelDetails(_Body):
     """The answer of `GET /model`."""
 
@@ -152,8 +244,15 @@ class ModelDetails(_Body):
     precision: Precision
     licence: str
     training_data: str
+    foreground_data: Annotated[
+        str, Field(description="What the model's foreground prior was learnt on; empty where it has none.")
+    ]
+    prior: Annotated[
+        str | None, Field(description="The prior from outside in its place, a network trained with masks; or null.")
+    ]
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
     provider_warning: Annotated[str | None, Field(description="Why it is not the one hoped for, or null.")]
+    keeps_objects: Annotated[bool, Field(description="Whether common objects can be kept, at `/objects`.")]
     limits: Annotated[dict[str, int | float], Field(description="What a request may cost.")]
 
 

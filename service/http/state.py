@@ -38,6 +38,7 @@ class Service:
         metrics: The metrics.
         budget: Bound on the bytes of uploads.
         objects: The objects that are kept; None where none are.
+        export_lock: Held while results are written as files, so that the memory for that is needed once.
         draining: Whether the worker is about to leave.
     """
 
@@ -46,6 +47,7 @@ class Service:
     metrics: Metrics
     budget: ByteBudget
     objects: ObjectStore | None = None
+    export_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     draining: bool = False
     _scheduler: Scheduler | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)

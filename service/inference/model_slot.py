@@ -140,4 +140,4 @@ class ModelSlot:
 
     def _in_lanes(self, localizer: Localizer) -> Localizer:
         """An old model and its successor share the lanes, as they share the device."""
-        return Localizer(LaneEngine(localizer.engine, self.lanes), localizer.limits, effort=localizer.effort)
+        return localizer.with_engine(LaneEngine(localizer.engine, self.lanes))

@@ -7,6 +7,7 @@ import typer
 
 from colocalization.commands.exits import EXIT_CANNOT_RUN, errors_reported, fail
 from colocalization.engine import Device
+from colocalization.model_choice import PrecisionChoice
 
 __all__ = ["app"]
 
@@ -21,6 +22,12 @@ def serve(
         typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file; the one in the box if left out.")] = None,
+    precision: Annotated[
+        PrecisionChoice | None,
+        typer.Option(
+            help="Of the model in the box. auto: int8, at twice the speed, on CPUs with 8-bit dot products, else fp32."
+        ),
+    ] = None,
     device: Annotated[Device | None, typer.Option(help="Where the network runs.")] = None,
     require_gpu: Annotated[
         bool | None, typer.Option("--require-gpu", help="Refuse to start where CUDA cannot be used.")
@@ -50,6 +57,7 @@ def serve(
         "host": host,
         "port": port,
         "model": model,
+        "precision": precision,
         "device": device,
         "require_gpu": require_gpu,
         "threads": threads,

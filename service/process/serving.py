@@ -11,9 +11,9 @@ from contextvars import Context
 from pathlib import Path
 from types import FrameType
 
-import cv2
 import uvicorn
 
+from colocalization.cores import bound_libraries
 from colocalization.errors import ColocalizeError, ModelError
 from colocalization.images import harden_pillow
 from colocalization.memory import bound_heaps
@@ -71,7 +71,7 @@ def serve(
     """
     early_reload = _EarlyReload()
     bound_heaps(_MOST_HEAPS)
-    cv2.setNumThreads(1)  # the pool's threads are enough; more would only take the cores from each other
+    bound_libraries()
     harden_pillow()
     app = create_app(settings, load, shared_metrics=shared_metrics)
     service: Service = app.state.service
@@ -82,6 +82,7 @@ def serve(
         extra={
             "url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
             "model": engine.metadata.name,
+            "precision": engine.metadata.precision,
             "sha256": engine.sha256,
             "provider": engine.provider,
             "provider_warning": engine.provider_warning,

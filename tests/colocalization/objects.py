@@ -40,5 +40,6 @@ WHOLE = CommonObject(
     SecondLook(discriminant(4), discriminant(5)),
     OutlinedObject(discriminant(6), discriminant(7)),
     EXEMPLAR,
+    "joins",
     ORIGIN,
 )

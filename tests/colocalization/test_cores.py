@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from colocalization.cores import usable_cores
+from colocalization.cores import bound_libraries, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,16 @@ def test_the_quota_of_a_container_counts(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     assert usable_cores(tmp_path) == cores
+
+
+def test_libraries_stay_in_the_thread_that_calls_them() -> None:
+    before = cv2.getNumThreads()
+    try:
+        with threadpool_limits(2, user_api="blas"):  # gives back what the others had
+            assert np.ones((2, 2)) @ np.ones(2) is not None
+            bound_libraries()
+            threads = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+            assert set(threads) == {1}
+            assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)

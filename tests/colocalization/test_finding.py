@@ -134,7 +134,7 @@ class TestLooks:
         (whole,) = looker.run(looker.transform(self.shown.rgb)[None])
         first, confidence = find_exemplar(looker, self.shown, whole, exemplar(), {}, 5)
         region = region_around((0.25, 0.5, 0.5, 0.75))
-        known = {region: looker.region(self.shown.rgb, region)}
+        known = {region: looker.region(self.shown.rgb, region, whole)}
         engine.batch_sizes.clear()
         again, same = find_exemplar(looker, self.shown, whole, exemplar(), known, 5)
         assert engine.batch_sizes == []

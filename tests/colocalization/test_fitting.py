@@ -339,7 +339,7 @@ Looked = tuple[Localizer, list[PreparedImage], list[ImageFeatures]]
 @pytest.fixture(scope="module")
 def birds() -> Looked:
     """Five photographs of a bird, and what the network gives for each."""
-    localizer = Localizer.load(device="cpu", threads=1)
+    localizer = Localizer.load(device="cpu", threads=1, precision="fp32")
     prepared = [localizer.prepare(EXAMPLES / "images" / name) for name in NAMES]
     return localizer, prepared, [localizer.run([image])[0] for image in prepared]
 

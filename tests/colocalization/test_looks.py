@@ -39,7 +39,10 @@ def test_a_batch_is_one_run(dummy_engine: DummyEngine) -> None:
 
 def test_a_region_fills_the_input(dummy_engine: DummyEngine) -> None:
     # The right half of the image, of which the left quarter is white: 2 of 8 columns.
-    look = Looker(dummy_engine).region(square(64, 32, 32, 0, 40, 32), Region(0.5, 0.0, 1.0, 1.0))
+    rgb, looker = square(64, 32, 32, 0, 40, 32), Looker(dummy_engine)
+    (whole,) = looker.run(looker.transform(rgb)[None])
+    dummy_engine.batch_sizes.clear()
+    look = looker.region(rgb, Region(0.5, 0.0, 1.0, 1.0), whole)
     np.testing.assert_allclose(look.attention, np.broadcast_to([1, 1, 0, 0, 0, 0, 0, 0], (8, 8)), atol=1e-6)
     assert dummy_engine.batch_sizes == [1]
 

@@ -38,6 +38,38 @@ def test_sure_pixels_stay() -> None:
     assert not found[heatmap < 0.25].any()
 
 
+def blob(width: int, height: int, edge: float) -> np.ndarray:
+    """A round map in the middle that falls from 1 to 0 over so many pixels."""
+    y, x = np.mgrid[:height, :width]
+    distance = np.hypot(x - (width - 1) / 2, y - (height - 1) / 2)
+    return np.clip(0.5 + (min(width, height) / 4 - distance) / edge, 0, 1).astype(np.float32)
+
+
+def test_a_steep_map_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, steep = noisy(square(96, 96, 24, 20, 70, 76)), blob(96, 96, 10)
+    monkeypatch.setattr(cv2, "grabCut", None)
+    # Cut at 0.35 and at 0.65 its boxes are of 51 and 48 pixels, which overlap by 0.89.
+    assert np.array_equal(refine(image, steep), steep > 0.5)
+    with pytest.raises(TypeError):
+        refine(image, blob(96, 96, 60))  # of 66 and 30 pixels: 0.21
+
+
+def test_the_cut_is_of_few_pixels_and_the_outline_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def watched(image: np.ndarray, *arguments: object) -> object:
+        sizes.append(image.shape[:2])
+        return cut(image, *arguments)
+
+    cut = cv2.grabCut
+    monkeypatch.setattr(cv2, "grabCut", watched)
+    found = refine(noisy(square(240, 320, 60, 80, 180, 240)), blob(240, 320, 160), margin=0.45)
+    assert sizes == [(73, 55), (126, 95)]  # 4,000 and 12,000 pixels
+    truth = np.zeros((320, 240), dtype=bool)
+    truth[80:240, 60:180] = True
+    assert (found != truth).mean() < 0.01
+
+
 @pytest.mark.parametrize("level", [0.0, 0.5, 0.9])
 def test_nothing_to_decide(level: float) -> None:
     found = refine(blank(8, 6), np.full((6, 8), level, np.float32))

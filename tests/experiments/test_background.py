@@ -30,7 +30,7 @@ def test_area_under_curve(positive: list[float], negative: list[float], area: fl
 
 
 def test_confidence_is_localizers() -> None:
-    localizer = Localizer.load(device="cpu", threads=1, effort="fast")
+    localizer = Localizer.load(device="cpu", threads=1, effort="fast", precision="fp32")
     images = [DatasetImage(path.name, path) for path in EXAMPLES]
     expected = [result.confidence for result in localizer.localize(EXAMPLES).images]
     with observe(localizer, {}, None, images) as observed:

@@ -16,7 +16,7 @@ from training.errors import TrainingError
 
 @pytest.fixture(scope="module")
 def metadata() -> ModelMetadata:
-    return Localizer.load(device="cpu", threads=1).engine.metadata
+    return Localizer.load(device="cpu", threads=1, precision="fp32").engine.metadata
 
 
 @pytest.fixture(scope="module")

@@ -4,18 +4,23 @@ import hashlib
 import re
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import timm
 import torch
+from onnx import numpy_helper
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from colocalization.localizer import DEFAULT_MODEL, Localizer
+from colocalization.engine import OnnxEngine
+from colocalization.localizer import Localizer
 from colocalization.metadata import ModelMetadata
+from colocalization.model_choice import DEFAULT_MODEL, IN_THE_BOX
 from model_export import cli
 from model_export.errors import ParityError
 from model_export.graph import build_model
+from model_export.parity import TOLERANCES, Tolerance
 from model_export.source import NetworkSource
 from tests.model_export.networks import change_a_weight, write_checkpoint
 
@@ -208,28 +213,61 @@ def readme() -> str:
     return (MODELS / "README.md").read_text()
 
 
-def test_shipped_model_is_the_recorded_one() -> None:
-    recorded = re.search(rf"^([0-9a-f]{{64}})  {re.escape(DEFAULT_MODEL)}$", readme(), re.MULTILINE)
-    assert recorded is not None
-    content = (MODELS / DEFAULT_MODEL).read_bytes()
-    assert hashlib.sha256(content).hexdigest() == recorded[1]
-    assert len(content) <= 14_000_000
+def test_shipped_models_are_the_recorded_ones() -> None:
+    lines = (MODELS / "SHA256SUMS").read_text().splitlines()
+    recorded = {name: digest for digest, name in map(str.split, lines)}
+    assert recorded.keys() == {*IN_THE_BOX.values()} == {path.name for path in MODELS.glob("*.onnx")}
+    for name, digest in recorded.items():
+        assert hashlib.sha256((MODELS / name).read_bytes()).hexdigest() == digest
 
 
 def test_shipped_model_is_described() -> None:
-    metadata = Localizer.load(device="cpu").engine.metadata
+    metadata = Localizer.load(device="cpu", precision="fp32").engine.metadata
     assert metadata.licence in readme()
     assert metadata.training_data in readme()
 
 
+def test_both_precisions_of_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "tiny.onnx"
+    given = [checkpoint, "--out", out, "--parity-images", IMAGES, "--max-parity-images", 3, "--input-size", 64]
+    done = export(*given, "--precision", "both")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("parity on 3 images") == 2
+    assert sorted(path.name for path in out.parent.iterdir()) == ["tiny.onnx", "tiny_int8.onnx"]
+    engines = [OnnxEngine(out.with_name(name), device="cpu") for name in ("tiny.onnx", "tiny_int8.onnx")]
+    assert [engine.metadata.precision for engine in engines] == ["fp32", "int8"]
+
+
+def test_both_precisions_or_none(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_for_int8(*arguments: object, tolerance: Tolerance, **options: object) -> str:
+        if tolerance == TOLERANCES["int8"]:
+            raise ParityError("the exported model differs from torch")
+        return "fine"
+
+    monkeypatch.setattr(cli, "check_parity", fails_for_int8)
+    out = tmp_path / "out" / "tiny.onnx"
+    given = [checkpoint, "--out", out, "--parity-images", IMAGES, "--max-parity-images", 2, "--input-size", 64]
+    done = export(*given, "--precision", "both")
+    assert done.exit_code == 2
+    assert list(out.parent.iterdir()) == []
+
+
 @pytest.mark.slow
-def test_recorded_command_gives_the_shipped_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = re.search(r"^colocalize export (.*)$", readme(), re.MULTILINE)
+def test_recorded_command_gives_the_shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = (ROOT / "Makefile").read_text()
+    recorded = re.search(r"colocalize export (imagenet:.*)$", told, re.MULTILINE)
     assert recorded is not None
     out = tmp_path / DEFAULT_MODEL
-    shipped = f"colocalization/models/{DEFAULT_MODEL}"
-    arguments = recorded[1].split()
     monkeypatch.chdir(ROOT)
-    done = export(*(str(out) if argument == shipped else argument for argument in arguments))
+    done = export(*recorded[1].replace("$(MODEL)", str(out)).split())
     assert done.exit_code == 0, done.output
     assert out.read_bytes() == (MODELS / DEFAULT_MODEL).read_bytes()
+    # What the ranges of int8 are calibrated by is computed, on each kind of processor with another rounding.
+    ours, theirs = (constants(folder / IN_THE_BOX["int8"]) for folder in (tmp_path, MODELS))
+    assert ours.keys() == theirs.keys()
+    for name, values in ours.items():
+        assert np.allclose(values, theirs[name], rtol=1e-3, atol=1e-4 if values.dtype == np.float32 else 1), name
+
+
+def constants(model: Path) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(model).graph.initializer}

@@ -49,7 +49,7 @@ def test_nothing_that_can_be_read_is_an_error(localizer: Localizer, tmp_path: Pa
 
 
 def test_the_command(localizer: Localizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit_run, "load", lambda machine: localizer)
+    monkeypatch.setattr(fit_run, "load", lambda machine, common=None: localizer)
 
     def fit(*arguments: str) -> tuple[int, str]:
         told = CliRunner().invoke(app, [str(one) for one in arguments])

@@ -6,7 +6,7 @@ import pytest
 from colocalization.errors import ImageError
 from colocalization.listing import ImageFile
 from colocalization.results import ImageResult
-from scoring.journal import Entry, Journal, digest_files
+from scoring.journal import Entry, Journal, digest_files, model_of
 from scoring.predictions import to_prediction
 
 SETTINGS = {"model": "abc", "mode": "common"}
@@ -39,6 +39,23 @@ def test_the_last_entry_of_a_name_counts(path: Path) -> None:
         assert journal.find("a") == entry("a", size=11)
     with Journal(path, SETTINGS, resume=True) as journal:
         assert journal.find("a") == entry("a", size=11)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"journal": 3, "settings": {"model": "ab"}}\n', "ab"),
+        (b'{"journal": 3, "settings": {"model": 7}}\n', None),
+        (b'{"journal": 3, "settings": ["model"]}\n', None),
+        (b'{"jour', None),
+        (b"", None),
+        (b"[]\n", None),
+    ],
+)
+def test_the_model_that_a_journal_was_begun_with(tmp_path: Path, content: bytes, expected: str | None) -> None:
+    assert model_of(tmp_path / "journal.jsonl") is None
+    (tmp_path / "journal.jsonl").write_bytes(content)
+    assert model_of(tmp_path / "journal.jsonl") == expected
 
 
 def test_an_entry_is_on_the_disk_before_the_journal_is_closed(path: Path) -> None:

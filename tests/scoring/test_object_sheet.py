@@ -16,7 +16,7 @@ from tests.scoring.score_images import write_squares
 def fitted(tmp_path: Path, dummy_engine: DummyEngine, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_squares(tmp_path / "set", 60)
     localizer = Localizer(dummy_engine)
-    monkeypatch.setattr(object_sheet, "load", lambda machine: localizer)
+    monkeypatch.setattr(object_sheet, "load", lambda machine, common: localizer)
     localizer.fit(sorted((tmp_path / "set").iterdir())).save(tmp_path / "square.npz")
     return tmp_path / "square.npz"
 

@@ -459,7 +459,7 @@ def test_memory_does_not_grow_with_the_set(
 @pytest.fixture(scope="module")
 def real_localizer() -> Localizer:
     """The model in the box."""
-    return Localizer.load(device="cpu", threads=1)
+    return Localizer.load(device="cpu", threads=1, precision="fp32")
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])

@@ -29,10 +29,12 @@ def test_the_table_shows_rate_errors_and_where_to_look() -> None:
     summary.errors["truncated"] = 2
     summary.warnings["flat"] = 1
     screen = io.StringIO()
-    Console(file=screen, width=100).print(summary_table(summary, skipped=3, provider="CUDAExecutionProvider"))
+    table = summary_table(summary, skipped=3, provider="CUDAExecutionProvider", model="net, int8")
+    Console(file=screen, width=100).print(table)
     cells = [[cell.strip() for cell in line.split("│")[1:3]] for line in screen.getvalue().splitlines() if "│" in line]
     for row in (
         *(
+            ["model", "net, int8"],
             ["ran on", "CUDA"],
             ["images", "20"],
             ["that failed", "2"],
@@ -50,7 +52,7 @@ def test_the_table_says_how_much_was_removed() -> None:
     def shown(removed: int) -> str:
         screen = io.StringIO()
         summary = ScoreSummary("common", cleared=Cleared(removed))
-        Console(file=screen, width=100).print(summary_table(summary, skipped=0, provider="CPU"))
+        Console(file=screen, width=100).print(summary_table(summary, skipped=0, provider="CPU", model="net"))
         return screen.getvalue()
 
     assert "outdated files removed" not in shown(0)

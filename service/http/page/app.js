@@ -1,259 +1,268 @@
-"use strict";
-// The page of the service: images go to POST /colocalize, boxes and heat maps are laid over them here.
-// Hints that are drawn on what came back go along when it is run again (hints.js).
+// The page of the service: images go to POST /colocalize, what comes back is looked at, corrected and taken away.
+import { Cards } from "./cards.js";
+import { Collection } from "./collection.js";
+import { Failure, byId, count, inMib, percent } from "./dom.js";
+import { download } from "./downloads.js";
+import { chosen, dropped } from "./files.js";
+import { Kept } from "./kept.js";
+import { Progress } from "./progress.js";
+import { hintsOf, isHinted, setAbsent, shows } from "./review.js";
+import { Service } from "./service.js";
+import { arranged, counts } from "./sorting.js";
+import { Storage } from "./storage.js";
+import { Viewer } from "./viewer.js";
 
-const byId = (id) => document.getElementById(id);
-const form = byId("form"), files = byId("files"), drop = byId("drop"), again = byId("again");
-const forget = byId("forget"), advice = byId("advice");
-const statusLine = byId("status"), problem = byId("problem"), results = byId("results"), opacity = byId("opacity");
+const MIB = 2 ** 20, MOST_HINTS = 64, PART_BYTES = 1024; // of a form, around each image
+const SETTINGS = ["mode", "max-boxes", "opacity", "order", "choice", "threshold", "label"];
 
-const MIB = 2 ** 20;
-
-let images = [];        // the files to send
-let finished = [];      // the cards of the last answer
-let running = null;     // AbortController of the request under way
 let limits = { max_images: 64, max_bytes: 32 * MIB, max_request_bytes: 128 * MIB };
+let model = null;         // of the last answer, for the formats that name it
+let isRestored = false;   // before, nothing is saved over what was kept
+let waiting = new Set();  // images of the request under way
 
-const hints = new Hints(() => {
-  again.textContent = hints.count ? `Run again with ${hints.count === 1 ? "this hint" : `these ${hints.count} hints`}` : "Run again";
-  forget.hidden = !hints.count;
-  if (hints.count) byId("mode").value = "common"; // what hints are about
+const storage = new Storage();
+const images = new Collection(storage, () => tell("Not everything is kept", "This browser has no room: a reload will lose the newest."));
+const service = new Service(() => byId("key").value.trim(), () => { byId("key-label").hidden = false; });
+const progress = new Progress();
+const cards = new Cards(byId("results"), { open: (item) => viewer.open(item), absent: toggleAbsent, remove: removeImage });
+const viewer = new Viewer({
+  changed: (item) => { images.save(item); render(); },
+  closed: (item) => { if (item) cards.focus(item); },
+  single: () => byId("max-boxes").value === "1",
+  threshold, list: visible,
 });
+const kept = new Kept(service, { tell, failed });
 
-const inMib = (bytes) => bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${+(bytes / MIB).toFixed(1)} MiB`;
+function threshold() { return Number(byId("threshold").value) / 100; }
 
-// A failure that is told in two parts: what happened, and what to do.
-class Failure extends Error {
-  constructor(title, detail) { super(title); this.detail = detail; }
+function visible() {
+  return arranged(images.items, { order: byId("order").value, choice: byId("choice").value, threshold: threshold() });
 }
 
-function headers() {
-  const key = byId("key").value.trim();
-  return key ? { Authorization: `Bearer ${key}` } : {};
+function tell(title, detail = "") {
+  byId("problem").hidden = !title;
+  byId("problem-words").textContent = title ? `${title}. ${detail}`.trim() : "";
+}
+
+const say = (words) => { byId("status").textContent = words; };
+
+// What an error means for who looks at the page; that a request was cancelled is no error.
+function failed(error) {
+  if (error.name === "AbortError") { say("Cancelled."); return; }
+  if (!(error instanceof Failure)) console.error(error);
+  tell(error.message, error.detail ?? "");
 }
 
 async function loadModel() {
-  const answer = await fetch("model", { headers: headers() }).catch(() => null);
-  if (answer?.status === 401) { byId("key-label").hidden = false; return; }
-  if (!answer?.ok) return;
-  const model = await answer.json();
-  limits = model.limits;
+  const told = await service.model();
+  if (!told) return;
+  await kept.load(told.keeps_objects);
+  limits = told.limits;
   byId("limits").textContent = "JPEG, PNG, WebP, GIF, BMP or TIFF, "
     + `up to ${limits.max_images} at a time, ${inMib(limits.max_bytes)} each and ${inMib(limits.max_request_bytes)} together`;
-  byId("max-boxes").max = model.limits.max_boxes;
-  const warning = model.provider_warning ? ` (${model.provider_warning})` : "";
-  byId("model-name").textContent = `${model.name} on ${model.provider.replace("ExecutionProvider", "")}${warning}`;
+  byId("max-boxes").max = limits.max_boxes;
+  const warning = told.provider_warning ? ` (${told.provider_warning})` : "";
+  byId("model-name").textContent = `${told.name} on ${told.provider.replace("ExecutionProvider", "")}${warning}`;
+  render();
 }
 
-function makeCard(file) {
-  const card = byId("card").content.firstElementChild.cloneNode(true);
-  const shown = card.querySelector(".image");
-  // Browsers cannot show every format, TIFF for one; boxes and heat map can be seen without it.
-  shown.addEventListener("error", () => card.querySelector(".stage").classList.add("unseen"));
-  shown.src = URL.createObjectURL(file);
-  shown.alt = file.name;
-  card.querySelector(".name").textContent = file.name;
-  return card;
+// Why the images cannot be sent together, or nothing.
+function overLimit(items) {
+  const bytes = items.reduce((sum, item) => sum + item.file.size + PART_BYTES, 0);
+  const large = items.filter((item) => item.file.size > limits.max_bytes);
+  if (large.length) return `${large[0].name} has ${inMib(large[0].file.size)}; at most ${inMib(limits.max_bytes)} are allowed. Remove it.`;
+  if (items.length > limits.max_images) return `${items.length} images are ${items.length - limits.max_images} more than the ${limits.max_images} allowed at a time. Remove some.`;
+  if (bytes > limits.max_request_bytes) return `All together have ${inMib(bytes)}; at most ${inMib(limits.max_request_bytes)} are allowed at a time. Remove some.`;
+  return "";
 }
 
-function letGo(cards) {
-  for (const card of cards) URL.revokeObjectURL(card.querySelector(".image").src);
+function render() {
+  const { items } = images, hinted = items.filter(isHinted).length;
+  document.body.classList.toggle("has-images", items.length > 0);
+  cards.show(visible(), { threshold: threshold(), waiting });
+  const fresh = items.filter((item) => !item.result).length, over = overLimit(items);
+  byId("meter").textContent = items.length ? `${items.length} of ${limits.max_images} images, ${inMib(images.bytes)} of ${inMib(limits.max_request_bytes)}.` : "";
+  byId("meter-over").textContent = over;
+  byId("again").disabled = !items.length || progress.isRunning || Boolean(over);
+  const name = fresh === items.length ? "Find the boxes" : "Run again";
+  byId("again").textContent = hinted && !kept.selected ? `${name} with ${hinted === 1 ? "this hint" : `these ${hinted} hints`}` : name;
+  byId("again").classList.toggle("due", items.length > fresh && (fresh > 0 || hinted > 0));
+  byId("forget").hidden = !hinted;
+  const anyResult = fresh < items.length, number = counts(items, threshold());
+  byId("bar").hidden = !anyResult;
+  byId("advice").hidden = !anyResult || hinted > 0 || Boolean(kept.selected);
+  const told = [count(items.length, "image")];
+  if (items.some((item) => shows(item, threshold()) !== null)) told.push(`${number.shows} show it`, `${number.lacks} do not`);
+  if (number.failed) told.push(`${number.failed} not read`);
+  if (fresh) told.push(`${fresh} not looked at yet`);
+  if (hinted) told.push(`${hinted} corrected`);
+  byId("summary").textContent = told.join(" · ");
+  for (const option of byId("choice").options) option.textContent = `${option.dataset.name} (${number[option.value]})`;
+  byId("none-shown").hidden = !items.length || visible().length > 0;
+  byId("opacity-value").textContent = `${byId("opacity").value} %`;
+  byId("threshold-value").textContent = `${byId("threshold").value} %`;
+  document.documentElement.style.setProperty("--heat", Number(byId("opacity").value) / 100);
+  kept.render(items.length > 0 && !progress.isRunning);
+  viewer.refresh();
+  byId("kept-here").textContent = storage.available ? "Images and results stay in this browser, for 7 days, until you clear them." : "A reload loses images and results: this browser keeps none, or another tab does.";
+  saveState();
 }
 
-function tell(title, detail) {
-  problem.hidden = !title;
-  problem.textContent = title ? `${title}. ${detail ?? ""}` : "";
+function saveState() {
+  if (!isRestored) return;
+  const settings = Object.fromEntries(SETTINGS.map((id) => [id, byId(id).value]));
+  storage.saveState({ order: images.items.map((item) => item.id), settings, model }).catch(() => {});
 }
 
-function drawBoxes(svg, image) {
-  svg.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
-  // Lines at the image's border are moved in by their own width, or half of them would be cut off.
-  const inset = 3 * image.width / (svg.clientWidth || image.width);
-  const within = (value, end) => Math.min(Math.max(value, inset), end - inset);
-  svg.replaceChildren(...[...image.boxes].reverse().flatMap((box, index, all) => ["outline", ""].map((kind) => {
-    const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    const [x0, x1] = [box.x0, box.x1].map((x) => within(x, image.width));
-    const [y0, y1] = [box.y0, box.y1].map((y) => within(y, image.height));
-    rect.setAttribute("x", x0);
-    rect.setAttribute("y", y0);
-    rect.setAttribute("width", Math.max(x1 - x0, 0));
-    rect.setAttribute("height", Math.max(y1 - y0, 0));
-    rect.setAttribute("class", `${kind} ${index === all.length - 1 ? "first" : ""}`.trim());
-    return rect;
-  })));
-}
-
-function facts(image, mode, unseen) {
-  if (image.error) return image.error.message;
-  const size = `${image.width} × ${image.height}` + (image.warning ? ` · ${image.warning.message}` : "") + (unseen ? " · this browser does not show the format" : "");
-  if (!image.boxes.length) return `${size} · nothing found`;
-  const boxes = image.boxes.length === 1 ? "1 box" : `${image.boxes.length} boxes`;
-  if (mode === "attention") return `${size} · ${boxes}`;
-  const sure = `${Math.round(100 * image.confidence)} % sure`;
-  return image.contains_common_object !== false ? `${size} · ${boxes} · ${sure}` : `${size} · does not show it · ${sure}`;
-}
-
-function fill(answer) {
-  answer.images.forEach((image, index) => {
-    const card = results.children[index], stage = card.querySelector(".stage"), shown = card.querySelector(".image");
-    const tellFacts = () => {
-      card.querySelector(".facts").textContent = facts(image, answer.mode, stage.classList.contains("unseen"));
-    };
-    tellFacts();
-    shown.addEventListener("error", tellFacts);
-    card.classList.toggle("failed", Boolean(image.error));
-    card.classList.toggle("absent", image.contains_common_object === false && !image.error);
-    shown.alt = `${image.name}: ${image.boxes.length} boxes`;
-    if (image.error) return;
-    stage.style.aspectRatio = `${image.width} / ${image.height}`;
-    drawBoxes(card.querySelector(".boxes"), image);
-    hints.offer(card, index, image);
-    if (image.heatmap) card.querySelector(".heat").src = `data:${image.heatmap.media_type};base64,${image.heatmap.data}`;
-  });
-}
-
-function checkSize() {
-  const bytes = images.reduce((sum, file) => sum + file.size, 0);
-  if (bytes + 1024 * images.length > limits.max_request_bytes) {
-    throw new Failure("Too many bytes", `All together have ${inMib(bytes)}; at most ${inMib(limits.max_request_bytes)} `
-      + "are allowed at a time. Choose fewer or smaller images.");
-  }
-}
-
-// Names to send the files under: hints need each to have its own, and files of two folders may be called the same.
-function names() {
-  const seen = new Map();
-  return images.map((file) => {
-    let name = file.name;
-    for (let number = 2; seen.has(name); number += 1) name = file.name.replace(/(\.[^.]*)?$/, ` (${number})$1`);
-    seen.set(name, file);
-    return name;
-  });
-}
-
-// Sends the images and gives the answer's JSON, or throws a Failure that says who refused them and why.
-async function ask(signal) {
-  checkSize();
-  const body = new FormData();
-  const called = names();
-  images.forEach((file, index) => body.append("images", file, called[index]));
-  body.append("mode", byId("mode").value);
-  if (hints.count && byId("mode").value === "common") body.append("hints", JSON.stringify(hints.entries(called)));
-  body.append("max_boxes", byId("max-boxes").value || "1");
-  body.append("heatmap", "png");
-  let response;
-  try {
-    response = await fetch("colocalize", { method: "POST", body, headers: headers(), signal });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    for (const file of images) {
-      await file.slice(0, 1).arrayBuffer().catch(() => {
-        throw new Failure(`${file.name} cannot be read`, "It may have been moved or changed, or be a folder. Choose it again.");
-      });
-    }
-    throw new Failure("The service did not answer", "Is it still running, and reachable from here?");
-  }
-  const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
-  const answer = isJson ? await response.json() : null;
-  if (response.ok && answer) return answer;
-  if (response.status === 401) byId("key-label").hidden = false;
-  const wait = response.headers.get("retry-after");
-  if (answer?.title) throw new Failure(answer.title, answer.detail + (wait ? ` Try again in ${wait} s.` : ""));
-  // Not the service's words: something on the way, most likely a proxy, answered in its place.
-  const why = response.status === 413 ? "It takes smaller requests only: send fewer or smaller images, or raise its limit."
-    : `It answered with status ${response.status} ${response.statusText}`.trim() + ".";
-  throw new Failure("A proxy before the service refused the request", why);
-}
-
-async function run() {
-  if (!images.length) return;
-  running?.abort();
-  const mine = running = new AbortController();
+// Has images looked at: all, or those given (where a kept object is looked for, each stands for itself).
+async function run(items = images.items) {
+  if (!items.length || !byId("form").reportValidity()) return;
+  const over = overLimit(items), hints = kept.selected ? [] : hintsOf(items);
+  if (over) { tell("Nothing was sent", over); return; }
+  if (hints.length > MOST_HINTS) { tell("Too many hints", `${hints.length} boxes are corrected or images left out; at most ${MOST_HINTS} are taken. Nothing is lost: download the results as they are.`); return; }
+  if (hints.length && byId("mode").value === "attention") byId("mode").value = "common"; // what hints are about
+  const mode = byId("mode").value;
+  const fields = { max_boxes: byId("max-boxes").value, ...(kept.selected ? { object: kept.selected } : { mode }), ...(hints.length ? { hints: JSON.stringify(hints) } : {}) };
+  const sent = [...items];
   tell("");
-  const cards = images.map(makeCard);
-  results.replaceChildren(...cards);
-  statusLine.textContent = images.length === 1 ? "Looking at 1 image …" : `Looking at ${images.length} images …`;
-  for (const card of cards) card.classList.add("waiting");
+  say("");
   try {
-    const answer = await ask(mine.signal);
-    letGo(finished);
-    finished = cards;
-    fill(answer);
-    const seconds = (answer.timing_ms.total / 1000).toFixed(2);
-    const alone = byId("mode").value === "common" && answer.mode === "attention";
-    advice.hidden = answer.mode !== "common" || Boolean(hints.count);
-    statusLine.textContent = `Done in ${seconds} s.` + (alone ? " Nothing in common was found; this is what stands out in each." : "");
+    const answer = await progress.during(`Looking at ${count(sent.length, "image")}`, (signal, tells) => {
+      waiting = new Set(sent);
+      render();
+      return service.colocalize(sent, fields, { signal, tell: tells });
+    });
+    model = answer.model;
+    images.answered(sent, answer.images, fields.max_boxes === "1");
+    const alone = mode === "common" && answer.mode === "attention";
+    say(`Done in ${(answer.timing_ms.total / 1000).toFixed(2)} s.` + (alone ? " Nothing in common was found; this is what stands out in each." : ""));
   } catch (error) {
-    letGo(cards);
-    if (running === mine) results.replaceChildren(...finished); // what was found before is not lost
-    if (error.name === "AbortError") return;
-    tell(error.message, error.detail);
-    statusLine.textContent = "";
+    failed(error); // what was found before stays
   } finally {
-    if (running === mine) {
-      running = null;
-      for (const card of cards) card.classList.remove("waiting");
-    }
+    if (!progress.isRunning) waiting = new Set();
+    render();
   }
 }
 
-function take(list, note = "") {
-  const taken = [...list];
-  if (!taken.length) {
-    if (note) tell("Nothing was taken", note);
-    return;
+// Takes files up. The first are looked at at once, and so are later ones where a kept object is looked for.
+function take({ files, note }) {
+  const room = Math.max(limits.max_images - images.items.length, 0), isFirst = !images.items.some((item) => item.result);
+  const added = images.add(files.slice(0, room)), notes = note ? [note] : [];
+  if (added.length < files.length) notes.push(`At most ${limits.max_images} images at a time: ${files.length > limits.max_images ? "the others" : `the last ${files.length - added.length}`} were left out.`);
+  tell(notes.length ? (added.length ? "Not all were taken" : "Nothing was taken") : "", notes.join(" "));
+  const problem = notes.length ? [byId("problem-words").textContent] : [];
+  render();
+  if (!added.length || overLimit(images.items)) return;
+  if (isFirst || kept.selected) {
+    run(isFirst ? images.items : added).then(() => { if (problem.length && byId("problem").hidden) { byId("problem").hidden = false; byId("problem-words").textContent = problem[0]; } });
+  } else say(`${count(added.length, "image")} added. Run again to find what all ${images.items.length} have in common.`);
+}
+
+function toggleAbsent(item) {
+  setAbsent(item, !item.said?.absent);
+  images.save(item);
+  render();
+}
+
+function removeImage(item) {
+  const list = visible(), next = list[list.indexOf(item) + 1] ?? list[list.indexOf(item) - 1];
+  images.remove(item);
+  render();
+  if (next) cards.focus(next); else byId("files").focus();
+  say(`${item.name} was removed.`);
+}
+
+function forgetHints() {
+  for (const item of images.items.filter((one) => one.said)) { item.said = null; images.save(item); }
+  run();
+}
+
+function clear() {
+  progress.cancel();
+  images.clear();
+  model = null;
+  tell("");
+  say("Everything was cleared.");
+  render();
+  byId("files").focus();
+}
+
+async function takeAway(event) {
+  event.preventDefault();
+  if (!byId("download-form").reportValidity()) return;
+  const options = { threshold: threshold(), label: byId("label").value.trim() || "object", model };
+  byId("download").disabled = true;
+  try {
+    say(`Downloaded ${await download(service, byId("format").value, images.items, options)}`);
+    tell("");
+  } catch (error) {
+    failed(error);
+  } finally {
+    byId("download").disabled = false;
   }
-  images = taken.slice(0, limits.max_images);
-  hints.clear();
-  again.disabled = false;
-  const notes = [note, taken.length > images.length ? `The first ${images.length} of ${taken.length} images were taken.` : ""];
-  run().then(() => { if (problem.hidden && notes.join("")) tell("Not all were taken", notes.join(" ").trim()); });
 }
 
-const IMAGE_NAME = /\.(jpe?g|jpe|jfif|mpo|png|apng|webp|gif|bmp|dib|tiff?)$/i;
-
-// The files of what was dropped. Folders are looked through: as files they could not be read.
-async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return { list: [...transfer.files], note: "" };
-  const list = [];
-  let others = 0;
-  async function walk(entry, depth) {
-    if (entry.isFile) {
-      if (depth && !IMAGE_NAME.test(entry.name)) others += 1;
-      else list.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 at a time
-      if (!some.length || list.length > limits.max_images) return;
-      for (const inner of some.sort((a, b) => (a.name < b.name ? -1 : 1))) await walk(inner, depth + 1);
-    }
+async function keepObject(event) {
+  event.preventDefault();
+  if (!byId("keep-form").reportValidity()) return;
+  const over = overLimit(images.items);
+  if (over) { tell("Nothing was sent", over); return; }
+  tell("");
+  try {
+    const told = await progress.during("Learning the object", (signal, tells) => {
+      waiting = new Set(images.items);
+      render();
+      return kept.keep(byId("keep-name").value, images.items, hintsOf(images.items), { signal, tell: tells });
+    });
+    say(`“${told.name}” is kept, from ${count(told.images, "image")}. What you drop next is looked through for it.`);
+  } catch (error) {
+    failed(error);
+  } finally {
+    waiting = new Set();
+    render();
   }
-  for (const entry of entries) await walk(entry, 0);
-  const kinds = others === 1 ? "1 file of another kind was left out." : `${others} files of other kinds were left out.`;
-  return { list, note: others ? kinds : list.length ? "" : "There are no images in the folder." };
 }
 
-files.addEventListener("change", () => take(files.files));
-form.addEventListener("submit", (event) => { event.preventDefault(); run(); });
-for (const id of ["mode", "max-boxes"]) byId(id).addEventListener("change", () => { if (form.reportValidity()) run(); });
-forget.addEventListener("click", () => { hints.clear(); run(); });
-byId("key").addEventListener("change", () => { loadModel(); run(); });
-opacity.addEventListener("input", () => {
-  byId("opacity-value").textContent = `${opacity.value} %`;
-  results.style.setProperty("--heat", opacity.value / 100);
-});
-for (const name of ["dragenter", "dragover"]) {
-  document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
+async function restore() {
+  const found = await storage.load().catch(() => null);
+  if (images.items.length) { images.items.forEach((item) => images.save(item)); return; } // somebody was faster
+  if (!found?.images.length) return;
+  images.restore(found.images);
+  ({ model } = found.state);
+  for (const id of SETTINGS) if (found.state.settings[id] !== undefined) byId(id).value = found.state.settings[id];
+  if (!byId("mode").value) byId("mode").value = "common"; // an object that is not there any more
+  say(`${count(images.items.length, "image")} from before.`);
 }
-for (const name of ["dragleave", "drop"]) {
-  document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.remove("over"); });
+
+const events = [
+  ["files", "change", (event) => { take(chosen(event.target.files)); event.target.value = ""; }],
+  ["folder", "change", (event) => { take(chosen(event.target.files)); event.target.value = ""; }],
+  ["form", "submit", (event) => { event.preventDefault(); run(); }],
+  ["mode", "change", () => { render(); if (images.items.length) run(); }],
+  ["max-boxes", "change", () => { if (images.items.length) run(); }],
+  ["forget", "click", forgetHints],
+  ["clear", "click", clear],
+  ["problem-close", "click", () => tell("")],
+  ["key", "change", async () => { await loadModel(); if (images.items.length) run(); }],
+  ["download-form", "submit", takeAway],
+  ["keep-form", "submit", keepObject],
+  ...["order", "choice", "label"].map((id) => [id, "change", render]),
+  ...["opacity", "threshold"].map((id) => [id, "input", render]),
+];
+for (const [id, type, does] of events) byId(id).addEventListener(type, does);
+for (const type of ["dragenter", "dragover"]) {
+  document.addEventListener(type, (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
+}
+for (const type of ["dragleave", "drop"]) {
+  document.addEventListener(type, (event) => { event.preventDefault(); byId("drop").classList.remove("over"); });
 }
 document.addEventListener("drop", (event) => {
-  dropped(event.dataTransfer).then(
-    ({ list, note }) => take(list, note), (error) => tell("What was dropped cannot be read", error.message));
+  dropped(event.dataTransfer, limits.max_images).then(take, (error) => tell("What was dropped cannot be read", error.message));
 });
-document.addEventListener("paste", (event) => take(event.clipboardData.files));
-loadModel();
+document.addEventListener("paste", (event) => { if (event.clipboardData.files.length) take(chosen(event.clipboardData.files)); });
+
+await Promise.all([storage.open(), loadModel()]);
+await restore();
+isRestored = true;
+render();
+document.body.classList.add("ready");

@@ -1,5 +1,6 @@
 """The page and `/docs`: what they are made of. How they look is for eyes; that their scripts can run at all is not."""
 
+import graphlib
 import hashlib
 import re
 import shutil
@@ -11,7 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 FOLDER = Path(str(files("service.http")))
-OURS = ["page/app.js", "page/hints.js", "docs/start.js"]
+MODULES = sorted((FOLDER / "page").glob("*.js"))
+OURS = [*MODULES, FOLDER / "docs" / "start.js"]
 
 
 @pytest.mark.parametrize(
@@ -37,22 +39,53 @@ def test_pages_have_nothing_that_the_content_security_policy_forbids(name: str) 
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|javascript:|https?://", text) == []
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_scripts_can_be_parsed(name: str) -> None:
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
+def test_scripts_can_be_parsed(path: Path) -> None:
     if (node := shutil.which("node")) is None:
         pytest.skip("node is not installed")
-    done = subprocess.run([node, "--check", FOLDER / name], capture_output=True, text=True)
+    kind = "module" if path in MODULES else "commonjs"
+    done = subprocess.run(
+        [node, f"--input-type={kind}", "--check"], input=path.read_text(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
+def test_every_file_of_the_page_is_served_and_loaded_at_once(client: TestClient) -> None:
+    page = (FOLDER / "page/index.html").read_text()
+    for file in (FOLDER / "page").iterdir():
+        answer = client.get("/" if file.name == "index.html" else f"/page/{file.name}")
+        assert (answer.status_code, answer.content) == (200, file.read_bytes())
+        assert f'"page/{file.name}"' in page or file.name == "index.html"  # scripts are not waited for one by one
+    assert len(MODULES) > 10
+
+
+def test_modules_import_what_is_there_and_nothing_in_a_circle() -> None:
+    imports = {file.name: re.findall(r'^import .* from "\./([\w.]+)";', file.read_text(), re.M) for file in MODULES}
+    graphlib.TopologicalSorter(imports).prepare()
+    assert {name for named in imports.values() for name in named} | {"app.js"} == set(imports)
+    for file in MODULES:
+        for names, other in re.findall(r'^import \{ (.*?) \} from "\./([\w.]+)";', file.read_text(), re.M):
+            exported = set(
+                re.findall(
+                    r"^export (?:async )?(?:const|function|class) (\w+)", (FOLDER / "page" / other).read_text(), re.M
+                )
+            )
+            assert set(names.split(", ")) <= exported
+
+
 def test_scripts_name_only_elements_and_limits_that_exist(client: TestClient) -> None:
-    page, script = (FOLDER / "page/index.html").read_text(), (FOLDER / "page/app.js").read_text()
-    named = set(re.findall(r'byId\("([\w-]+)"\)', script))
-    assert len(named) > 10
+    page, scripts = (FOLDER / "page/index.html").read_text(), "".join(file.read_text() for file in MODULES)
+    named = set(re.findall(r'(?:byId|fromTemplate)\("([\w-]+)"\)', scripts))
+    assert len(named) > 30
     assert named <= set(re.findall(r'\bid="([\w-]+)"', page))
-    classes = set(re.findall(r'\bclass="([\w -]+)"', page))
-    sought = set(re.findall(r'querySelector\("\.([\w-]+)"\)', script + (FOLDER / "page/hints.js").read_text()))
-    assert {"hints", "hint-tools"} <= sought
-    assert sought | {"hint-draw", "hint-absent", "hint-remove"} <= {name for one in classes for name in one.split()}
-    limits = set(re.findall(r"limits\.(\w+)", script))
+    classes = {name for one in re.findall(r'\bclass="([\w -]+)"', page) for name in one.split()}
+    sought = set(re.findall(r'querySelector\("\.([\w-]+)"\)', scripts))
+    assert len(sought) > 5
+    assert sought <= classes
+    limits = set(re.findall(r"limits\.(\w+)", scripts))
     assert {"max_images", "max_bytes", "max_request_bytes"} <= limits <= client.get("/model").json()["limits"].keys()
+
+
+def test_page_is_small() -> None:
+    # Without compression, which is the proxy's: what a phone on a slow line waits for.
+    assert sum(file.stat().st_size for file in (FOLDER / "page").iterdir()) < 100_000

@@ -179,3 +179,24 @@ def test_image_that_ends_early_is_answered_with_a_warning(client: TestClient, jp
     assert (whole["warning"], whole["error"], cut["error"]) == (None, None, None)
     assert cut["warning"]["code"] == "truncated"
     assert len(cut["boxes"]) == 1
+
+
+def tiff(pixels: np.ndarray) -> bytes:
+    return encode(pixels, "TIFF")
+
+
+def test_previews_are_of_tiff_alone_where_those_are_asked_for(client: TestClient, jpeg: bytes) -> None:
+    pixels = np.zeros((40, 60, 3), dtype=np.uint8)
+    pixels[:, 30:] = (250, 20, 20)
+    files = [("images", (name, content)) for name, content in (("a.jpg", jpeg), ("b", tiff(pixels)), ("c.tif", b"II"))]
+    first, second, third = client.post("/colocalize?preview=tiff", files=files).json()["images"]
+    assert (first["preview"], third["preview"], third["error"]["code"]) == (None, None, "unsupported_format")
+    preview = second["preview"]
+    assert (preview["media_type"], preview["width"], preview["height"]) == ("image/jpeg", 60, 40)
+    with Image.open(io.BytesIO(base64.b64decode(preview["data"]))) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (60, 40))
+        assert np.asarray(shown)[20, 50] == pytest.approx([250, 20, 20], abs=12)
+    every = client.post("/colocalize", files=files[:2], data={"preview": "all"}).json()["images"]
+    assert [image["preview"] is not None for image in every] == [True, True]
+    none = client.post("/colocalize", files=files[:2]).json()["images"]
+    assert [image["preview"] for image in none] == [None, None]

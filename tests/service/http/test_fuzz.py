@@ -27,6 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     ("method", "path"),
     [
         ("POST", "/colocalize"),
+        ("POST", "/export"),
         ("GET", "/model"),
         ("GET", "/livez"),
         ("GET", "/readyz"),

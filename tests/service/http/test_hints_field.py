@@ -133,7 +133,7 @@ def _small(path: Path) -> bytes:
 
 def test_same_as_python_with_the_real_model() -> None:
     contents = [_small(path) for path in EXAMPLES[:4]]
-    localizer = Localizer.load(device="cpu", threads=1)
+    localizer = Localizer.load(device="cpu", threads=1, precision="fp32")
     prepared = [localizer.prepare(content) for content in contents]
     features = [localizer.run([image])[0] for image in prepared]
     width, height = prepared[1].image.width, prepared[1].image.height

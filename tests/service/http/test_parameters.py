@@ -47,7 +47,7 @@ def test_repeated_parameters_are_named() -> None:
 
 def test_items_at_and_over_the_limit() -> None:
     assert (
-        "a15: there is no such parameter; the parameters are heatmap, hints, max_boxes, mode, object."
+        "a15: there is no such parameter; the parameters are heatmap, hints, max_boxes, mode, object, preview."
         in refusal("&".join(f"a{i}=" for i in range(16))).detail
     )
     problem = refusal("&".join(f"a{i}=" for i in range(17)))

@@ -1,0 +1,124 @@
+"""Images come from files, folders and the clipboard; single ones are added and removed; limits are told beforehand."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.service.http.page.driving import TWO_SQUARES, card, choose, files, names, run, squares
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+DROP = """
+(paths) => {
+  const folder = (name, entries) => ({
+    isFile: false, isDirectory: true, name,
+    createReader: () => {
+      const rest = [...entries];
+      return { readEntries: (give) => give(rest.splice(0, 2)) };  // as browsers do, a few at a time
+    },
+  });
+  const file = (name) => ({
+    isFile: true, isDirectory: false, name,
+    file: (give) => give(new File([new Uint8Array(1)], name.split("/").pop(), { type: "image/png" })),
+  });
+  const tree = paths.map((one) => (typeof one === "string" ? file(one) : folder(one[0], one[1].map((inner) =>
+    (typeof inner === "string" ? file(inner) : folder(inner[0], inner[1].map(file)))))));
+  const items = tree.map((entry) => ({ webkitGetAsEntry: () => entry }));
+  return import("./page/files.js").then(({ dropped }) => dropped({ items, files: [] }, 64))
+    .then(({ files, note }) => ({ names: files.map((one) => one.name), note }));
+}
+"""
+
+
+def test_folder_is_dropped(page: "Page", tmp_path: Path) -> None:
+    (tmp_path / "birds" / "more").mkdir(parents=True)
+    for name in ("birds/2.png", "birds/10.png", "birds/more/a.png"):
+        (tmp_path / name).write_bytes(TWO_SQUARES)
+    for name in ("birds/notes.txt", "birds/.hidden.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    frame = page.locator("#drop").bounding_box()
+    assert frame is not None
+    devtools = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(tmp_path / "birds")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"x": frame["x"] + 20, "y": frame["y"] + 20}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    page.locator("#status", has_text="Done in").wait_for()
+    assert names(page) == ["2.png", "10.png", "more/a.png"]  # relative to the folder, in natural order
+    assert page.evaluate("window.sentImages") == ["2.png", "10.png", "more/a.png"]
+    assert "1 file of other kinds was left out" in page.locator("#problem").inner_text()
+
+
+def test_names_of_what_is_dropped(page: "Page") -> None:
+    assert page.evaluate(DROP, [["a", ["1.png", ["b", ["2.jpg", "x.pdf"]], "3.tiff"]]]) == {
+        "names": ["1.png", "3.tiff", "b/2.jpg"], "note": "1 file of other kinds was left out.",
+    }  # fmt: skip
+    two = page.evaluate(DROP, [["a", ["1.png"]], ["c", ["1.png"]], "z.png"])
+    assert two["names"] == ["a/1.png", "c/1.png", "z.png"]  # each folder's own, and a file beside them
+    assert page.evaluate(DROP, [["a", ["x.pdf"]]])["note"] == "1 file of other kinds was left out."
+    assert page.evaluate(DROP, [["a", []]])["note"] == "There are no images in the folder."
+
+
+def test_single_images_are_added_and_removed(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    page.set_input_files("#files", files("a.png", "c.png"))
+    page.locator("#status", has_text="2 images added. Run again to find what all 4 have in common.").wait_for()
+    assert names(page) == ["a.png", "b.png", "a (2).png", "c.png"]
+    assert card(page, "c.png").locator(".facts").inner_text() == "not looked at yet"
+    card(page, "b.png").hover()
+    page.get_by_role("button", name="Remove b.png").click()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("a (2).png")
+    run(page)
+    assert page.evaluate("window.sentImages") == ["a.png", "a (2).png", "c.png"]
+    assert page.locator("#summary").inner_text().startswith("3 images")
+
+
+def test_limits_are_told_before_anything_is_sent(page: "Page") -> None:
+    assert "up to 6 at a time, 32 MiB each and 128 MiB together" in page.locator("#limits").inner_text()
+    page.set_input_files("#files", files(*(f"{index}.png" for index in range(8))))
+    page.locator("#status", has_text="Done in").wait_for()
+    assert len(names(page)) == 6
+    assert "At most 6 images at a time: the others were left out." in page.locator("#problem").inner_text()
+    assert page.locator("#meter").inner_text().startswith("6 of 6 images, ")
+    page.get_by_role("button", name="Clear everything").click()
+    page.evaluate("window.sentImages = null")
+    large = """
+    () => {
+      const transfer = new DataTransfer();
+      for (const name of ["a.png", "b.png"]) transfer.items.add(new File([new Uint8Array(33 * 2 ** 20)], name));
+      const input = document.getElementById("files");
+      input.files = transfer.files;
+      input.dispatchEvent(new Event("change"));
+    }
+    """
+    page.evaluate(large)
+    assert page.locator("#meter-over").inner_text() == "a.png has 33 MiB; at most 32 MiB are allowed. Remove it."
+    assert page.locator("#again").is_disabled()
+    for _ in range(2):
+        page.locator(".card").first.hover()
+        page.locator(".card .remove").first.click()
+    assert page.evaluate("window.sentImages") is None
+
+
+def test_tiff_is_shown_by_the_services_preview(page: "Page") -> None:
+    tiff = files("a.tif", content=squares((8, 8), kind="TIFF"))
+    page.set_input_files("#files", [*tiff, *files("b.png")])
+    page.locator("#status", has_text="Done in").wait_for()
+    width = "(image) => image.decode().then(() => image.naturalWidth)"
+    assert card(page, "a.tif").locator(".image").evaluate(width) == 64
+    assert page.locator(".stage.unseen").count() == 0
+
+
+def test_images_are_pasted(page: "Page") -> None:
+    page.evaluate(
+        """(bytes) => {
+          const clipboardData = new DataTransfer();
+          for (const name of ["a.png", "b.png"]) {
+            clipboardData.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+          }
+          document.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+        }""",
+        list(TWO_SQUARES),
+    )
+    page.locator("#status", has_text="Done in").wait_for()
+    assert names(page) == ["a.png", "b.png"]

@@ -1,0 +1,85 @@
+"""What is kept in the browser survives a reload, and is gone when it is cleared or too old."""
+
+from typing import TYPE_CHECKING
+
+from tests.service.http.page.driving import card, choose, drag, look, names, rects, run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+AGED = """
+(days) => new Promise((resolve) => {
+  indexedDB.open(`colocalize${location.pathname}`).onsuccess = ({ target }) => {
+    const store = target.result.transaction("state", "readwrite").objectStore("state");
+    store.get("state").onsuccess = ({ target: { result } }) => {
+      const put = store.put({ ...result, saved: Date.now() - days * 86400000 }, "state");
+      put.onsuccess = () => { target.result.close(); resolve(); };
+    };
+  };
+})
+"""
+
+
+def again(page: "Page") -> None:
+    page.wait_for_timeout(300)  # what was put is on its way to the disk
+    page.reload()
+    page.locator("body.ready").wait_for()
+
+
+def test_images_results_corrections_and_settings_survive_a_reload(page: "Page") -> None:
+    choose(page, "a.png", "b.png", "c.png")
+    look(page, "a.png")
+    drag(page, (8, 10), (40, 30))
+    page.keyboard.press("Escape")
+    page.locator("#order").select_option("outliers")
+    page.locator("#label").fill("bird")
+    page.locator("#label").blur()
+    card(page, "b.png").hover()
+    page.get_by_role("button", name="Remove b.png").click()
+    before = rects(card(page, "a.png"), "hand"), rects(card(page, "c.png")), page.locator("#summary").inner_text()
+    again(page)
+    assert page.locator("#status").inner_text() == "2 images from before."
+    assert names(page) == ["c.png", "a.png"]  # the corrected one is the surest
+    assert (rects(card(page, "a.png"), "hand"), rects(card(page, "c.png"))) == before[:2]
+    assert page.locator("#summary").inner_text() == before[2]
+    assert page.locator("#label").input_value() == "bird"
+    assert card(page, "a.png").locator(".heat").is_visible()
+    run(page, "Run again with this hint")  # the files themselves are there
+    assert page.evaluate("window.sentImages") == ["a.png", "c.png"]
+
+
+def test_everything_is_cleared(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    assert "stay in this browser, for 7 days, until you clear them" in page.locator("#kept-here").inner_text()
+    page.get_by_role("button", name="Clear everything").click()
+    assert names(page) == []
+    again(page)
+    assert names(page) == []
+
+
+def test_what_is_too_old_is_removed(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    page.wait_for_timeout(300)
+    page.evaluate(AGED, 6.9)
+    page.reload()
+    page.locator("body.ready").wait_for()
+    assert names(page) == ["a.png", "b.png"]
+    page.wait_for_timeout(300)
+    page.evaluate(AGED, 7.1)
+    page.reload()
+    page.locator("body.ready").wait_for()
+    assert names(page) == []
+
+
+def test_a_second_tab_does_not_mix_itself_in(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    page.wait_for_timeout(300)
+    second = page.context.new_page()
+    second.goto(page.url)
+    second.locator("body.ready").wait_for()
+    assert names(second) == []
+    choose(second, "c.png", "d.png")
+    assert "A reload loses images and results" in second.locator("#kept-here").inner_text()
+    second.close()
+    again(page)
+    assert names(page) == ["a.png", "b.png"]
