@@ -18,10 +18,11 @@ from colocalization.looks import Looker
 from scoring.fetching import fetched
 from scoring.fitted_sample import fit_sample
 from scoring.kept_objects import load_object, save_object
+from scoring.loading import load, pipeline_sizes
 from scoring.pipeline import PipelineSizes, run_pipeline
 from scoring.plan import PlannedImage
 from scoring.progress import ProgressDisplay
-from scoring.run import find, load, pipeline_sizes
+from scoring.run import find
 from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
 from scoring.stages import ImageInWork, Stages
 from scoring.stores.urls import is_url, redacted

@@ -13,8 +13,8 @@ from colocalization.files import atomic_writer
 from colocalization.sampling import choose_sample
 from scoring.contact_sheet import MAX_TILES
 from scoring.inputs import discover
+from scoring.loading import load, pipeline_sizes
 from scoring.progress import progress_on
-from scoring.run import load, pipeline_sizes
 from scoring.run_options import MachineOptions, ScoreOptions
 from scoring.scorer import Scorer
 

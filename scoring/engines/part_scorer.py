@@ -17,6 +17,7 @@ from colocalization.results import Mode
 from scoring.engines.set_parts import PART_FOLDER, SetPart
 from scoring.fetching import fetched
 from scoring.formats.parquet import write_parquet
+from scoring.loading import load
 from scoring.pipeline import PipelineSizes, run_pipeline
 from scoring.plan import PlannedImage
 from scoring.predictions import Prediction
@@ -58,8 +59,6 @@ class PartScorer:
     """A worker, as `Dataset.map_batches` takes it."""
 
     def __init__(self, job: ScoringJob) -> None:
-        from scoring.run import load
-
         self._job = job
         with tempfile.TemporaryDirectory(prefix="colocalize-") as folder:
             model = prior = None
