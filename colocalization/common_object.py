@@ -21,7 +21,7 @@ from colocalization.exemplar import Exemplar
 from colocalization.maps import cropped, upsample
 from colocalization.object_file import digest_of, from_bytes, read_members, to_bytes, write_members
 from colocalization.object_members import Origin, pack, unpack
-from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused, prior_shares
+from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused
 from colocalization.prototype import SHOWN, Prototype, fit_prototype
 from colocalization.set_sums import SetSums
 from colocalization.transform import Region
@@ -37,10 +37,8 @@ __all__ = [
     "OutlinedObject",
     "SecondLook",
     "fit_first_look",
-    "fit_first_to_prior",
     "fit_outlined",
     "fit_second_look",
-    "fit_second_to_prior",
     "sample_indices",
 ]
 
@@ -343,38 +341,6 @@ def fit_second_look(
     tight = fit_discriminant(features, start, background="rest", rounds=TIGHT_ROUNDS)
     wide = fit_discriminant(features, start, background="sure", rounds=WIDE_ROUNDS)
     return None if tight is None or wide is None else SecondLook(tight, wide)
-
-
-def fit_first_to_prior(
-    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
-) -> FirstLook | None:
-    """Estimate the common object over whole images from what a prior sees in them.
-
-    Args:
-        features: Feature maps, each (C, h, w).
-        priors: The prior's maps, each (h', w').
-
-    Returns:
-        None where the prior sees no two classes.
-    """
-    found = _fit_to_prior(features, priors)
-    return None if found is None else FirstLook(found, fit_prototype(features, found))
-
-
-def fit_second_to_prior(
-    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
-) -> SecondLook | None:
-    """Estimate the common object over regions from what a prior sees in them; see `fit_first_to_prior`."""
-    found = _fit_to_prior(features, priors)
-    return None if found is None else SecondLook(found, found)
-
-
-def _fit_to_prior(
-    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
-) -> Discriminant | None:
-    return fit_to_shares(
-        features, [prior_shares(prior, one.shape[1:]) for one, prior in zip(features, priors, strict=True)]
-    )
 
 
 def fit_outlined(
