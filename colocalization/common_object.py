@@ -9,7 +9,7 @@ they do not in the others.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +21,24 @@ from colocalization.exemplar import Exemplar
 from colocalization.maps import cropped, upsample
 from colocalization.object_file import digest_of, from_bytes, read_members, to_bytes, write_members
 from colocalization.object_members import Origin, pack, unpack
-from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused, prior_shares
+from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused
 from colocalization.prototype import SHOWN, Prototype, fit_prototype
+from colocalization.set_sums import SetSums
 from colocalization.transform import Region
 
 __all__ = [
+    "FIRST_ROUNDS",
     "LEAST_OUTLINED",
+    "TIGHT_ROUNDS",
     "WHOLE",
+    "WIDE_ROUNDS",
     "CommonObject",
     "FirstLook",
     "OutlinedObject",
     "SecondLook",
     "fit_first_look",
-    "fit_first_to_prior",
     "fit_outlined",
     "fit_second_look",
-    "fit_second_to_prior",
     "sample_indices",
 ]
 
@@ -46,8 +48,9 @@ WHOLE = Region(0.0, 0.0, 1.0, 1.0)
 LEAST_OUTLINED = 8
 """Images from which on a set's outlines are learnt from: the fewer there are, the more of it is their own errors."""
 
-_FIRST_ROUNDS = 1
-_TIGHT_ROUNDS, _WIDE_ROUNDS = 1, 4
+FIRST_ROUNDS = 1
+TIGHT_ROUNDS, WIDE_ROUNDS = 1, 4
+"""How often the set is split and fitted: for the look at whole images, and for both discriminants of the regions."""
 
 _REGION_FACTOR = 1.25
 """How much larger than the first look's box the second look is: background on all sides, to tell the object from."""
@@ -193,6 +196,7 @@ class CommonObject:
             finds the object.
         prior: What part a prior of the foreground takes; None where there was none.
         origin: What it was fitted with and on; `Localizer` fills it in, and refuses objects of another model.
+        sums: What it keeps of its images, so that it can grow; None: it cannot. Boxes do not depend on it.
     """
 
     first: FirstLook
@@ -201,6 +205,7 @@ class CommonObject:
     exemplar: Exemplar | None = None
     prior: PriorRole | None = None
     origin: Origin | None = None
+    sums: SetSums | None = None
 
     @property
     def agreement(self) -> float:
@@ -215,8 +220,12 @@ class CommonObject:
 
     @property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of all that it holds: two objects of the same digest give the same boxes."""
-        return digest_of(pack(self))
+        """Hexadecimal SHA-256 of all that boxes depend on: two objects of the same digest give the same ones."""
+        return digest_of(pack(self.without_sums()))
+
+    def without_sums(self) -> "CommonObject":
+        """The object alone, in a fortieth of the memory; it can no longer grow."""
+        return self if self.sums is None else replace(self, sums=None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, an `.npz` without pickle; whole or not at all. Its folder is made.
@@ -312,7 +321,7 @@ def fit_first_look(
         None where the images have no foreground at all, for example because all are blank.
     """
     start = starting_maps(attention, features)
-    found = fit_discriminant(features, start, background="sure", rounds=_FIRST_ROUNDS)
+    found = fit_discriminant(features, start, background="sure", rounds=FIRST_ROUNDS)
     return None if found is None else FirstLook(found, fit_prototype(features, found))
 
 
@@ -329,41 +338,9 @@ def fit_second_look(
         None where the regions have no foreground at all.
     """
     start = starting_maps(attention, features)
-    tight = fit_discriminant(features, start, background="rest", rounds=_TIGHT_ROUNDS)
-    wide = fit_discriminant(features, start, background="sure", rounds=_WIDE_ROUNDS)
+    tight = fit_discriminant(features, start, background="rest", rounds=TIGHT_ROUNDS)
+    wide = fit_discriminant(features, start, background="sure", rounds=WIDE_ROUNDS)
     return None if tight is None or wide is None else SecondLook(tight, wide)
-
-
-def fit_first_to_prior(
-    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
-) -> FirstLook | None:
-    """Estimate the common object over whole images from what a prior sees in them.
-
-    Args:
-        features: Feature maps, each (C, h, w).
-        priors: The prior's maps, each (h', w').
-
-    Returns:
-        None where the prior sees no two classes.
-    """
-    found = _fit_to_prior(features, priors)
-    return None if found is None else FirstLook(found, fit_prototype(features, found))
-
-
-def fit_second_to_prior(
-    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
-) -> SecondLook | None:
-    """Estimate the common object over regions from what a prior sees in them; see `fit_first_to_prior`."""
-    found = _fit_to_prior(features, priors)
-    return None if found is None else SecondLook(found, found)
-
-
-def _fit_to_prior(
-    features: Sequence[NDArray[np.floating]], priors: Sequence[NDArray[np.float32]]
-) -> Discriminant | None:
-    return fit_to_shares(
-        features, [prior_shares(prior, one.shape[1:]) for one, prior in zip(features, priors, strict=True)]
-    )
 
 
 def fit_outlined(

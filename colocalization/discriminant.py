@@ -21,10 +21,13 @@ __all__ = [
     "Background",
     "ClassStatistics",
     "Discriminant",
+    "FittedClasses",
     "descriptors",
     "fisher_discriminant",
     "fit_discriminant",
     "fit_to_shares",
+    "fit_with_statistics",
+    "foreground_cuts",
     "representer_direction",
     "split_by_shares",
     "starting_maps",
@@ -157,6 +160,29 @@ class ClassStatistics:
         self._sum = np.zeros(channels)
         self._products = np.zeros((channels, channels))
 
+    @classmethod
+    def of(cls, count: int, total: NDArray[np.floating], products: NDArray[np.floating]) -> "ClassStatistics":
+        """Statistics that were accumulated before.
+
+        Args:
+            count: Number of descriptors.
+            total: (C,) sum of them.
+            products: (C, C) sum of their outer products.
+        """
+        made = cls(len(total))
+        made.count, made._sum, made._products = count, total.astype(np.float64), products.astype(np.float64)
+        return made
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """(C,) float64, the sum of the descriptors."""
+        return self._sum
+
+    @property
+    def products(self) -> NDArray[np.float64]:
+        """(C, C) float64, the sum of their outer products."""
+        return self._products
+
     def add(self, rows: NDArray[np.float32]) -> None:
         """Add (N, C) float32 descriptors."""
         self.count += len(rows)
@@ -189,6 +215,21 @@ class ClassStatistics:
         return self._products / self.count - np.outer(mean, mean)
 
 
+@dataclass(frozen=True, slots=True)
+class FittedClasses:
+    """A discriminant, and what it was fitted to.
+
+    Attributes:
+        discriminant: The discriminant.
+        low: The background of the last round.
+        high: The foreground of the last round.
+    """
+
+    discriminant: Discriminant
+    low: ClassStatistics
+    high: ClassStatistics
+
+
 def fit_discriminant(
     features: Sequence[NDArray[np.floating]],
     start: Sequence[NDArray[np.float32]],
@@ -213,18 +254,30 @@ def fit_discriminant(
     Raises:
         ValueError: There are no features, as many maps as features are not given, or rounds is below 1.
     """
+    fitted = fit_with_statistics(features, start, background=background, rounds=rounds)
+    return None if fitted is None else fitted.discriminant
+
+
+def fit_with_statistics(
+    features: Sequence[NDArray[np.floating]],
+    start: Sequence[NDArray[np.float32]],
+    *,
+    background: Background,
+    rounds: int,
+) -> FittedClasses | None:
+    """Fit a discriminant as `fit_discriminant` does; gives with it the classes that it was fitted to."""
     if not features or len(features) != len(start):
         raise ValueError(f"expected as many maps as features, at least 1, got {len(start)} and {len(features)}")
     if rounds < 1:
         raise ValueError(f"rounds must be at least 1, got {rounds}")
-    result: Discriminant | None = None
+    result: FittedClasses | None = None
 
     def started(index: int) -> NDArray[np.float32]:
         return start[index]
 
     def mapped(index: int) -> NDArray[np.float32]:
         assert result is not None  # noqa: S101  (only used once there is one, for the type checker)
-        return result.bounded_map(features[index])
+        return result.discriminant.bounded_map(features[index])
 
     current: Callable[[int], NDArray[np.float32]] = started
     for _ in range(rounds):
@@ -238,14 +291,11 @@ def fit_discriminant(
 
 def _fit_once(
     features: Sequence[NDArray[np.floating]], maps: Sequence[NDArray[np.float32]], background: Background
-) -> Discriminant | None:
-    values = np.concatenate([one.ravel() for one in maps])
-    threshold = otsu_threshold(values)
-    below = values[values <= threshold]
-    if below.size in (0, values.size):
+) -> FittedClasses | None:
+    cuts = foreground_cuts(np.concatenate([one.ravel() for one in maps]), background)
+    if cuts is None:
         return None
-    # Not above the first cut, as where all that lies below it has one value.
-    sure = min(threshold, otsu_threshold(below)) if background == "sure" else threshold
+    threshold, sure = cuts
     channels = features[0].shape[0]
     classes = ClassStatistics(channels), ClassStatistics(channels)
     for one, scores in zip(features, maps, strict=True):
@@ -253,7 +303,27 @@ def _fit_once(
         classes[0].add(rows[flat <= sure])
         classes[1].add(rows[flat > threshold])
     # `rest` weighs the classes as they come; the sure background is a choice of cells, whose share says nothing.
-    return fisher_discriminant(*classes, weight=None if background == "rest" else 0.5)
+    found = fisher_discriminant(*classes, weight=None if background == "rest" else 0.5)
+    return None if found is None else FittedClasses(found, *classes)
+
+
+def foreground_cuts(values: NDArray[np.floating], background: Background) -> tuple[float, float] | None:
+    """Where to cut the values of the maps of a set.
+
+    Args:
+        values: All of them.
+        background: What counts as background.
+
+    Returns:
+        The value above which a cell is foreground, and the one up to which it is background; None where the values are
+        all alike.
+    """
+    threshold = otsu_threshold(values)
+    below = values[values <= threshold]
+    if below.size in (0, values.size):
+        return None
+    # Not above the first cut, as where all that lies below it has one value.
+    return threshold, min(threshold, otsu_threshold(below)) if background == "sure" else threshold
 
 
 def fit_to_shares(

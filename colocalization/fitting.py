@@ -14,10 +14,8 @@ from colocalization.common_object import (
     FirstLook,
     SecondLook,
     fit_first_look,
-    fit_first_to_prior,
     fit_outlined,
     fit_second_look,
-    fit_second_to_prior,
     sample_indices,
 )
 from colocalization.errors import ImageError
@@ -27,6 +25,7 @@ from colocalization.hints import Corners
 from colocalization.images import DecodedImage
 from colocalization.looks import ImageFeatures, Looker, SecondLooks
 from colocalization.maps import upsample
+from colocalization.prior_fitting import fit_first_to_prior, fit_second_to_prior
 from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, at_grid, choose_role, fused
 from colocalization.results import Effort, Mode
 from colocalization.tiles import TileGrid

@@ -14,7 +14,10 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from itertools import chain, groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
 
 from colocalization.image_formats import DECODED_SUFFIXES, HEAD_BYTES, UNDECODED_FORMATS, format_of
 
@@ -25,6 +28,8 @@ __all__ = [
     "Listing",
     "holds_results",
     "image_at",
+    "is_called_an_image",
+    "is_hidden",
     "list_images",
     "natural_key",
     "walk",
@@ -36,7 +41,7 @@ STATE_FOLDER = ".colocalize"
 _OTHER_SOFTWARE = frozenset(("@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN", "__MACOSX"))
 """Folders that storage boxes, Windows and macOS put beside images: thumbnails and what was thrown away."""
 
-_DIGITS = re.compile(r"([0-9]+)")
+_DIGITS = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +117,15 @@ def list_images(folder: str | Path, *, exclude: Path | None = None) -> Listing:
         ['chinstrap_penguin.jpg', 'collared_aracari.jpg']
     """
     left_out = LeftOut()
-    found = sorted(walk(str(folder), left_out, exclude=exclude), key=lambda pair: natural_key(pair[0]))
-    files = (image_at(name, path, left_out) for name, path in found)
+    files = (image_at(name, path, left_out) for name, path in walk(str(folder), left_out, exclude=exclude))
     return Listing(tuple(file for file in files if file is not None), left_out)
 
 
 def walk(folder: str, left_out: LeftOut, *, exclude: Path | None = None) -> Iterator[tuple[str, str]]:
-    """All files below a folder that are neither hidden nor results, whatever they are.
+    """All files below a folder that are neither hidden nor results, whatever they are, as they are come upon.
+
+    Only what one folder holds is ordered at a time, so that the first file comes at once, and memory does not grow with
+    the files below.
 
     Args:
         folder: The folder.
@@ -126,34 +133,81 @@ def walk(folder: str, left_out: LeftOut, *, exclude: Path | None = None) -> Iter
         exclude: A folder that is never descended into; it need not exist.
 
     Yields:
-        Name, relative to the folder and with forward slashes, and path, in no particular order.
+        Name, relative to the folder and with forward slashes, and path, in natural order.
     """
     excluded = _identity(exclude) if exclude is not None and exclude.exists() else None
-    pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(folder, "", frozenset())]
-    while pending:
-        folder, prefix, above = pending.pop()
+    yield from _Walker(left_out, excluded).below(_Folder(folder, "", frozenset()))
+
+
+class _Folder(NamedTuple):
+    """A folder to descend into.
+
+    Attributes:
+        path: Where it lies.
+        prefix: What the names of its files begin with.
+        above: What tells the folders that it lies in.
+    """
+
+    path: str
+    prefix: str
+    above: frozenset[tuple[int, int]]
+
+
+class _Walker:
+    """Goes through folders in natural order."""
+
+    def __init__(self, left_out: LeftOut, excluded: tuple[int, int] | None) -> None:
+        self._left_out = left_out
+        self._excluded = excluded
+
+    def below(self, folder: _Folder) -> Iterator[tuple[str, str]]:
+        """The files below a folder."""
+        pending = [self._within(folder)]
+        while pending:
+            found = next(pending[-1], None)
+            if found is None:
+                pending.pop()
+            elif isinstance(found, _Folder):
+                pending.append(self._within(found))
+            else:
+                yield found
+
+    def _within(self, folder: _Folder) -> Iterator[tuple[str, str] | _Folder]:
+        path, prefix, above = folder
         try:
-            own = _identity(folder)
+            own = _identity(path)
             if own in above:
-                left_out.loops += 1
-                continue
-            if own == excluded:
-                continue
-            with os.scandir(folder) as listing:
+                self._left_out.loops += 1
+                return
+            if own == self._excluded:
+                return
+            with os.scandir(path) as listing:
                 entries = list(listing)
         except OSError as error:
-            left_out.unreadable.append(f"{folder!r}: {error.strerror}")
-            continue
+            self._left_out.unreadable.append(f"{path!r}: {error.strerror}")
+            return
         if any(entry.name == STATE_FOLDER for entry in entries):
-            left_out.results.append(folder)
-            continue
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name in _OTHER_SOFTWARE:
-                continue
-            if _is_folder(entry):
-                pending.append((entry.path, f"{prefix}{entry.name}/", above | {own}))
-            else:
-                yield prefix + entry.name, entry.path
+            self._left_out.results.append(path)
+            return
+        keyed = [(_part_key(entry.name), entry.name, entry) for entry in entries if not is_hidden(entry.name)]
+        keyed.sort(key=itemgetter(0, 1))
+        for _, group in groupby(keyed, key=itemgetter(0)):
+            alike = [self._at(entry, prefix, above | {own}) for _, _, entry in group]
+            if len(alike) == 1:
+                yield alike[0]
+            else:  # names that differ in case or leading zeros alone count as one: what lies below them goes together
+                files = (self.below(one) if isinstance(one, _Folder) else (one,) for one in alike)
+                yield from sorted(chain.from_iterable(files), key=lambda pair: natural_key(pair[0]))
+
+    def _at(self, entry: os.DirEntry[str], prefix: str, above: frozenset[tuple[int, int]]) -> tuple[str, str] | _Folder:
+        if _is_folder(entry):
+            return _Folder(entry.path, f"{prefix}{entry.name}/", above)
+        return prefix + entry.name, entry.path
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or the waste or thumbnails of other software."""
+    return name.startswith(".") or name in _OTHER_SOFTWARE
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -200,13 +254,23 @@ def image_at(name: str, path: str, left_out: LeftOut, *, any_file: bool = False)
     return ImageFile(name, path, status.st_size, status.st_mtime_ns)
 
 
+def is_called_an_image(name: str) -> bool:
+    """Whether a name has the ending of an image, also of one that is not decoded.
+
+    Example:
+        >>> is_called_an_image("a.JPG"), is_called_an_image("a.heic"), is_called_an_image("a")
+        (True, True, False)
+    """
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - one call a file, no Path object
+    return suffix in DECODED_SUFFIXES or suffix in UNDECODED_FORMATS
+
+
 def _looks_like_an_image(path: str) -> bool:
     """Whether a file is one, by its ending or else by its first bytes.
 
     What cannot be read counts as one, so that the reason is reported.
     """
-    suffix = PurePath(path).suffix.lower()
-    if suffix in DECODED_SUFFIXES or suffix in UNDECODED_FORMATS:
+    if is_called_an_image(path):
         return True
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - opening a pipe would wait for ever
@@ -226,12 +290,15 @@ def natural_key(name: str) -> tuple[object, ...]:
         >>> sorted(["b/1.jpg", "a10.jpg", "A9.jpg", "a/2.jpg"], key=natural_key)
         ['a/2.jpg', 'A9.jpg', 'a10.jpg', 'b/1.jpg']
     """
-    parts = tuple(
-        tuple((0, int(run), "") if run[0] in "0123456789" else (1, 0, run.casefold()) for run in _runs(part))
-        for part in name.split("/")
-    )
-    return parts, name
+    return tuple(map(_part_key, name.split("/"))), name
 
 
-def _runs(part: str) -> Iterator[str]:
-    return (run for run in _DIGITS.split(part) if run)
+def _part_key(part: str) -> str:
+    """Sorting key of one part of a name: numbers by their value, and before letters; letters whatever their case."""
+    return _DIGITS.sub(_number_key, part.casefold())
+
+
+def _number_key(number: re.Match[str]) -> str:
+    # Told by a NUL, which no name holds; then by how many digits it has, then by the digits.
+    digits = number[0].lstrip("0")
+    return f"\0{chr(len(digits))}{digits}"

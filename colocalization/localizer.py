@@ -11,6 +11,7 @@ from colocalization.common_object import CommonObject
 from colocalization.engine import Device, Engine
 from colocalization.errors import ImageError, ObjectError
 from colocalization.fitting import FittedSet
+from colocalization.growing import Growth, with_sums
 from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage, ImageLimits, ImageSource
 from colocalization.looks import ImageFeatures, SecondLooks
@@ -84,7 +85,7 @@ class Localizer(Steps):
         """The same localizer over another engine of the same model, such as one that takes turns."""
         return Localizer(engine, self.limits, effort=self.effort, prior=self.prior)
 
-    def fit(self, sources: Given, hints: HintsGiven | None = None) -> CommonObject:
+    def fit(self, sources: Given, hints: HintsGiven | None = None, *, growing: bool = False) -> CommonObject:
         """Estimate the common object of a set, to localize it in other images later.
 
         Of sets larger than `set_sample_size` a sample is read, spread evenly, to which all hinted images belong; what
@@ -93,6 +94,7 @@ class Localizer(Steps):
         Args:
             sources: The images, as in `localize`.
             hints: What is known of some of them, as in `localize`.
+            growing: Whether to keep, in 2 to 3 MB, what `partial_fit` needs to add images later.
 
         Raises:
             HintError: A hint cannot be used: for no image of the set, outside its image, against another one, or for an
@@ -127,13 +129,40 @@ class Localizer(Steps):
         sample = read_sample(len(given), self.set_sample_size, read, always=said)
         images, features = zip(*sample.values(), strict=True) if sample else ((), ())
         places = {place: said[index] for place, index in enumerate(sample) if index in said}
-        common = self.fit_features(images, features, hints=places).common
+        fitted = self.fit_features(images, features, hints=places)
+        common = fitted.common
         if common is None and len(sample) < 2:
             reason = f"; {len(failures)} cannot be read, such as {failures[0]}" if failures else ""
             raise ObjectError(f"a common object needs at least two images, and {len(sample)} can be used{reason}")
         if common is None:
             raise ObjectError(f"the {len(sample)} images have no common object: nothing stands out in them")
-        return common
+        return with_sums(common, images, features, fitted.looks) if growing else common
+
+    def partial_fit(self, common: CommonObject, sources: Given) -> CommonObject:
+        """Add images to a common object, without those that it was fitted on; see `colocalization.growing`.
+
+        All images are taken, one by one, so that memory does not grow with them. What cannot be read is left out.
+
+        Args:
+            common: An object that was fitted with `growing=True`; it stays as it is.
+            sources: The images, as in `localize`; one is enough.
+
+        Raises:
+            ObjectError: The object is of another model or cannot grow, or none of the images can be read.
+            TypeError: `sources` is a single image, or one of them is something else than these.
+        """
+        self.check_common(common)
+        growth = Growth(common, self._looker)
+        failure = ""
+        for index, source in enumerate(listed(sources)):
+            prepared = self._try_prepare(index, source, None)
+            if isinstance(prepared, PreparedImage):
+                growth.add(prepared.image, self.run([prepared])[0])
+            else:
+                failure = failure or f", such as {source_name(index, source)}: {prepared.message}"
+        if not growth.images:
+            raise ObjectError(f"none of the images can be read{failure}")
+        return growth.grown()
 
     def localize(
         self,

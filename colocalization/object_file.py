@@ -32,7 +32,8 @@ TYPES = ("|u1", "<i8", "<f4", "<f8")
 """Types of arrays in a file, as numpy writes them: bytes of text, whole numbers, descriptors, other numbers."""
 
 MOST_BYTES = 4 * 2**20
-"""Largest file that is read: an object takes 50 kB, with ten thousand hinted boxes 200 kB."""
+"""Largest file that is read: an object takes 50 kB, with ten thousand hinted boxes 200 kB, with what it needs to grow
+2 to 3 MB."""
 
 _MOST_MEMBERS = 200
 _MOST_HEADER_BYTES = 1000

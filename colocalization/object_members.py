@@ -18,6 +18,7 @@ from colocalization.exemplar import Exemplar
 from colocalization.object_file import Members
 from colocalization.prototype import Prototype
 from colocalization.results import Effort
+from colocalization.set_sums import MOST_ROWS, ClassSums, CutSums, DescriptorRows, SetSums, SymmetricMatrix
 from colocalization.windows import WindowSize
 
 __all__ = ["Origin", "pack", "unpack"]
@@ -116,7 +117,9 @@ def _pack(value: Any, kind: Any, name: str, members: dict[str, NDArray[Any]]) ->
     kind, optional = _optional(kind)
     if optional and value is None:
         return
-    if is_dataclass(kind):
+    if kind in (SymmetricMatrix, DescriptorRows):
+        members[name] = np.ascontiguousarray(value.upper if kind is SymmetricMatrix else value.rows, "<f4")
+    elif is_dataclass(kind):
         for part, part_kind in _parts(kind).items():
             _pack(getattr(value, part), part_kind, _below(name, part), members)
     elif kind is str or get_origin(kind) is Literal:
@@ -147,6 +150,10 @@ class _Reader:
         kind, optional = _optional(kind)
         if optional and not any(member == name or member.startswith(f"{name}.") for member in self.members):
             return None
+        if kind is SymmetricMatrix:
+            return self._symmetric(name)
+        if kind is DescriptorRows:
+            return self._rows(name)
         if is_dataclass(kind):
             made = cast(Callable[..., Any], kind)(
                 **{part: self.read(part_kind, _below(name, part)) for part, part_kind in _parts(kind).items()}
@@ -199,6 +206,19 @@ class _Reader:
             raise ValueError(f"{name} has {len(array)} channels and another vector {self._channels}")
         return array
 
+    def _symmetric(self, name: str) -> SymmetricMatrix:
+        upper = self._numbers(name, "<f4", 1)
+        channels = self._channels or 0
+        if len(upper) != channels * (channels + 1) // 2:
+            raise ValueError(f"{name} has {len(upper)} numbers, and a matrix of {channels} channels has others")
+        return SymmetricMatrix(upper)
+
+    def _rows(self, name: str) -> DescriptorRows:
+        rows = self._numbers(name, "<f4", 2)
+        if not 0 < len(rows) <= MOST_ROWS or rows.shape[1] != self._channels:
+            raise ValueError(f"{name} has the shape {rows.shape}, and there are {self._channels} channels")
+        return DescriptorRows(rows)
+
     def _text(self, name: str, allowed: tuple[str, ...]) -> str:
         text = self._take(name, "|u1", 1).tobytes().decode()  # UnicodeDecodeError is a ValueError
         if len(text) > _MOST_TEXT or not text.isprintable() or (allowed and text not in allowed):
@@ -241,11 +261,29 @@ def _origin_wrong(one: Origin) -> str | None:
     return None if 0 <= one.hinted <= one.images else "the numbers of images must not be below 0"
 
 
+def _class_wrong(one: ClassSums) -> str | None:
+    # The products of unit-length rows: their trace is how many rows are not 0.
+    trace = float(one.products.full(len(one.total)).trace())
+    inside = one.count >= 0 and -_ROUNDING <= trace <= one.count * (1 + _ROUNDING) + _ROUNDING
+    return None if inside else "the sums must be those of descriptors of length 1"
+
+
+def _cut_wrong(one: CutSums) -> str | None:
+    return None if 0 <= one.sure <= one.cut <= 1 else "the cuts must be in [0, 1], that of the background first"
+
+
+def _sums_wrong(one: SetSums) -> str | None:
+    return None if 0 <= one.outlined <= one.images and one.images > 0 else "the numbers of images must not be below 0"
+
+
 _CHECKS: Mapping[type, Callable[[Any], str | None]] = {
     Discriminant: _discriminant_wrong,
     Prototype: _prototype_wrong,
     WindowSize: _size_wrong,
     Exemplar: _exemplar_wrong,
     Origin: _origin_wrong,
+    ClassSums: _class_wrong,
+    CutSums: _cut_wrong,
+    SetSums: _sums_wrong,
 }
 """What is wrong with the values of a class, if anything."""

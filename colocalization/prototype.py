@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from colocalization.discriminant import Discriminant, descriptors
 
-__all__ = ["SHOWN", "Prototype", "fit_prototype"]
+__all__ = ["SHOWN", "Prototype", "fit_prototype", "foreground_mean", "prototype_of"]
 
 SHOWN = 0.5
 """Confidence from which on an image is taken to show the common object."""
@@ -96,11 +96,21 @@ def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discrimi
         foreground: What tells their foreground.
     """
     centre = np.mean([descriptors(one).mean(axis=0) for one in features], axis=0).astype(np.float32)
-    summaries = np.stack([_summary(one, foreground, centre) for one in features]).astype(np.float64)
+    return prototype_of(centre, np.stack([foreground_mean(one, foreground) for one in features]))
+
+
+def prototype_of(centre: NDArray[np.float32], foregrounds: NDArray[np.float32]) -> Prototype:
+    """Find the way in which most foregrounds agree, from the mean descriptor of each.
+
+    Args:
+        centre: (C,) float32, mean descriptor of the set.
+        foregrounds: (N, C) float32, mean descriptor of the foreground of each image; 0 where it has none.
+    """
+    summaries = np.stack([_centred(one, centre) for one in foregrounds]).astype(np.float64)
     cosines = summaries @ summaries.T
     affinity = np.maximum(cosines, 0)
     np.fill_diagonal(affinity, 0)
-    weights = np.full(len(features), 1 / len(features))
+    weights = np.full(len(foregrounds), 1 / len(foregrounds))
     if not affinity.any():
         return Prototype(centre, np.zeros_like(centre), 0.0, 0.0)
     for _ in range(_POWER_ITERATIONS):
@@ -116,11 +126,31 @@ def fit_prototype(features: Sequence[NDArray[np.floating]], foreground: Discrimi
 def _summary(
     features: NDArray[np.floating], foreground: Discriminant, centre: NDArray[np.float32]
 ) -> NDArray[np.float32]:
+    return _centred(foreground_mean(features, foreground), centre)
+
+
+def foreground_mean(features: NDArray[np.floating], foreground: Discriminant) -> NDArray[np.float32]:
+    """Mean descriptor of an image's foreground.
+
+    Args:
+        features: (C, h, w) feature map of the image.
+        foreground: What tells its foreground.
+
+    Returns:
+        (C,) float32; 0 where it has none.
+    """
     # Squared, so that the surest cells count most; from a tenth of the way from background to foreground on.
     weights = np.maximum(foreground.map(features).ravel() - 0.1, 0) ** 2
     total = float(weights.sum())
     if not total > 0:
+        return np.zeros(len(features), np.float32)
+    return np.asarray(weights @ descriptors(features) / total, dtype=np.float32)
+
+
+def _centred(mean: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The direction from the centre to a mean; 0 where there is no mean."""
+    if not mean.any():
         return np.zeros_like(centre)
-    summary = weights @ descriptors(features) / total - centre
+    summary = mean - centre
     length = float(np.linalg.norm(summary))
     return np.asarray(summary / length if length > 0 else summary, dtype=np.float32)

@@ -17,19 +17,20 @@ from colocalization.commands.options import (
     RequireGpuOption,
     ThreadsOption,
     class_name,
-    out_folder,
 )
 from colocalization.results import Mode
 from scoring.formats.base import DEFAULT_LABEL, ExportOptions, Format, YoloImages
 from scoring.shared_options import (
     BatchSizeOption,
     EffortOption,
+    EngineName,
     FilesFromOption,
     HintsFileOption,
     HintsOption,
     InputsArgument,
     StrictOption,
     WorkersOption,
+    named,
 )
 
 __all__ = ["app"]
@@ -42,9 +43,9 @@ _RESULTS, _RUNNING = "Results", "Running"
 @app.command()
 def score(
     out: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--out", "-o", parser=out_folder, metavar="FOLDER", help="Folder for the results; made if missing."
+            "--out", "-o", callback=named, metavar="FOLDER", help="Folder for the results, or its URL; made if missing."
         ),
     ],
     inputs: InputsArgument = None,
@@ -58,7 +59,7 @@ def score(
     hints: HintsFileOption = None,
     hint: HintsOption = None,
     common: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--object",
             metavar="FILE",
@@ -118,6 +119,35 @@ def score(
     precision: PrecisionOption = "auto",
     prior: PriorOption = None,
     prior_kind: PriorKindOption = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            help="What does the work: this process, or a Ray cluster (extra 'ray').", rich_help_panel=_RUNNING
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of the Ray cluster, such as ray-head:6379; RAY_ADDRESS, or this machine alone, if left out.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = None,
+    ray_workers: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Most workers of engine ray; 0: one a GPU, or core, of the cluster.", rich_help_panel=_RUNNING
+        ),
+    ] = 0,
+    ray_part: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="IMAGES",
+            help="Images, on average, that a worker of engine ray does and writes as a whole.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 256,
     device: DeviceOption = "auto",
     require_gpu: RequireGpuOption = False,
     threads: ThreadsOption = 0,
@@ -135,7 +165,7 @@ def score(
     """
     from colocalization.images import ImageLimits
     from scoring.run import run
-    from scoring.run_options import InputOptions, MachineOptions, ScoreOptions
+    from scoring.run_options import InputOptions, MachineOptions, RayOptions, ScoreOptions
 
     run(
         InputOptions(tuple(inputs or ()), files_from, strict, hints, tuple(hint or ()), common),
@@ -163,4 +193,6 @@ def score(
             batch_size=batch_size,
             limits=ImageLimits(max_bytes=max_bytes, max_pixels=max_pixels),
         ),
+        engine,
+        RayOptions(ray_address, ray_workers, ray_part),
     )

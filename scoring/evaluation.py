@@ -8,7 +8,8 @@ from pathlib import Path
 
 from colocalization.average_precision import AveragePrecision, AveragePrecisionScores
 from colocalization.corloc import CorLoc, CorLocScores
-from scoring.name_lists import InputError, read_names, reading
+from scoring.errors import InputError, reading
+from scoring.name_lists import read_names
 from scoring.predictions import DamagedFileError, read_predictions
 
 __all__ = ["Evaluation", "evaluate", "read_boxes"]

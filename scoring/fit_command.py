@@ -1,6 +1,5 @@
 """`colocalize fit`: what it takes."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,13 +34,27 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def fit(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File of the object, such as birds.npz.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="File of the object, such as birds.npz, or its URL.")
+    ],
     inputs: InputsArgument = None,
     files_from: FilesFromOption = None,
     strict: StrictOption = False,
     effort: EffortOption = "full",
     hints: HintsFileOption = None,
     hint: HintsOption = None,
+    growing: Annotated[
+        bool,
+        typer.Option("--growing", help="Keep in the file, which takes 2 to 3 MB then, what --add-to needs."),
+    ] = False,
+    add_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Add the images, all of them, to the object in FILE, which was fitted with --growing; its own images "
+            "are not needed.",
+        ),
+    ] = None,
     model: ModelOption = None,
     precision: PrecisionOption = "auto",
     prior: PriorOption = None,
@@ -79,4 +92,6 @@ def fit(
             batch_size=batch_size,
             limits=ImageLimits(max_bytes=max_bytes, max_pixels=max_pixels),
         ),
+        growing=growing,
+        add_to=add_to,
     )

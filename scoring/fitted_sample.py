@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
+from colocalization.growing import with_sums
 from colocalization.sampling import read_sample
+from scoring.fetching import fetched
 from scoring.journal import digest_files
 from scoring.pipeline import PipelineSizes, run_pipeline
 from scoring.plan import PlannedImage
@@ -33,6 +35,8 @@ def fit_sample(
     stages: Stages,
     sizes: PipelineSizes,
     tried: Callable[[ImageInWork], None],
+    *,
+    growing: bool = False,
 ) -> FittedSample:
     """Estimate the common object of a set.
 
@@ -43,16 +47,21 @@ def fit_sample(
         stages: What happens to an image.
         sizes: How much is done at once.
         tried: Called with every image that was tried for the sample, also with those that cannot be read.
+        growing: Whether the object keeps what further images can be added to.
 
     Raises:
         HintError: What was hinted does not lie in its image.
+        ObjectError: The object cannot grow where it is to.
     """
     limit = stages.localizer.set_sample_size
     keep_pixels = len(images) <= limit
 
     def read(indices: Sequence[int]) -> Iterator[ImageInWork | None]:
         chosen = (images[index] for index in indices)
-        with closing(run_pipeline(chosen, stages.prepare, stages.infer, _without_input, sizes)) as found:
+        with (
+            closing(fetched(chosen, stages.localizer.limits)) as contents,
+            closing(run_pipeline(contents, stages.prepare, stages.infer, _without_input, sizes)) as found,
+        ):
             for image in found:
                 tried(image)
                 yield image if image.features is not None and image.features.is_finite else None
@@ -64,6 +73,9 @@ def fit_sample(
     hints = {place: image.planned.hint for place, image in enumerate(sample) if image.planned.hint is not None}
     with ThreadPoolExecutor(sizes.lanes, "fit") as pool:
         fitted = stages.localizer.fit_features(pixels, features, hints=hints, pool=pool)
+    common = fitted.common
+    if growing and common is not None:
+        common = with_sums(common, pixels, features, fitted.looks)
     known = {
         image.planned.file.name: ImageInWork(
             image.planned, image.prepared if keep_pixels else None, image.features, fitted.looks.get(index)
@@ -71,7 +83,7 @@ def fit_sample(
         for index, image in enumerate(sample)
     }
     digest = digest_files(image.planned.file for image in sample) if len(sample) > 1 else None
-    return FittedSample(Basis(fitted.common, digest), known)
+    return FittedSample(Basis(common, digest), known)
 
 
 def _without_input(image: ImageInWork) -> ImageInWork:

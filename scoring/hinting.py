@@ -1,6 +1,7 @@
 """Hints of the command line: a file of them, single ones, and what they are for."""
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,16 +10,16 @@ from colocalization.errors import ImageError
 from colocalization.hints import Hint, ImageHints, gather_hints, parse_hint, read_hints
 from colocalization.listing import ImageFile
 from colocalization.sources import hint_text
-from scoring.name_lists import reading
+from scoring.stores.given_files import read_given
 
 __all__ = ["digest_hints", "given_hints", "hints_for", "with_hint"]
 
 
-def given_hints(file: Path | None, texts: Sequence[str]) -> list[Hint]:
+def given_hints(file: str | Path | None, texts: Sequence[str]) -> list[Hint]:
     """Read hints, before any other work is done.
 
     Args:
-        file: CSV with the header `file,x0,y0,x1,y1`, or None.
+        file: CSV with the header `file,x0,y0,x1,y1`, or its URL, or None.
         texts: Single ones, `NAME:x0,y0,x1,y1` or `NAME:none`.
 
     Raises:
@@ -28,8 +29,8 @@ def given_hints(file: Path | None, texts: Sequence[str]) -> list[Hint]:
     hints = [parse_hint(text) for text in texts]
     if file is not None:
         # Bytes that are not UTF-8 are kept the way Python keeps them in file names.
-        with reading(file), file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            hints = read_hints(stream, str(file)) + hints
+        text = read_given(file).decode("utf-8-sig", "surrogateescape")
+        hints = read_hints(io.StringIO(text, newline=""), str(file)) + hints
     return hints
 
 

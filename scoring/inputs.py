@@ -1,10 +1,10 @@
 """Which files to score, what they are called in the results, and in which order they come."""
 
-import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePath
 
 from colocalization.listing import (
@@ -15,7 +15,9 @@ from colocalization.listing import (
     natural_key,
     walk,
 )
-from scoring.name_lists import InputError
+from scoring.errors import InputError
+from scoring.stores.urls import check_url, is_url, joined, redacted
+from scoring.stores.walking import listed_images, matches, stored_images
 
 __all__ = ["Inputs", "discover"]
 
@@ -38,58 +40,74 @@ def discover(
     *,
     names: Sequence[str] | None = None,
     strict: bool = False,
-    exclude: Path | None = None,
+    exclude: Path | str | None = None,
+    found: Callable[[], None] = lambda: None,
 ) -> Inputs:
     """Find the files to score.
 
     A folder gives every image below it (`colocalization.listing`), named relative to the folder, in natural order. A
     pattern gives the images that match, and those below the folders that match, named relative to the folder before
-    the first wildcard. A file gives itself, named by its last part.
+    the first wildcard. A file gives itself, named by its last part. A URL gives what lies in its store likewise.
 
     Args:
-        inputs: Folders, files and patterns (`*`, `?`, `[...]`, `**`), in the order in which they are to come.
+        inputs: Folders, files and patterns (`*`, `?`, `[...]`, `**`), also as URLs, in the order in which they are to
+            come.
         names: Names out of a list, in order. They are relative to the one folder in `inputs`, or to the working
             folder where `inputs` is empty, and are called what they are called in the list; a name that leaves the
             folder is called by its last part. Folders in the list are left out, as `find` lists them beside files.
         strict: Keep files that are no images, so that they become errors, in place of leaving them out.
-        exclude: A folder that is never descended into: the results', which may lie among the images.
+        exclude: A folder, or its URL, that is never descended into: the results', which may lie among the images.
+        found: Called for every image, as it is found.
 
     Returns:
         The files, with what was left out. The same file under the same name counts once.
 
     Raises:
         InputError: An input does not exist, nothing was found, or two different files have the same name.
+        OSError: A store cannot be used.
     """
-    finder = _Finder(exclude)
+    finder = _Finder(exclude, strict)
     if names is None:
         for text in inputs:
             finder.add_input(text)
     else:
         finder.add_names(names, _base_of_names(inputs))
-    files = _images(finder.found, finder.left_out, strict)
+    files = _images(chain.from_iterable(finder.found), finder.left_out, strict, found)
     if not files:
         raise InputError(_nothing_found(inputs, names, finder.left_out))
     return Inputs(files, finder.left_out)
 
 
-def _images(found: Iterable[tuple[str, str]], left_out: LeftOut, strict: bool) -> tuple[ImageFile, ...]:
+def _images(
+    candidates: Iterable[ImageFile | tuple[str, str]], left_out: LeftOut, strict: bool, found: Callable[[], None]
+) -> tuple[ImageFile, ...]:
     """The images among files, each once."""
     files: dict[str, ImageFile] = {}
-    for name, path in found:
-        image = image_at(name, path, left_out, any_file=strict)
-        if image is None or (other := files.setdefault(name, image)) is image:
+    for one in candidates:
+        image = one if isinstance(one, ImageFile) else image_at(*one, left_out, any_file=strict)
+        if image is None:
             continue
-        if os.path.realpath(other.path) != os.path.realpath(path):
+        if (other := files.setdefault(image.name, image)) is image:
+            found()
+            continue
+        if _place(other) != _place(image):
             raise InputError(
-                f"{other.path!r} and {path!r} would both be called {name!r} in the results; "
-                "score them into two --out folders, or give the folder above both"
+                f"{redacted(other.path)!r} and {redacted(image.path)!r} would both be called {image.name!r} in the "
+                "results; score them into two --out folders, or give the folder above both"
             )
     return tuple(files.values())
+
+
+def _place(file: ImageFile) -> str:
+    return file.path if is_url(file.path) else os.path.realpath(file.path)
 
 
 def _base_of_names(inputs: Sequence[str]) -> str:
     if not inputs:
         return "."
+    if len(inputs) == 1 and is_url(inputs[0]):
+        check_url(inputs[0])
+        return inputs[0].rstrip("/")
     if len(inputs) > 1 or not os.path.isdir(inputs[0]):  # noqa: PTH112 - also for names that no file can have
         raise InputError(
             "with a file of names, give one folder that the names are relative to, or none; "
@@ -99,39 +117,53 @@ def _base_of_names(inputs: Sequence[str]) -> str:
 
 
 def _nothing_found(inputs: Sequence[str], names: Sequence[str] | None, left_out: LeftOut) -> str:
-    where = ", ".join(map(repr, inputs)) if names is None else f"the {len(names)} names given"
+    where = ", ".join(repr(redacted(text)) for text in inputs) if names is None else f"the {len(names)} names given"
     reasons = [f"{len(left_out.no_images)} files are not images"] if left_out.no_images else []
     reasons += left_out.warnings()
     return f"no image found in {where}" + (f" ({'; '.join(reasons)})" if reasons else "")
 
 
 class _Finder:
-    """Collects files, name and path, in the order in which they are to come; they are not looked into yet."""
+    """Collects files, name and path, in the order in which they are to come; they are not looked into yet.
 
-    def __init__(self, exclude: Path | None) -> None:
-        self.found: list[tuple[str, str]] = []
+    Attributes:
+        found: The files that each input gives. Folders are not listed before they are asked for.
+        left_out: What was not taken; complete once all files were asked for.
+    """
+
+    def __init__(self, exclude: Path | str | None, strict: bool) -> None:
+        self.found: list[Iterable[ImageFile | tuple[str, str]]] = []
         self.left_out = LeftOut()
-        self._exclude = exclude
+        self._exclude = exclude if isinstance(exclude, Path) else None
+        self._exclude_url = exclude if isinstance(exclude, str) else None
+        self._strict = strict
 
     def add_input(self, text: str) -> None:
         if not text:
             raise InputError("an INPUT is empty; give a folder, a file or a pattern ('.' is the working folder)")
-        if os.path.isdir(text):  # noqa: PTH112 - also for names that no file can have
+        if is_url(text):
+            self.found.append(stored_images(text, self.left_out, any_file=self._strict, exclude=self._exclude_url))
+        elif os.path.isdir(text):  # noqa: PTH112 - also for names that no file can have
             if self._exclude is not None and self._exclude.exists() and self._exclude.samefile(text):
                 raise InputError(
                     f"the results cannot go into the very folder that is scored, {text!r}; "
                     "give them a folder of their own, which may lie in it"
                 )
-            self._add_sorted(walk(text, self.left_out, exclude=self._exclude))
+            self.found.append(walk(text, self.left_out, exclude=self._exclude))
         elif os.path.lexists(text):
-            self.found.append((PurePath(text).name, text))
+            self.found.append([(PurePath(text).name, text)])
         elif glob.has_magic(text):
             self._add_matches(text)
         else:
             raise InputError(f"there is no file or folder {text!r}")
 
     def add_names(self, names: Sequence[str], base: str) -> None:
+        if is_url(base) or any(map(is_url, names)):
+            stored = [_stored_name(name, base) for name in names]
+            self.found.append(listed_images(stored, self.left_out, any_file=self._strict))
+            return
         present, missing = False, ""
+        found: list[tuple[str, str]] = []
         for listed in names:
             name = _as_it_is_called(listed, base)
             path = str(Path(base, name))
@@ -141,7 +173,8 @@ class _Finder:
                 present = True
             else:
                 missing = missing or listed
-            self.found.append((_name_below(path, base), path))
+            found.append((_name_below(path, base), path))
+        self.found.append(found)
         if missing and not present:
             raise InputError(
                 f"none of the {len(names)} names given is a file below {base!r}, such as {missing!r}; "
@@ -163,12 +196,13 @@ class _Finder:
                 found[prefix] = match
                 continue
             for name, path in walk(match, self.left_out, exclude=self._exclude):
-                if _matches(tail, name.split("/")):
+                if matches(tail, name.split("/")):
                     found[name if prefix == "." else f"{prefix}/{name}"] = path
         if not found:
             reasons = "; ".join(self.left_out.warnings())
             raise InputError(f"nothing matches {pattern!r}" + (f" ({reasons})" if reasons else ""))
-        self._add_sorted(found.items())
+        ordered: list[tuple[str, str]] = sorted(found.items(), key=lambda pair: natural_key(pair[0]))
+        self.found.append(ordered)
 
     def _lies_in_results(self, root: str, name: str) -> bool:
         """Whether a wildcard has led into the results of a run."""
@@ -180,8 +214,17 @@ class _Finder:
                 return True
         return False
 
-    def _add_sorted(self, found: Iterable[tuple[str, str]]) -> None:
-        self.found += sorted(found, key=lambda pair: natural_key(pair[0]))
+
+def _stored_name(listed: str, base: str) -> tuple[str, str]:
+    """What a file that is named in a list is called in the results, and its URL."""
+    if not is_url(base):
+        base = ""
+    url = listed if is_url(listed) else joined(base, listed.removeprefix("./"))
+    if not is_url(url):
+        raise InputError(f"the list has URLs, and {listed!r} is none; give one INPUT, a URL, that it is relative to")
+    check_url(url)
+    below = url.removeprefix(f"{base}/") if base else url
+    return (url.rsplit("/", 1)[-1] if is_url(below) or ".." in below.split("/") else below), url
 
 
 def _as_it_is_called(listed: str, base: str) -> str:
@@ -209,17 +252,3 @@ def _fixed_part(pattern: str) -> str:
     parts = PurePath(pattern).parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     return str(PurePath(*parts[:fixed]))
-
-
-def _matches(pattern: Sequence[str], name: Sequence[str]) -> bool:
-    """Whether the parts of a pattern match the parts of a name, or those of a folder above it.
-
-    Example:
-        >>> _matches(["**", "images", "*.jpg"], ["a", "b", "images", "1.jpg"]), _matches(["**", "b"], ["b", "c", "1"])
-        (True, True)
-    """
-    if not pattern:
-        return True
-    if pattern[0] == "**":
-        return any(_matches(pattern[1:], name[start:]) for start in range(len(name) + 1))
-    return bool(name) and fnmatch.fnmatch(name[0], pattern[0]) and _matches(pattern[1:], name[1:])

@@ -2,14 +2,12 @@
 
 import codecs
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from colocalization.errors import ColocalizeError
+from scoring.errors import InputError
+from scoring.stores.given_files import read_given
 
-__all__ = ["InputError", "parse_names", "read_names", "reading"]
+__all__ = ["parse_names", "read_names"]
 
 _MARKS = (  # the longer mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8"),
@@ -20,36 +18,14 @@ _MARKS = (  # the longer mark of UTF-32 begins with that of UTF-16
 )
 
 
-class InputError(ColocalizeError):
-    """What was given to score cannot be scored as given."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("input_error", message)
-
-
-@contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Around the reading of a file that the user named: one that is missing or unreadable is a mistake in the inputs.
-
-    Raises:
-        InputError: The file cannot be read.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-
-
 def read_names(path: str | Path) -> list[str]:
-    """The names in a list; `-` is standard input. See `parse_names`.
+    """The names in a list: a file, a URL, or `-` for standard input. See `parse_names`.
 
     Raises:
         InputError: The file cannot be read, or is no list of names.
     """
-    with reading(path):
-        content = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     try:
-        return parse_names(content)
+        return parse_names(read_given(path))
     except ValueError as error:
         raise InputError(f"{str(path)!r} is no list of file names: {error}") from error
 

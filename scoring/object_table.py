@@ -1,7 +1,5 @@
 """What is in a common object, as a table."""
 
-from pathlib import Path
-
 from rich.table import Table
 from rich.text import Text
 
@@ -11,23 +9,23 @@ from scoring.summary import what_hints_did
 __all__ = ["object_table"]
 
 
-def object_table(common: CommonObject, path: Path) -> Table:
+def object_table(common: CommonObject, place: str) -> Table:
     """The table.
 
     Args:
         common: The object.
-        path: Its file.
+        place: What its file is called.
     """
     table = Table(show_header=False, title="Common object", title_justify="left")
     table.add_column()
     table.add_column(justify="right", overflow="fold")
-    for name, value in _rows(common, path):
+    for name, value in _rows(common, place):
         table.add_row(name, Text(str(value)))
     return table
 
 
-def _rows(common: CommonObject, path: Path) -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = [("file", path), ("  bytes", path.stat().st_size), ("  digest", common.digest)]
+def _rows(common: CommonObject, place: str) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [("file", place), ("  bytes", len(common.to_bytes())), ("  digest", common.digest)]
     if (origin := common.origin) is not None:
         rows += [
             ("fitted on images", origin.images),
@@ -50,6 +48,7 @@ def _rows(common: CommonObject, path: Path) -> list[tuple[str, object]]:
         *(["hints"] if exemplar is not None else []),
     ]
     rows.append(("learnt from", ", ".join(learnt)))
+    rows.append(("can grow (--add-to)", "no" if common.sums is None else "yes"))
     if origin is not None:
         rows += [
             ("model", origin.model),

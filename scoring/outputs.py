@@ -6,7 +6,7 @@ the time of change that it was left with: a file that someone has edited since, 
 
 import hashlib
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,6 +61,11 @@ class Outputs:
             pass
         except (ValueError, KeyError, TypeError):
             self._predictions, self._known = None, {}
+
+    @property
+    def known(self) -> Mapping[str, _Left]:
+        """Names of the files, and what each was left with."""
+        return self._known
 
     def holds(self, file: Path) -> bool:
         """Whether an earlier run has written this file, and it is as it was left."""

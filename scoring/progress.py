@@ -6,7 +6,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichBar
 from rich.text import Text
 
@@ -30,6 +38,9 @@ class ProgressDisplay(Protocol):
             A context manager that gives the function to call once for every further image that is finished.
         """
 
+    def count(self, description: str) -> AbstractContextManager[Callable[[], None]]:
+        """Begin a part of the run of which nobody knows yet how many images it is about; see `phase`."""
+
 
 class TerminalProgress:
     """A bar with the rate and the time left."""
@@ -50,6 +61,14 @@ class TerminalProgress:
         )
         with RichBar(*columns, console=self._console) as bar:
             task = bar.add_task(description, total=total, completed=done)
+            yield lambda: bar.advance(task)
+
+    @contextmanager
+    def count(self, description: str) -> Iterator[Callable[[], None]]:
+        """See `ProgressDisplay.count`."""
+        columns = SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} images")
+        with RichBar(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(description, total=None)
             yield lambda: bar.advance(task)
 
 
@@ -79,6 +98,20 @@ class PlainProgress:
             if now_done == total or now - said >= _SECONDS_BETWEEN_LINES:
                 said = now
                 self._write(_line(description, now_done, total, (now_done - before) / max(now - began, 1e-9)))
+
+        yield advance
+
+    @contextmanager
+    def count(self, description: str) -> Iterator[Callable[[], None]]:
+        """See `ProgressDisplay.count`; nothing is said of what takes less than a few seconds."""
+        counted, said = 0, self._clock()
+
+        def advance() -> None:
+            nonlocal counted, said
+            counted += 1
+            if (now := self._clock()) - said >= _SECONDS_BETWEEN_LINES:
+                said = now
+                self._write(f"{description}: {counted} images")
 
         yield advance
 

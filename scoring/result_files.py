@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from colocalization.files import atomic_writer
@@ -50,7 +51,7 @@ class Results:
         files = self._write_predictions(journal, summary)
         for kind in dict.fromkeys(self.options.formats):
             if kind != Format.JSONL:
-                written = write_format(kind, self._records, self.out, self.export)
+                written = write_format(kind, partial(self._records, kind), self.out, self.export)
                 summary.written.append(written.path)
                 files += written.files
                 summary.notes += [written.note] if written.note else []
@@ -77,9 +78,11 @@ class Results:
         summary.written.append(self.predictions)
         return drawings
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self, kind: str) -> Iterator[Record]:
         files = (image.file for image in self.images)
-        return records(files, read_predictions(self.predictions), keep_unflagged=self.export.keep_unflagged)
+        # Parquet is the predictions themselves, and nothing that is trained on.
+        keep = self.export.keep_unflagged or kind == Format.PARQUET
+        return records(files, read_predictions(self.predictions), keep_unflagged=keep)
 
     def _tiles(self) -> Iterator[Tile]:
         for image, prediction in zip(self.images, read_predictions(self.predictions), strict=True):

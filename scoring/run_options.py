@@ -14,7 +14,7 @@ from colocalization.results import Effort, Mode
 from scoring.formats.base import ExportOptions, Format
 from scoring.pipeline import PipelineSizes
 
-__all__ = ["InputOptions", "MachineOptions", "ScoreOptions"]
+__all__ = ["InputOptions", "MachineOptions", "RayOptions", "ScoreOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +22,20 @@ class InputOptions:
     """Which images, and what is known of them.
 
     Attributes:
-        inputs: Folders, files and patterns.
-        files_from: A list of names, `-` for standard input; None for no list.
+        inputs: Folders, files and patterns, also as URLs.
+        files_from: A file of names, `-` for standard input; None for no list.
         strict: Whether files that are no images count as failed.
-        hints_file: A file of hints; None for none.
+        hints_file: A file of hints, or its URL; None for none.
         hints: Single hints, as on the command line.
-        common: The file of a common object; None: the set's own.
+        common: The file of a common object, or its URL; None: the set's own.
     """
 
     inputs: tuple[str, ...] = ()
     files_from: str | None = None
     strict: bool = False
-    hints_file: Path | None = None
+    hints_file: str | None = None
     hints: tuple[str, ...] = ()
-    common: Path | None = None
+    common: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,22 @@ class MachineOptions:
     workers: int = 0
     batch_size: int = 32
     limits: ImageLimits = field(default_factory=ImageLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class RayOptions:
+    """Where the engine `ray` works.
+
+    Attributes:
+        address: Of the cluster; None: what `RAY_ADDRESS` says, else this machine alone.
+        workers: Most workers; 0: one for each GPU, or core, that the cluster has now.
+        part_images: Images, on average, that are worked on and written as a whole. A core takes half a minute for 256,
+            which is what the death of a worker costs, and a store one request to write them.
+    """
+
+    address: str | None = None
+    workers: int = 0
+    part_images: int = 256
 
 
 @dataclass(frozen=True, slots=True)

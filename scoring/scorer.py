@@ -1,7 +1,7 @@
 """Scoring a set of files: what is already finished is taken over, the rest goes through the pipeline."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from colocalization.listing import STATE_FOLDER, ImageFile
 from colocalization.localizer import Localizer
 from colocalization.memory import trim_heap
 from colocalization.sampling import choose_sample
+from scoring.fetching import FetchedImage, fetched
 from scoring.fitted_sample import FittedSample, fit_sample
 from scoring.hinting import digest_hints
 from scoring.journal import JOURNAL_FILE, Entry, Journal, digest_files
@@ -24,6 +25,7 @@ from scoring.progress import ProgressDisplay
 from scoring.result_files import Results
 from scoring.run_options import ScoreOptions
 from scoring.stages import Basis, ImageInWork, Stages
+from scoring.stores.results_folder import ResultsFolder
 from scoring.summary import ScoreSummary
 
 __all__ = ["OBJECT_FILE", "Scorer"]
@@ -40,9 +42,16 @@ class Scorer:
     gets the same look twice. The common object itself is kept beside the predictions, for other images.
     """
 
-    def __init__(self, localizer: Localizer, out: Path, options: ScoreOptions, progress: ProgressDisplay) -> None:
+    def __init__(
+        self,
+        localizer: Localizer,
+        out: Path | ResultsFolder,
+        options: ScoreOptions,
+        progress: ProgressDisplay,
+    ) -> None:
         self._stages = Stages(localizer, options)
-        self._out = out
+        self._folder = out if isinstance(out, ResultsFolder) else ResultsFolder(out)
+        self._out = self._folder.path
         self._options = options
         self._progress = progress
 
@@ -76,9 +85,8 @@ class Scorer:
             alone_in(state),
             Journal(state / JOURNAL_FILE, self._settings(), resume=self._options.resume) as journal,
         ):
-            run = _Run(
-                results.images, self._stages, self._options, journal, Outputs(self._out, state / "outputs.jsonl")
-            )
+            outputs = Outputs(self._out, state / "outputs.jsonl")
+            run = _Run(results.images, self._stages, self._options, journal, outputs, self._folder.checkpoint)
             summary = run.bring_up_to_date(self._progress)
             written = results.write(journal, summary)
             if run.object_file is not None:
@@ -86,6 +94,10 @@ class Scorer:
                 summary.written.insert(1, run.object_file)
             summary.hints = self._options.hints
             summary.cleared = run.outputs.finish(results.predictions, map(Path, written))
+        # With the journal closed, all of it is in its file.
+        outdated = self._folder.finish()
+        summary.cleared = replace(summary.cleared, removed=summary.cleared.removed + outdated)
+        summary.places = [self._folder.shown(path) for path in summary.written]
         summary.seconds = time.monotonic() - began
         return summary
 
@@ -121,6 +133,7 @@ class _Run:
         options: ScoreOptions,
         journal: Journal,
         outputs: Outputs,
+        checkpoint: Callable[[], None],
     ) -> None:
         self.outputs = outputs
         self.object_file: Path | None = None
@@ -129,6 +142,7 @@ class _Run:
         self._stages = stages
         self._options = options
         self._journal = journal
+        self._checkpoint = checkpoint  # called for every image that is in the journal
         self._failed: set[str] = set()  # tried for the sample by this run, and already in the journal
 
     def bring_up_to_date(self, progress: ProgressDisplay) -> ScoreSummary:
@@ -196,11 +210,15 @@ class _Run:
         known = {name: image for name, image in fitted.known.items() if name in wanted}
         fitted.known.clear()
 
-        def prepare(planned: PlannedImage) -> ImageInWork:
-            seen = known.pop(planned.file.name, None)
+        def needs_content(planned: PlannedImage) -> bool:
+            seen = known.get(planned.file.name)
+            return seen is None or seen.prepared is None
+
+        def prepare(one: FetchedImage) -> ImageInWork:
+            seen = known.pop(one.planned.file.name, None)
             if seen is not None and seen.prepared is not None:
                 return seen
-            image = self._stages.prepare(planned)
+            image = self._stages.prepare(one)
             if seen is not None:
                 image.features, image.looks = seen.features, seen.looks
             return image
@@ -211,10 +229,12 @@ class _Run:
         done = len(self._images) - len(pending)
         with (
             progress.phase("Scoring", len(self._images), done) as advance,
-            closing(run_pipeline(pending, prepare, self._stages.infer, finish, self._options.sizes)) as entries,
+            closing(fetched(pending, self._stages.localizer.limits, needs_content)) as contents,
+            closing(run_pipeline(contents, prepare, self._stages.infer, finish, self._options.sizes)) as entries,
         ):
             for entry in entries:
                 self._journal.append(entry)
+                self._checkpoint()
                 advance()
         return ScoreSummary(fitted.basis.mode, reused=done - len(self._failed), common=fitted.basis.common)
 

@@ -1,7 +1,6 @@
 """Options that `score` and `fit` share: which images, what is known of them, and how the work is done."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,19 +9,27 @@ from colocalization.results import Effort
 __all__ = [
     "BatchSizeOption",
     "EffortOption",
+    "EngineName",
     "FilesFromOption",
     "HintsFileOption",
     "HintsOption",
     "InputsArgument",
     "StrictOption",
     "WorkersOption",
+    "named",
 ]
+
+EngineName = Literal["local", "ray"]
+"""What does the work: this process, or the machines of a Ray cluster."""
 
 _RUNNING, _KNOWN = "Running", "What is known"
 
 InputsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="INPUT", help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'."),
+    typer.Argument(
+        metavar="INPUT",
+        help="Folders, files, or quoted patterns such as 'sets/**/*.jpg'; also URLs (s3://, gs://, az://).",
+    ),
 ]
 FilesFromOption = Annotated[
     str | None,
@@ -35,7 +42,7 @@ FilesFromOption = Annotated[
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Count files that are no images as failed.")]
 HintsFileOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--hints",
         metavar="FILE",
@@ -79,3 +86,10 @@ BatchSizeOption = Annotated[
         rich_help_panel=_RUNNING,
     ),
 ]
+
+
+def named(place: str) -> str:
+    """A folder for results. An empty name, mostly a shell variable that is not set, would be the working folder."""
+    if not place:
+        raise typer.BadParameter("must be the name of a folder ('.' is the working folder), got ''")
+    return place

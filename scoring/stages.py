@@ -15,6 +15,7 @@ from colocalization.lanes import LaneEngine, Lanes
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 from scoring.drawings import DrawingKind, draw
+from scoring.fetching import FetchedImage
 from scoring.hinting import with_hint
 from scoring.journal import Entry
 from scoring.plan import PlannedImage
@@ -83,22 +84,27 @@ class Stages:
         self.localizer = localizer.with_engine(engine)
         self._options = options
 
-    def prepare(self, planned: PlannedImage) -> ImageInWork:
+    def prepare(self, fetched: FetchedImage) -> ImageInWork:
         """Read and decode; whatever goes wrong there is an error of this image.
 
         Raises:
             HintError: What was hinted does not lie in the image: a mistake of the user's, which ends the run.
         """
-        image = self._read(planned)
+        planned, image = fetched.planned, self._read(fetched)
         if image.error is not None:
             image.error = with_hint(image.error, planned.file.name, planned.hint)
         elif planned.hint is not None and image.prepared is not None:
             planned.hint.shares(planned.file.name, image.prepared.image.width, image.prepared.image.height)
         return image
 
-    def _read(self, planned: PlannedImage) -> ImageInWork:
+    def _read(self, fetched: FetchedImage) -> ImageInWork:
+        planned, content = fetched.planned, fetched.content
         path = Path(planned.file.path)
         try:
+            if isinstance(content, ImageError):
+                return ImageInWork(planned, error=content)
+            if content is not None:
+                return ImageInWork(planned, self.localizer.prepare(content))
             if planned.file.size is not None and not stat.S_ISREG(path.stat().st_mode):
                 raise ImageError("not_readable", f"{path.name!r} is not a regular file")  # reading a pipe may never end
             return ImageInWork(planned, self.localizer.prepare(path))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,9 @@ from scoring.predictions import Prediction
 __all__ = ["ScoreSummary", "summary_table", "what_hints_did"]
 
 _FAILURES_NAMED = 5
+
+
+_COUNTS = ("images", "with_boxes", "boxes", "with_common_object")
 
 
 @dataclass(slots=True)
@@ -36,6 +40,7 @@ class ScoreSummary:
         failures: The first of the failed images, each with the reason.
         seconds: Wall time.
         written: Files and folders that were written, in order.
+        places: What people call them: where they were brought to.
         notes: What people need to know to use what was written.
         cleared: What became of the files of earlier runs that no longer hold.
         common: The common object that the images were localized by; None for mode `attention`.
@@ -53,6 +58,7 @@ class ScoreSummary:
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     written: list[Path] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cleared: Cleared = field(default_factory=Cleared)
     common: CommonObject | None = None
@@ -70,6 +76,27 @@ class ScoreSummary:
             self.errors[prediction["error"]["code"]] += 1
             if len(self.failures) < _FAILURES_NAMED:
                 self.failures.append(f"{prediction['path']!r}: {prediction['error']['message']}")
+
+    def counts(self) -> dict[str, Any]:
+        """What was counted, as JSON can hold it."""
+        return {
+            **{name: getattr(self, name) for name in _COUNTS},
+            "errors": dict(self.errors),
+            "warnings": dict(self.warnings),
+            "failures": self.failures,
+        }
+
+    def add_counts(self, counts: Mapping[str, Any]) -> None:
+        """Count what was counted elsewhere.
+
+        Args:
+            counts: What `counts` gave there.
+        """
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + counts[name])
+        self.errors.update(counts["errors"])
+        self.warnings.update(counts["warnings"])
+        self.failures += counts["failures"][: _FAILURES_NAMED - len(self.failures)]
 
 
 def summary_table(summary: ScoreSummary, *, skipped: int, provider: str, model: str) -> Table:
@@ -102,7 +129,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str, model: 
         ("time", f"{summary.seconds:.1f} s"),
         ("images a second", f"{(summary.images - summary.reused) / max(summary.seconds, 1e-9):.1f}"),
         *([("outdated files removed", summary.cleared.removed)] if summary.cleared.removed else []),
-        *(("written" if index == 0 else "", path) for index, path in enumerate(summary.written)),
+        *(("written" if index == 0 else "", path) for index, path in enumerate(summary.places)),
     ]
     for name, value in rows:
         table.add_row(name, Text(str(value)))

@@ -39,6 +39,7 @@ class Format(StrEnum):
     COCO = "coco"
     YOLO = "yolo"
     LABELSTUDIO = "labelstudio"
+    PARQUET = "parquet"
 
 
 class FormatError(ColocalizeError):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from colocalization.listing import ImageFile
 from scoring.formats.base import ExportOptions, FormatError, Read, Record, box_size, write_list
+from scoring.stores.urls import is_url, redacted
 
 __all__ = ["document_root", "write_label_studio"]
 
@@ -23,6 +24,9 @@ def write_label_studio(stream: BinaryIO, read: Read, options: ExportOptions) -> 
     """
     root = document_root((record.file for record in read()), options.label_studio_root)
     write_list(stream, (_task(record, root, options) for record in read() if record.is_readable))
+    stored = next((record.file.path for record in read() if is_url(record.file.path)), None)
+    if stored is not None:
+        return f"connect the cloud storage of {redacted(stored)} as a source"
     return f"document root {root}, local storage {_common_folder(record.file for record in read())}"
 
 
@@ -43,6 +47,8 @@ def document_root(files: Iterable[ImageFile], given: Path | None) -> Path:
         return Path(_common_folder(files)).parent
     root = Path(os.path.abspath(given))  # noqa: PTH100 - links are not resolved, nor does Label Studio resolve them
     for file in files:
+        if is_url(file.path):
+            continue  # it is fetched from its store
         if root not in Path(os.path.abspath(file.path)).parent.parents:  # noqa: PTH100
             raise FormatError(
                 f"Label Studio serves only what lies in a folder below its document root {str(root)!r}, "
@@ -54,6 +60,8 @@ def document_root(files: Iterable[ImageFile], given: Path | None) -> Path:
 def _common_folder(files: Iterable[ImageFile]) -> str:
     common: str | None = None
     for file in files:
+        if is_url(file.path):
+            continue
         folder = os.path.dirname(os.path.abspath(file.path))  # noqa: PTH100, PTH120 - one call a file, no Path object
         if common is None:
             common = folder
@@ -67,10 +75,9 @@ def _common_folder(files: Iterable[ImageFile]) -> str:
 
 def _task(record: Record, root: Path, options: ExportOptions) -> dict[str, object]:
     image = record.prediction
-    path = Path(os.path.abspath(record.file.path)).relative_to(root).as_posix()  # noqa: PTH100
     return {
         "data": {
-            "image": f"/data/local-files/?d={quote(path, errors='surrogateescape')}",
+            "image": _address(record.file.path, root),
             "path": image["path"],
             "confidence": image["confidence"],
             "contains_common_object": image["contains_common_object"],
@@ -79,6 +86,14 @@ def _task(record: Record, root: Path, options: ExportOptions) -> dict[str, objec
             {"model_version": options.model, "score": image["confidence"], "result": _regions(record, options.label)}
         ],
     }
+
+
+def _address(path: str, root: Path) -> str:
+    """Where Label Studio finds an image: it reads the URLs of stores that are connected to it."""
+    if is_url(path):
+        return path
+    below = Path(os.path.abspath(path)).relative_to(root).as_posix()  # noqa: PTH100
+    return f"/data/local-files/?d={quote(below, errors='surrogateescape')}"
 
 
 def _regions(record: Record, label: str) -> list[dict[str, object]]:

@@ -10,12 +10,18 @@ from colocalization.listing import ImageFile
 from scoring.formats.base import ExportOptions, Format, Read
 from scoring.formats.coco import write_coco
 from scoring.formats.label_studio import document_root, write_label_studio
+from scoring.formats.parquet import need_pyarrow, write_parquet
 from scoring.formats.table import write_csv
 from scoring.formats.yolo import check_yolo_names, write_yolo
 
 __all__ = ["FILE_NAMES", "WrittenFormat", "check_names", "write_file", "write_format"]
 
-FILE_NAMES = {Format.CSV: "predictions.csv", Format.COCO: "coco.json", Format.LABELSTUDIO: "labelstudio.json"}
+FILE_NAMES = {
+    Format.CSV: "predictions.csv",
+    Format.COCO: "coco.json",
+    Format.LABELSTUDIO: "labelstudio.json",
+    Format.PARQUET: "predictions.parquet",
+}
 """The formats that are one file, and its name."""
 
 
@@ -24,8 +30,11 @@ def check_names(formats: Iterable[str], files: Iterable[ImageFile], options: Exp
 
     Raises:
         FormatError: Two images would have the same YOLO label file, or one lies outside Label Studio's document root.
+        OSError: A package that a format needs is missing.
     """
     files = tuple(files)
+    if Format.PARQUET in formats:
+        need_pyarrow()
     if Format.YOLO in formats:
         check_yolo_names(file.name for file in files)
     if Format.LABELSTUDIO in formats:
@@ -63,7 +72,7 @@ def write_format(kind: str, read: Read, out: Path, options: ExportOptions) -> Wr
     if kind == Format.YOLO:
         return WrittenFormat(out / "yolo", tuple(map(str, write_yolo(out / "yolo", read(), options))))
     if kind not in FILE_NAMES:
-        raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, got {kind!r}")
+        raise ValueError(f"format must be one of csv, coco, yolo, labelstudio, parquet, got {kind!r}")
     path = out / FILE_NAMES[Format(kind)]
     with atomic_writer(path) as stream:
         note = write_file(Format(kind), stream, read, options)
@@ -90,6 +99,8 @@ def write_file(kind: Format, stream: BinaryIO, read: Read, options: ExportOption
             write_csv(stream, read())
         case Format.COCO:
             write_coco(stream, read, options.label)
+        case Format.PARQUET:
+            write_parquet(stream, (record.prediction for record in read()))
         case Format.LABELSTUDIO:
             return f"Label Studio: {write_label_studio(stream, read, options)}"
     return ""

@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from colocalization.files import atomic_writer, link_atomically, write_atomically
 from scoring.formats.base import ExportOptions, FormatError, Record, YoloImages, box_size
 from scoring.names import fitting
+from scoring.stores.remote_store import store_of
+from scoring.stores.urls import is_url
 
 __all__ = ["check_yolo_names", "image_path", "label_path", "write_yolo", "yolo_files"]
 
@@ -75,7 +77,7 @@ def write_yolo(folder: Path, records: Iterable[Record], options: ExportOptions) 
         yield folder / path
         if record is not None:
             image = folder / image_path(record.prediction["path"])
-            if _bring(Path(record.file.path), image, options.yolo_images):
+            if _bring(record.file.path, image, options.yolo_images):
                 yield image
 
 
@@ -94,11 +96,18 @@ def yolo_files(
             yield label_path(image_path(record.prediction["path"])), _lines(record).encode(), record
 
 
-def _bring(source: Path, target: Path, how: YoloImages) -> bool:
+def _bring(place: str, target: Path, how: YoloImages) -> bool:
     """Put an image into the data set; says whether the file there is ours.
 
-    What someone has put there in place of a link stays. Where the file system has no links, the image is copied.
+    What someone has put there in place of a link stays. Where the file system has no links, the image is copied; so is
+    one that lies in a store, which nothing can be linked to.
     """
+    if is_url(place):
+        if how == "none":
+            return False
+        write_atomically(target, store_of(place).read(place), durable=False)
+        return True
+    source = Path(place)
     absolute = Path(os.path.abspath(source))  # noqa: PTH100 - links are not resolved
     if how == "none" or (how == "link" and target.exists() and not target.is_symlink()):
         return False

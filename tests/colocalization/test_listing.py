@@ -1,9 +1,12 @@
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from colocalization.listing import ImageFile, list_images, natural_key
+from colocalization.listing import ImageFile, LeftOut, list_images, natural_key, walk
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"
 
@@ -127,3 +130,32 @@ def test_natural_order_is_total() -> None:
     mixed = ["a1.jpg", "A1.jpg", "a01.jpg", "a1", "1a", "a/1", "a/01", ""]
     backwards = mixed[::-1]
     assert sorted(mixed, key=natural_key) == sorted(backwards, key=natural_key)
+
+
+def test_the_first_image_comes_before_the_folders_behind_it_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "z/last.jpg")
+    scandir, read = os.scandir, []
+
+    def recording(path: str) -> object:
+        read.append(Path(path).name)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", recording)
+    assert next(walk(str(folder), LeftOut())) == ("a/deep/er/y.webp", str(folder / "a/deep/er/y.webp"))
+    assert read == [folder.name, "a", "deep", "er"]
+
+
+@given(st.lists(st.lists(st.text("aAbB019-", min_size=1, max_size=4), min_size=1, max_size=3), max_size=8))
+def test_walking_gives_the_order_of_the_whole_names(parts: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        for name in parts:
+            put(Path(place, *(f"{part}_" for part in name[:-1]), name[-1] + ".jpg"))
+        found = [name for name, _ in walk(place, LeftOut())]
+    assert found == sorted(found, key=natural_key)
+
+
+def test_folders_may_lie_as_deep_as_the_file_system_takes_them(tmp_path: Path) -> None:
+    put(tmp_path.joinpath(*["d"] * 300) / "x.jpg")
+    assert [name for name, _ in walk(str(tmp_path), LeftOut())] == ["d/" * 300 + "x.jpg"]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scoring.errors import InputError
 from scoring.evaluation import evaluate, read_boxes
-from scoring.name_lists import InputError
 from scoring.predictions import DamagedFileError
 
 Corners = tuple[float, float, float, float]

@@ -7,8 +7,8 @@ import pytest
 from colocalization.errors import ImageError
 from colocalization.hints import Hint, HintError, ImageHints
 from colocalization.listing import ImageFile
+from scoring.errors import InputError
 from scoring.hinting import digest_hints, given_hints, hints_for, with_hint
-from scoring.name_lists import InputError
 
 BOX = (1.0, 2.0, 3.0, 4.0)
 

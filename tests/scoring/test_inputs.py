@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from colocalization.listing import ImageFile
+from scoring.errors import InputError
 from scoring.inputs import discover
-from scoring.name_lists import InputError
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scoring.name_lists import InputError, parse_names, read_names
+from scoring.errors import InputError
+from scoring.name_lists import parse_names, read_names
 
 NAMES = ["a.jpg", "ünï/b c.jpg", "写真.png"]
 

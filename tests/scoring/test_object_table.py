@@ -13,7 +13,7 @@ from tests.colocalization import objects
 def shown(common: CommonObject, path: Path) -> dict[str, str]:
     common.save(path)
     screen = io.StringIO()
-    Console(file=screen, width=140).print(object_table(common, path))
+    Console(file=screen, width=140).print(object_table(common, str(path)))
     cells = (line.split("│")[1:3] for line in screen.getvalue().splitlines() if "│" in line)
     return {left.strip(): right.strip() for left, right in cells}
 
@@ -32,6 +32,7 @@ def test_all_that_is_in_it(tmp_path: Path) -> None:
         "root of their share of the image": "10.0 % to 12.5 %",
         "width by height": "0.75 to 1.50",
         "learnt from": "one look, second looks, outlines, hints",
+        "can grow (--add-to)": "no",
         "model": "dummy",
         "SHA-256": "0" * 64,
         "effort": "full",

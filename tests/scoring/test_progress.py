@@ -47,3 +47,20 @@ def test_plain_lines_keep_brackets_in_text() -> None:
     with progress_on(Console(file=screen)).phase("[bold]", 1) as advance:
         advance()
     assert screen.getvalue().startswith("[bold]: 1/1 images")
+
+
+def test_what_nobody_knows_the_number_of_is_counted_in_plain_lines_every_five_seconds() -> None:
+    lines: list[str] = []
+    times = iter([0.0, 2.0, 4.0, 6.0, 8.0])
+    with PlainProgress(lines.append, clock=lambda: next(times)).count("Listing") as advance:
+        for _ in range(4):
+            advance()
+    assert lines == ["Listing: 3 images"]
+
+
+def test_a_terminal_counts_too() -> None:
+    screen = io.StringIO()
+    with TerminalProgress(Console(file=screen, force_terminal=True, width=120)).count("Listing") as advance:
+        for _ in range(7):
+            advance()
+    assert "7 images" in screen.getvalue()

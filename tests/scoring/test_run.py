@@ -24,7 +24,7 @@ def begin(out: Path, model: str) -> None:
 def test_a_run_goes_on_with_the_precision_that_it_was_begun_with(tmp_path: Path, precision: str) -> None:
     with box_model(precision) as path:  # type: ignore[arg-type]
         begin(tmp_path, hashlib.sha256(path.read_bytes()).hexdigest())
-    assert _as_before(AUTO, tmp_path, ScoreOptions()) == replace(AUTO, precision=precision)  # type: ignore[arg-type]
+    assert _as_before(AUTO, str(tmp_path), ScoreOptions()) == replace(AUTO, precision=precision)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_a_run_goes_on_with_the_precision_that_it_was_begun_with(tmp_path: Path,
 def test_what_was_asked_for_stays(tmp_path: Path, machine: MachineOptions, options: ScoreOptions) -> None:
     with box_model("fp32") as path:
         begin(tmp_path, hashlib.sha256(path.read_bytes()).hexdigest())
-    assert _as_before(machine, tmp_path, options) is machine
+    assert _as_before(machine, str(tmp_path), options) is machine
 
 
 def test_a_new_folder_and_another_model_leave_the_choice(tmp_path: Path) -> None:
-    assert _as_before(AUTO, tmp_path, ScoreOptions()) is AUTO
+    assert _as_before(AUTO, str(tmp_path), ScoreOptions()) is AUTO
     begin(tmp_path, "0" * 64)
-    assert _as_before(AUTO, tmp_path, ScoreOptions()) is AUTO
+    assert _as_before(AUTO, str(tmp_path), ScoreOptions()) is AUTO

@@ -16,7 +16,9 @@ def test_what_cannot_be_asked_for_is_named_with_what_is_allowed() -> None:
         ScoreOptions(mode="attention", common=objects.PLAIN)
     with pytest.raises(ValueError, match="give hints or a common object, not both"):
         ScoreOptions(hints=hints, common=objects.PLAIN)
-    with pytest.raises(ValueError, match="formats must be among jsonl, csv, coco, yolo, labelstudio, got 'xml'"):
+    with pytest.raises(
+        ValueError, match="formats must be among jsonl, csv, coco, yolo, labelstudio, parquet, got 'xml'"
+    ):
         ScoreOptions(formats=("csv", "xml"))
 
 

@@ -1,5 +1,4 @@
 import io
-from pathlib import Path
 
 from rich.console import Console
 
@@ -26,7 +25,7 @@ def test_images_are_counted() -> None:
 
 
 def test_the_table_shows_rate_errors_and_where_to_look() -> None:
-    summary = ScoreSummary("common", images=20, reused=10, seconds=4.0, written=[Path("out/[x]/predictions.jsonl")])
+    summary = ScoreSummary("common", images=20, reused=10, seconds=4.0, places=["out/[x]/predictions.jsonl"])
     summary.errors["truncated"] = 2
     summary.warnings["flat"] = 1
     screen = io.StringIO()

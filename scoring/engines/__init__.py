@@ -1,0 +1,1 @@
+"""Engines besides the pipeline of one process: the same stages on many machines."""
