@@ -28,8 +28,9 @@ from service.http.middleware.root_path import RootPathMiddleware
 from service.http.middleware.security_headers import SecurityHeadersMiddleware
 from service.http.middleware.server_timing import ServerTimingMiddleware
 from service.http.middleware.tracing import TracingMiddleware, otlp_tracer_provider
+from service.http.open_inference import open_inference_router
 from service.http.openapi import example_answer, install_openapi
-from service.http.paths import COLOCALIZE, GUARDED, MODEL, OPEN
+from service.http.paths import COLOCALIZE, GATEWAY, GUARDED, MODEL, OPEN
 from service.http.problems import Problem
 from service.http.responses import problem_response
 from service.http.routes import api_router, model_details
@@ -115,6 +116,7 @@ def create_app(
     )
     app.state.service = service
     app.include_router(api_router(service))
+    app.include_router(open_inference_router(service))
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
@@ -141,7 +143,7 @@ def create_app(
     app.add_middleware(DrainingMiddleware, service=service)
     if tracer_provider is not None:
         app.add_middleware(TracingMiddleware, provider=tracer_provider)
-    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN | GUARDED | ASSET_PATHS)
+    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN | GUARDED | GATEWAY | ASSET_PATHS)
     app.add_middleware(RequestIdMiddleware)
     if settings.root_path:
         app.add_middleware(RootPathMiddleware, root_path=settings.root_path)

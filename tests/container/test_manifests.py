@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.http.paths import V2_LIVE, V2_READY
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,3 +121,18 @@ def test_every_setting_named_in_deploy_exists() -> None:
 def test_kustomizations_name_files_that_exist(folder: str) -> None:
     kustomization = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())
     assert all((KUBERNETES / folder / resource).exists() for resource in kustomization["resources"])
+
+
+def test_kserve_probes_the_protocol_and_runs_the_image_as_kubernetes_does() -> None:
+    service = yaml.safe_load((ROOT / "deploy/kserve/inference-service.yaml").read_text())
+    predictor = service["spec"]["predictor"]
+    (container,) = predictor["containers"]
+    assert container["readinessProbe"]["httpGet"] == {"path": V2_READY, "port": 8000}
+    assert container["livenessProbe"]["httpGet"] == {"path": V2_LIVE, "port": 8000}
+    assert predictor["timeout"] > Settings.model_fields["request_timeout"].default
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    drain = float(environment["COLOCALIZE_DRAIN_DELAY"]) + Settings.model_fields["drain_timeout"].default
+    assert predictor["terminationGracePeriodSeconds"] > drain
+    assert predictor["enableServiceLinks"] is False
+    assert predictor["securityContext"] == _pod()["securityContext"]
+    assert container["securityContext"] == _pod()["containers"][0]["securityContext"]
