@@ -110,6 +110,15 @@ class Settings(BaseSettings):
         "URLs; none if empty. Their addresses must be public ones.",
     )
 
+    label_studio_url: str = Field(
+        "",
+        description="Address of the Label Studio for which the service is a machine learning backend, at /labelstudio; "
+        "off if empty. It may be an address inside.",
+    )
+    label_studio_token: SecretStr = Field(
+        SecretStr(""), description="Token with which images and annotations are read from that Label Studio."
+    )
+
     objects_dir: Path | None = Field(
         None,
         description="Folder in which fitted objects are kept, shared by all workers; off if left out, and nothing is "
@@ -185,6 +194,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{host!r} is no host")
         return hosts
 
+    @field_validator("label_studio_url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?", url):
+            raise ValueError(f"{url!r} is not of the form http://HOST:PORT")
+        return url
+
     @field_validator("trusted_proxies")
     @classmethod
     def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
@@ -209,6 +225,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{self.variable('max_buffered_bytes')} ({self.max_buffered_bytes}) must be at least "
                 f"{self.variable('max_request_bytes')} ({self.max_request_bytes})"
+            )
+        if self.label_studio_url and not self.label_studio_token.get_secret_value():
+            raise ValueError(
+                f"{self.variable('label_studio_token')} must be set where {self.variable('label_studio_url')} is"
             )
         return self
 

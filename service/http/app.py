@@ -15,6 +15,8 @@ from colocalization._version import __version__
 from colocalization.errors import ModelError
 from colocalization.lanes import ElasticEngine
 from colocalization.localizer import Localizer
+from service.http.annotation_backend import annotation_router
+from service.http.annotation_host import AnnotationHost
 from service.http.assets import ASSET_PATHS, asset_router
 from service.http.keys import check_read_only, read_keys
 from service.http.middleware.access_log import AccessLogMiddleware
@@ -96,11 +98,19 @@ def create_app(
         tracer_provider = otlp_tracer_provider(settings.otlp_endpoint, __version__)
     service = Service.create(settings, load or localizer_loader(settings), shared_metrics)
 
+    annotations = (
+        AnnotationHost(settings.label_studio_url, settings.label_studio_token.get_secret_value(), service.fetcher)
+        if settings.label_studio_url
+        else None
+    )
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
         await service.stop()
+        if annotations is not None:
+            await annotations.close()
         if tracer_provider is not None:
             await asyncio.to_thread(tracer_provider.shutdown)
 
@@ -117,6 +127,8 @@ def create_app(
     app.state.service = service
     app.include_router(api_router(service))
     app.include_router(open_inference_router(service))
+    if annotations is not None:
+        app.include_router(annotation_router(service, annotations))
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)

@@ -21,9 +21,9 @@ from service.http.form import (
 )
 from service.http.problems import Problem
 
-__all__ = ["ImageUrl", "check_structure", "decode_base64", "read_json", "read_json_upload"]
+__all__ = ["MOST_MEMBERS", "ImageUrl", "check_structure", "decode_base64", "read_json", "read_json_upload"]
 
-_MOST_MEMBERS = 100_000
+MOST_MEMBERS = 100_000
 """Most commas and opening brackets in a body: base64 has none, and a member costs many times its two or three bytes."""
 
 _MAX_TOLD = 80
@@ -87,31 +87,35 @@ def read_json_upload(
     return upload, urls
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, most_members: int = MOST_MEMBERS) -> Any:
     """The value of a JSON text of bounded cost.
+
+    Args:
+        body: The text.
+        most_members: Most commas and opening brackets in it.
 
     Raises:
         Problem: It is none, or has too many members (`malformed_body`).
     """
-    check_structure(body)
+    check_structure(body, most_members)
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise Problem("malformed_body", f"The body is no JSON: {error}.") from error
 
 
-def check_structure(body: bytes) -> None:
+def check_structure(body: bytes, most_members: int = MOST_MEMBERS) -> None:
     """Refuse a JSON text that would take many times its size once it is read.
 
     Raises:
         Problem: It has too many members (`malformed_body`).
     """
     members = sum(body.count(mark) for mark in (b",", b"[", b"{"))
-    if members > _MOST_MEMBERS:
+    if members > most_members:
         raise Problem(
             "malformed_body",
-            f"The JSON has {members} members and lists; at most {_MOST_MEMBERS} are allowed.",
-            {"limit": {"name": "members", "value": _MOST_MEMBERS}},
+            f"The JSON has {members} members and lists; at most {most_members} are allowed.",
+            {"limit": {"name": "members", "value": most_members}},
         )
 
 

@@ -8,6 +8,7 @@ __all__ = [
     "EXPORT",
     "GATEWAY",
     "GUARDED",
+    "LABEL_STUDIO",
     "LIVEZ",
     "METRICS",
     "MODEL",
@@ -29,6 +30,7 @@ __all__ = [
 COLOCALIZE: Final = "/colocalize"
 DOCS: Final = "/docs"
 EXPORT: Final = "/export"
+LABEL_STUDIO: Final = "/labelstudio"
 LIVEZ: Final = "/livez"
 METRICS: Final = "/metrics"
 MODEL: Final = "/model"
@@ -49,7 +51,9 @@ OPEN: Final = frozenset({LIVEZ, READYZ, OPENAPI, V2_LIVE, V2_READY})
 GUARDED: Final = frozenset({COLOCALIZE, EXPORT, MODEL, METRICS, OBJECTS, OBJECT})
 """Need an API key where keys are set."""
 
-GATEWAY: Final = frozenset({V2, V2_MODEL, V2_INFER})
+GATEWAY: Final = frozenset(
+    {V2, V2_MODEL, V2_INFER, *(f"{LABEL_STUDIO}/{name}" for name in ("health", "setup", "predict", "webhook", "train"))}
+)
 """Of other protocols, which have descriptions of their own; they need an API key where keys are set."""
 
 QUIET: Final = frozenset({LIVEZ, READYZ, METRICS, V2_LIVE, V2_READY})
