@@ -30,7 +30,8 @@ NOT_RUN = {
     r"docker .*": "by `make test-container`, with buildah",
     r"(kubectl|cd deploy/kubernetes/cpu && kustomize) .*": "needs a cluster; the files are tested beside the image's",
     r"colocalize .* --require-gpu": "needs a GPU; that it refuses to run without one is tested with the commands",
-    r"(export (LABEL_STUDIO|ML)_.*|COLOCALIZE_LABEL_STUDIO_URL=.*|label-studio start|yolo .*)": "another project's program",
+    r"(export (LABEL_STUDIO|ML)_.*|label-studio start|yolo .*)": "another project's program",
+    r"COLOCALIZE_LABEL_STUDIO_URL=.*": "by make test-labelstudio",
     r"(COLOCALIZE_OBJECTS_DIR=/var/.*|curl .*(/objects|object=).*)": "by tests/service/http/test_objects.py",
     r"(python -m (tests\.load\.\w+|experiments|benchmarks)|locust)( .*)?": "measures for minutes; tested in parts",
 }

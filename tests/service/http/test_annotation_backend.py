@@ -239,4 +239,4 @@ def test_settings_go_together() -> None:
     with pytest.raises(ValueError, match="COLOCALIZE_LABEL_STUDIO_TOKEN must be set"):
         Settings(label_studio_url=URL)
     with pytest.raises(ValueError, match="is not of the form"):
-        Settings(label_studio_url="labels.test", label_studio_token="x")  # type: ignore[arg-type]  # noqa: S106
+        Settings(label_studio_url="labels.test", label_studio_token="x")  # noqa: S106
