@@ -79,7 +79,9 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         "LABEL_STUDIO_BASE_DATA_DIR": os.environ.get("LABEL_STUDIO_BASE_DATA_DIR", str(folder / "data")),
         "LOCAL_FILES_SERVING_ENABLED": "true",
         "LOCAL_FILES_DOCUMENT_ROOT": str(DATA),
-        "ML_BLOCK_LOCAL_IP": "false",  # the backend is on this machine
+        # The backend is on this machine, and so is the webhook that Label Studio makes for it.
+        "ML_BLOCK_LOCAL_IP": "false",
+        "USE_DEFAULT_BANNED_SUBNETS": "false",
         "ML_TIMEOUT_PREDICT": "1200",
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
