@@ -31,6 +31,7 @@ NOT_RUN = {
     r"(kubectl|cd deploy/kubernetes/cpu && kustomize) .*": "needs a cluster; the files are tested beside the image's",
     r"colocalize .* --require-gpu": "needs a GPU; that it refuses to run without one is tested with the commands",
     r"(export (LABEL_STUDIO|ML)_.*|label-studio start|yolo .*)": "another project's program",
+    r"python examples/train_detector\.py .*": "by tests/test_train_detector.py",
     r"COLOCALIZE_LABEL_STUDIO_URL=.*": "by make test-labelstudio",
     r"(COLOCALIZE_OBJECTS_DIR=/var/.*|curl .*(/objects|object=).*)": "by tests/service/http/test_objects.py",
     r"(python -m (tests\.load\.\w+|experiments|benchmarks)|locust)( .*)?": "measures for minutes; tested in parts",
@@ -193,6 +194,7 @@ def test_what_is_to_be_installed_comes_from_the_checkout_and_exists() -> None:
 @pytest.mark.parametrize(
     ("page", "command", "extra"),
     [
+        ("docs/how-to/detector.md", "python examples", "'.[cpu,export]'"),
         ("docs/how-to/client.md", "from colocalization.client", "'.[client]'"),
         ("README.md", "colocalize train", "'.[cpu,export]'"),
         ("README.md", "`colocalize serve`", "'.[cpu,serve]'"),

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import io
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ _SIDE_BY_SIDE = 8
 
 _KEPT = 8
 """Objects that are kept in memory."""
+
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,13 @@ class AnnotationBackend:
             except ImageError as error:
                 return error
 
-        return list(await asyncio.gather(*(fetch(address) for address in addresses)))
+        sources = await asyncio.gather(*(fetch(address) for address in addresses))
+        errors = [source for source in sources if isinstance(source, ImageError)]
+        if errors:  # Label Studio shows no reasons
+            _logger.warning(
+                "%d of %d images of tasks cannot be had; the first: %s", len(errors), len(sources), errors[0]
+            )
+        return list(sources)
 
     async def _run(self, request: Request, job: Job) -> None:
         """Have a job done, with patience: Label Studio does not ask again."""

@@ -132,7 +132,9 @@ class UrlFetcher:
         """
         try:
             address = await self._address(url.host, _port(url))
-            sent = {"host": url.netloc.decode(), "accept": "image/*", "accept-encoding": "identity", **(headers or {})}
+            # Whatever it is called: frameworks that know no images answer `image/*` alone with 406.
+            accept = "image/*, */*;q=0.5"
+            sent = {"host": url.netloc.decode(), "accept": accept, "accept-encoding": "identity", **(headers or {})}
             request = self._http.build_request(
                 "GET", url.copy_with(host=address), headers=sent, extensions={"sni_hostname": url.host}
             )

@@ -57,6 +57,8 @@ class Studio:
             return httpx.Response(200, json=tasks)
         if request.url.path == "/api/tasks":
             return httpx.Response(200, json={"tasks": self.tasks(), "total": len(self.images)})
+        if "*/*" not in request.headers["accept"]:
+            return httpx.Response(406)  # as Django REST framework does
         content = self.images.get(request.url.raw_path.decode())
         return httpx.Response(404) if content is None else httpx.Response(200, stream=httpx.ByteStream(content))
 
