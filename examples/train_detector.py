@@ -145,7 +145,7 @@ def train(detector: FCOS, samples: list[Sample], steps: int, size: int = 4) -> l
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         schedule.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         if step % 25 == 0 or step == steps - 1:
             print(f"step {step:4}  loss {losses[-1]:.3f}")  # noqa: T201
     return losses
