@@ -1,12 +1,13 @@
-# Two environments: .venv serves (no torch, small), .venv-dev builds, trains and tests.
+# Environments: .venv serves (no torch, small), .venv-dev builds, trains and tests, .venv-labelstudio holds Label Studio.
 PYTHON ?= python3
 SERVE := .venv
 DEV := .venv-dev
+STUDIO := .venv-labelstudio
 
 # LOCKED=1 installs exactly what requirements-dev.txt lists, in place of the newest that pyproject.toml allows.
 INSTALL_DEV = $(if $(LOCKED),--requirement requirements-dev.txt && $(DEV)/bin/pip install --quiet --no-deps --editable .,--editable '.[dev]')
 
-.PHONY: demo serve test test-container lint docs models lock clean
+.PHONY: demo serve test test-container test-labelstudio lint docs models lock clean
 
 demo: $(SERVE)/.installed  ## score the example photographs: boxes, heat maps, a contact sheet
 	$(SERVE)/bin/colocalize score examples/images --out demo-output --overlays --contact-sheet
@@ -20,6 +21,9 @@ test: lint  ## the whole suite, with doctests; fails where less is covered than 
 
 test-container: $(DEV)/.installed  ## build the image, start it, post images to it; needs root, buildah, debootstrap
 	$(DEV)/bin/python -m pytest -m container tests/container
+
+test-labelstudio: $(DEV)/.installed $(STUDIO)/.installed  ## a real Label Studio: predictions, two corrections, better predictions
+	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(DEV)/bin/python -m pytest -n0 tests/labelstudio
 
 lint: $(DEV)/.installed
 	$(DEV)/bin/ruff check .
@@ -52,5 +56,10 @@ $(DEV)/.installed: pyproject.toml
 	$(DEV)/bin/pip install --quiet $(INSTALL_DEV)
 	touch $@
 
+$(STUDIO)/.installed:  # of its own: it pins most of what it needs
+	$(PYTHON) -m venv $(STUDIO)
+	$(STUDIO)/bin/pip install --quiet 'label-studio>=1.23,<2'
+	touch $@
+
 clean:
-	rm -rf $(SERVE) $(DEV) demo-output site
+	rm -rf $(SERVE) $(DEV) $(STUDIO) demo-output site

@@ -367,7 +367,7 @@ def fisher_discriminant(
     *,
     weight: float | None,
     mean: NDArray[np.float64] | None = None,
-    shrinkage: float = _SHRINKAGE,
+    shrinkage: float | None = None,
 ) -> Discriminant | None:
     """Fisher's linear discriminant between two classes.
 
@@ -376,7 +376,7 @@ def fisher_discriminant(
         high: The foreground.
         weight: Share of the foreground in the scatter within the classes; None: by the number of its cells.
         mean: (C,) mean of the foreground, where it is not that of the cells that its scatter is of.
-        shrinkage: Share of the variances added to the diagonal of the scatter.
+        shrinkage: Share of the variances added to the diagonal of the scatter; None: as for a set.
 
     Returns:
         The discriminant; None where a class is empty or both are alike.
@@ -387,7 +387,8 @@ def fisher_discriminant(
         weight = high.count / (low.count + high.count)
     within = weight * high.covariance + (1 - weight) * low.covariance
     variances = np.diag(within)
-    within += np.diag(shrinkage * variances + _RIDGE * variances.mean() + _FLOOR)
+    ridge = _SHRINKAGE if shrinkage is None else shrinkage
+    within += np.diag(ridge * variances + _RIDGE * variances.mean() + _FLOOR)
     middle = high.mean if mean is None else mean
     direction = np.linalg.solve(within, middle - low.mean)
     at_background, at_foreground = float(low.mean @ direction), float(middle @ direction)

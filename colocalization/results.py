@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import Box, box_iou
 from colocalization.errors import ImageError, ImageWarning
+from colocalization.interop import as_detections, as_figure, as_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import supervision as sv
+    from matplotlib.figure import Figure
 
 __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
 
@@ -118,6 +124,38 @@ class ImageResult:
         others = [box for box in self.boxes if box_iou([box.as_tuple()], list(hints)).max() < _SAME]
         return replace(self, boxes=(*known, *others)[:most], confidence=1.0, contains_common_object=True)
 
+    def to_supervision(self, label: str = "object") -> "sv.Detections":
+        """The boxes as `Detections` of the package supervision, best first, with their scores as confidence.
+
+        Args:
+            label: Name of their class, whose id is 0.
+
+        Raises:
+            ModuleNotFoundError: The package is not installed.
+        """
+        return as_detections(self, label)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The boxes as a table, a row each, as `SetResult.to_pandas` gives them.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        return as_frame([self], [0])
+
+    def to_figure(self, rgb: NDArray[np.uint8] | None = None) -> "Figure":
+        """The heat map and the boxes as a figure of matplotlib, its axes in pixels of the original.
+
+        Args:
+            rgb: (H, W, 3) uint8, the image at its working size (`Localizer.prepare(source).image.rgb`), to lay the heat
+                map over; left out for the heat map alone.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed.
+            ValueError: The result has no heat map, or the image is of another size than that.
+        """
+        return as_figure(self, rgb)
+
     @classmethod
     def failed(cls, error: ImageError) -> "ImageResult":
         """The result of an image that could not be read or localized."""
@@ -136,6 +174,20 @@ class SetResult:
 
     mode: Mode
     images: tuple[ImageResult, ...]
+
+    def to_pandas(self, names: Sequence[str] | None = None) -> "pd.DataFrame":
+        """All boxes as a table: `image`, `x0` to `y1` in pixels of the original, `score`, and what the image is like.
+
+        A row is a box, best first within its image; an image without one has a row without corners.
+
+        Args:
+            names: What the images are called, in their order; their numbers from 0 if left out.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+            ValueError: There are not as many names as images.
+        """
+        return as_frame(self.images, range(len(self.images)) if names is None else names)
 
     def __len__(self) -> int:
         """How many images there are."""

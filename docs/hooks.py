@@ -17,6 +17,7 @@ from mkdocs.structure.pages import Page
 from typer.cli import get_docs_for_click
 
 import colocalization
+from colocalization import client
 from colocalization.commands.main import app as command_line
 from colocalization.localizer import Localizer
 from service.http.app import create_app
@@ -131,10 +132,18 @@ def _python() -> str:
     return "\n\n".join(f"::: colocalization.{name}{options.get(name, '')}" for name in names)
 
 
+def _client() -> str:
+    """Directives of mkdocstrings for every public name of the client, what one begins with first."""
+    first = ["Client", "Retries", "ServedSet", "NamedResult"]
+    names = [*first, *(name for name in client.__all__ if name not in (*first, "AsyncClient"))]
+    return "\n\n".join(f"::: colocalization.client.{name}" for name in names)
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "readme": _readme,
     "options": _options,
     "settings": _settings,
     "http": _http,
     "python": _python,
+    "client": _client,
 }

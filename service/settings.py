@@ -104,6 +104,21 @@ class Settings(BaseSettings):
     max_boxes: int = Field(100, ge=1, description="Largest `max_boxes` that a request may ask for.")
     max_name_length: int = Field(255, ge=1, description="Longest file name of an image, in characters.")
 
+    url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts (HOST or HOST:PORT), comma-separated, from which images are fetched that a request gives as "
+        "URLs; none if empty. Their addresses must be public ones.",
+    )
+
+    label_studio_url: str = Field(
+        "",
+        description="Address of the Label Studio for which the service is a machine learning backend, at /labelstudio; "
+        "off if empty. It may be an address inside.",
+    )
+    label_studio_token: SecretStr = Field(
+        SecretStr(""), description="Token with which images and annotations are read from that Label Studio."
+    )
+
     objects_dir: Path | None = Field(
         None,
         description="Folder in which fitted objects are kept, shared by all workers; off if left out, and nothing is "
@@ -171,6 +186,21 @@ class Settings(BaseSettings):
             raise ValueError("not a prefix")
         return path
 
+    @field_validator("url_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?", host):
+                raise ValueError(f"{host!r} is no host")
+        return hosts
+
+    @field_validator("label_studio_url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?", url):
+            raise ValueError(f"{url!r} is not of the form http://HOST:PORT")
+        return url
+
     @field_validator("trusted_proxies")
     @classmethod
     def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,7 +209,7 @@ class Settings(BaseSettings):
                 ip_network(proxy)  # raises ValueError; uvicorn would take it for a name and trust nobody
         return proxies
 
-    @field_validator("gpus", "read_only_keys", "cors_origins", "trusted_proxies", mode="before")
+    @field_validator("gpus", "read_only_keys", "cors_origins", "trusted_proxies", "url_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -195,6 +225,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{self.variable('max_buffered_bytes')} ({self.max_buffered_bytes}) must be at least "
                 f"{self.variable('max_request_bytes')} ({self.max_request_bytes})"
+            )
+        if self.label_studio_url and not self.label_studio_token.get_secret_value():
+            raise ValueError(
+                f"{self.variable('label_studio_token')} must be set where {self.variable('label_studio_url')} is"
             )
         return self
 

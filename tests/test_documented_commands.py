@@ -33,8 +33,10 @@ NOT_RUN = {
     r"colocalize .* --engine ray .*": "by tests/scoring/engines/test_ray_run.py",
     r"pip install .*": "the extras are checked below",
     r"colocalize .* --require-gpu": "needs a GPU; that it refuses to run without one is tested with the commands",
-    r"(export LABEL_STUDIO_.*|label-studio start|yolo .*)": "another project's program",
-    r"(COLOCALIZE_OBJECTS_DIR=.*|curl .*(/objects|object=).*)": "by tests/service/http/test_objects.py",
+    r"(export (LABEL_STUDIO|ML)_.*|label-studio start|yolo .*)": "another project's program",
+    r"python examples/train_detector\.py .*": "by tests/test_train_detector.py",
+    r"COLOCALIZE_LABEL_STUDIO_URL=.*": "by make test-labelstudio",
+    r"(COLOCALIZE_OBJECTS_DIR=/var/.*|curl .*(/objects|object=).*)": "by tests/service/http/test_objects.py",
     r"(python -m (tests\.load\.\w+|experiments|benchmarks)|locust)( .*)?": "measures for minutes; tested in parts",
 }
 """Commands that these tests leave out, as patterns, and what runs them."""
@@ -100,8 +102,8 @@ class Reader:
 
     def run(self, kind: str, text: str) -> str:
         text = text.removeprefix(".venv/bin/")
-        if text.startswith("colocalize serve"):
-            self._serve()
+        if serve := re.match(r"((?:COLOCALIZE_\w+=\S+ )*)colocalize serve", text):
+            self._serve(**dict(setting.split("=") for setting in serve[1].split()))
             return ""
         if text.startswith("curl") and not self.servers:
             self._serve()  # the README says to start it in its prose
@@ -121,12 +123,13 @@ class Reader:
         assert done.returncode == 0, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def _serve(self) -> None:
+    def _serve(self, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = ["colocalize", "serve", "--port", str(self.port)]
-        self.servers.append(subprocess.Popen(command, cwd=self.folder, env=self.environment, stderr=subprocess.DEVNULL))
+        environment = {**self.environment, **settings}
+        self.servers.append(subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.DEVNULL))
         until = time.monotonic() + 120
         while time.monotonic() < until:
             try:
@@ -194,6 +197,8 @@ def test_what_is_to_be_installed_comes_from_the_checkout_and_exists() -> None:
 @pytest.mark.parametrize(
     ("page", "command", "extra"),
     [
+        ("docs/how-to/detector.md", "python examples", "'.[cpu,export]'"),
+        ("docs/how-to/client.md", "from colocalization.client", "'.[client]'"),
         ("README.md", "colocalize train", "'.[cpu,export]'"),
         ("README.md", "`colocalize serve`", "'.[cpu,serve]'"),
         ("docs/tutorial/service.md", "colocalize serve", "'.[cpu,serve]'"),

@@ -38,7 +38,7 @@ def _rate(metric: str, by: str) -> dict[str, str]:
 
 def dashboard() -> dict[str, Any]:
     """The dashboard as Grafana reads it."""
-    work = 'path="/colocalize",$at'
+    work = 'path=~"/colocalize|/objects/.+|/v2/models/.+/infer|/labelstudio/predict",$at'
     panels = [
         _panel("Requests by status", "reqps", {
             "{{status}} {{code}}": f"sum by (status, code) (rate(colocalize_requests_total{{{work}}}$win))",
@@ -46,6 +46,7 @@ def dashboard() -> dict[str, Any]:
         _panel("Time to answer", "s", {
             name: query.replace("$at", work) for name, query in _quantiles("colocalize_request_seconds").items()
         }),
+        _panel("Requests by address", "reqps", _rate("colocalize_requests_total", "path")),
         _panel("Images by result", "cps", _rate("colocalize_images_total", "code")),
         _panel("Images waiting", "short", {
             "waiting": "sum(colocalize_pending_images{$at})", "limit": "sum(colocalize_pending_images_limit{$at})",

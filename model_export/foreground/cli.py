@@ -17,7 +17,7 @@ from colocalization.files import atomic_writer
 from colocalization.listing import list_images
 from colocalization.model_choice import box_model
 from model_export.errors import ExportError
-from model_export.foreground.graph import append_foreground
+from model_export.foreground.foreground_output import append_foreground
 from model_export.foreground.taps import TappedEngine
 from model_export.foreground.teaching import SetOutlines, learn, outline_set
 

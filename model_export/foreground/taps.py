@@ -10,7 +10,7 @@ from onnx import helper, shape_inference
 from colocalization.engine import NetworkOutput, OnnxEngine, open_session
 from colocalization.metadata import ModelMetadata
 from model_export.errors import ExportError
-from model_export.foreground.graph import without_foreground
+from model_export.foreground.foreground_output import without_foreground
 from model_export.graph import FEATURES
 
 __all__ = ["TappedEngine", "find_taps"]

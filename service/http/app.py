@@ -15,6 +15,8 @@ from colocalization._version import __version__
 from colocalization.errors import ModelError
 from colocalization.lanes import ElasticEngine
 from colocalization.localizer import Localizer
+from service.http.annotation_backend import annotation_router
+from service.http.annotation_host import AnnotationHost
 from service.http.assets import ASSET_PATHS, asset_router
 from service.http.keys import check_read_only, read_keys
 from service.http.middleware.access_log import AccessLogMiddleware
@@ -28,8 +30,9 @@ from service.http.middleware.root_path import RootPathMiddleware
 from service.http.middleware.security_headers import SecurityHeadersMiddleware
 from service.http.middleware.server_timing import ServerTimingMiddleware
 from service.http.middleware.tracing import TracingMiddleware, otlp_tracer_provider
+from service.http.open_inference import open_inference_router
 from service.http.openapi import example_answer, install_openapi
-from service.http.paths import COLOCALIZE, GUARDED, MODEL, OPEN
+from service.http.paths import COLOCALIZE, GATEWAY, GUARDED, MODEL, OPEN
 from service.http.problems import Problem
 from service.http.responses import problem_response
 from service.http.routes import api_router, model_details
@@ -95,11 +98,19 @@ def create_app(
         tracer_provider = otlp_tracer_provider(settings.otlp_endpoint, __version__)
     service = Service.create(settings, load or localizer_loader(settings), shared_metrics)
 
+    annotations = (
+        AnnotationHost(settings.label_studio_url, settings.label_studio_token.get_secret_value(), service.fetcher)
+        if settings.label_studio_url
+        else None
+    )
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
         await service.stop()
+        if annotations is not None:
+            await annotations.close()
         if tracer_provider is not None:
             await asyncio.to_thread(tracer_provider.shutdown)
 
@@ -115,6 +126,9 @@ def create_app(
     )
     app.state.service = service
     app.include_router(api_router(service))
+    app.include_router(open_inference_router(service))
+    if annotations is not None:
+        app.include_router(annotation_router(service, annotations))
     app.include_router(asset_router())
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
@@ -141,7 +155,7 @@ def create_app(
     app.add_middleware(DrainingMiddleware, service=service)
     if tracer_provider is not None:
         app.add_middleware(TracingMiddleware, provider=tracer_provider)
-    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN | GUARDED | ASSET_PATHS)
+    app.add_middleware(AccessLogMiddleware, metrics=service.metrics, paths=OPEN | GUARDED | GATEWAY | ASSET_PATHS)
     app.add_middleware(RequestIdMiddleware)
     if settings.root_path:
         app.add_middleware(RootPathMiddleware, root_path=settings.root_path)

@@ -10,15 +10,15 @@ from service.http.form import Upload
 from service.http.hints_field import read_hints
 from service.http.intake import run_upload
 from service.http.objects import load_object
-from service.http.parameters import PARAMETER_NAMES, read_parameters
+from service.http.parameters import PARAMETER_NAMES, Parameters, read_parameters
 from service.http.problems import Problem
 from service.http.rendering import previewed_images, render_image, write_answer
 from service.http.request_state import STATE, RequestState
 from service.http.responses import PiecesResponse
 from service.http.state import Service
-from service.inference.job import Job, JobOptions
+from service.inference.job import Job, JobOptions, Render
 
-__all__ = ["answer"]
+__all__ = ["answer", "make_job"]
 
 
 async def answer(request: Request, service: Service) -> Response:
@@ -31,27 +31,13 @@ async def answer(request: Request, service: Service) -> Response:
     notes: RequestState = request.scope[STATE]
     settings = service.settings
 
-    async def make_job(upload: Upload) -> Job:
+    async def job_of(upload: Upload) -> Job:
         parameters = read_parameters(request.query_params, upload.fields, settings.max_boxes)
-        names = upload.names()
-        hints = read_hints(parameters.hints, names)
-        if hints and (parameters.mode != "common" or parameters.object):
-            why = "and nothing is learnt in mode attention" if parameters.mode != "common" else "and an object is kept"
-            raise Problem("invalid_hint", f"Hints say what the images of a request have in common, {why}.")
-        localizer = service.slot.current
-        common = await load_object(service, localizer, parameters.object) if parameters.object else None
-        sources = [image.source for image in upload.images]
-        previewed = previewed_images(sources, parameters.preview)
-        return Job(
-            sources,
-            localizer=localizer,
-            options=JobOptions(parameters.mode, parameters.max_boxes, hints, common),
-            render=partial(render_image, names, parameters.heatmap, previewed),
-            names=names,
-            request_id=notes.request_id,
-        )
+        previewed = previewed_images([image.source for image in upload.images], parameters.preview)
+        render = partial(render_image, upload.names(), parameters.heatmap, previewed)
+        return await make_job(service, upload, parameters, render, notes.request_id)
 
-    done = await run_upload(request, service, PARAMETER_NAMES, make_job)
+    done = await run_upload(request, service, PARAMETER_NAMES, job_of)
     pieces, notes.timings = write_answer(done.job, done.job.names, time.monotonic() - done.received)
     return PiecesResponse(
         pieces,
@@ -59,4 +45,36 @@ async def answer(request: Request, service: Service) -> Response:
         headers={"cache-control": "no-store"},
         send_timeout=settings.send_timeout,
         budget=service.budget,
+    )
+
+
+async def make_job(
+    service: Service, upload: Upload, parameters: Parameters, render: Render, request_id: str | None
+) -> Job:
+    """The job of a set of images.
+
+    Args:
+        service: Will do it.
+        upload: The images.
+        parameters: What is asked of them.
+        render: Writes one image's part of the answer.
+        request_id: Name of the request, for the log.
+
+    Raises:
+        Problem: There are no images, or the hints or the object cannot be used.
+    """
+    names = upload.names()
+    hints = read_hints(parameters.hints, names)
+    if hints and (parameters.mode != "common" or parameters.object):
+        why = "and nothing is learnt in mode attention" if parameters.mode != "common" else "and an object is kept"
+        raise Problem("invalid_hint", f"Hints say what the images of a request have in common, {why}.")
+    localizer = service.slot.current
+    common = await load_object(service, localizer, parameters.object) if parameters.object else None
+    return Job(
+        [image.source for image in upload.images],
+        localizer=localizer,
+        options=JobOptions(parameters.mode, parameters.max_boxes, hints, common),
+        render=render,
+        names=names,
+        request_id=request_id,
     )

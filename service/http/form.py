@@ -12,7 +12,16 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = ["IMAGES_FIELD", "FormCollector", "Upload", "UploadLimits", "UploadedImage"]
+__all__ = [
+    "IMAGES_FIELD",
+    "FormCollector",
+    "Upload",
+    "UploadLimits",
+    "UploadedImage",
+    "check_field",
+    "check_field_size",
+    "check_image",
+]
 
 IMAGES_FIELD = "images"
 """Name of the repeated field that carries the images."""
@@ -92,6 +101,58 @@ class Upload:
         return [image.name for image in self.images]
 
 
+def check_image(index: int, name: str, limits: UploadLimits, *, close: bool = True) -> None:
+    """Refuse an image too many, or one whose name is too long.
+
+    Args:
+        index: Place of the image in the request.
+        name: Its file name.
+        limits: What the request may send.
+        close: Whether the body may still be arriving.
+
+    Raises:
+        Problem: It is (`too_many_images`, `invalid_parameter`).
+    """
+    if index >= limits.max_images:
+        raise Problem(
+            "too_many_images",
+            f"The request has more than the {limits.max_images} images allowed.",
+            {"limit": {"name": "max_images", "value": limits.max_images}},
+            close=close,
+        )
+    if len(name) > limits.max_name_length:
+        raise Problem(
+            "invalid_parameter",
+            f"A file name has {len(name)} characters; at most {limits.max_name_length} are allowed.",
+            {"limit": {"name": "max_name_length", "value": limits.max_name_length}},
+            close=close,
+        )
+
+
+def check_field(name: str, allowed: frozenset[str], *, close: bool = True) -> None:
+    """Refuse a field that there is not.
+
+    Raises:
+        Problem: It is none of those allowed (`invalid_parameter`).
+    """
+    if name not in allowed:
+        told = ", ".join(sorted({IMAGES_FIELD, *allowed}))
+        raise Problem(
+            "invalid_parameter", f"There is no form field {name[:_MAX_TOLD]!r}; the fields are {told}.", close=close
+        )
+
+
+def check_field_size(name: str, size: int, *, close: bool = True) -> None:
+    """Refuse a field of too many bytes.
+
+    Raises:
+        Problem: It has (`invalid_parameter`).
+    """
+    if size > (most := _FIELD_BYTES.get(name, _MAX_FIELD_BYTES)):
+        detail = f"The form field {name!r} has more than the {most} bytes allowed."
+        raise Problem("invalid_parameter", detail, close=close)
+
+
 class FormCollector:
     """Receives the parser's callbacks and builds the `Upload`; what is refused is raised as a `Problem`.
 
@@ -148,36 +209,12 @@ class FormCollector:
         except ValueError as error:
             raise Problem("malformed_body", f"The multipart body is not a form: {error}.", close=True) from error
         if self._part.name == IMAGES_FIELD:
-            self._check_image_part()
+            check_image(len(self.upload.images), self._part.file_name or "", self._limits)
         else:
             self._check_field_part()
 
-    def _check_image_part(self) -> None:
-        limits = self._limits
-        if len(self.upload.images) == limits.max_images:
-            raise Problem(
-                "too_many_images",
-                f"The request has more than the {limits.max_images} images allowed.",
-                {"limit": {"name": "max_images", "value": limits.max_images}},
-                close=True,
-            )
-        length = len(self._part.file_name or "")
-        if length > limits.max_name_length:
-            raise Problem(
-                "invalid_parameter",
-                f"A file name has {length} characters; at most {limits.max_name_length} are allowed.",
-                {"limit": {"name": "max_name_length", "value": limits.max_name_length}},
-                close=True,
-            )
-
     def _check_field_part(self) -> None:
-        if self._part.name not in self._allowed:
-            allowed = ", ".join(sorted({IMAGES_FIELD, *self._allowed}))
-            raise Problem(
-                "invalid_parameter",
-                f"There is no form field {self._part.name[:_MAX_TOLD]!r}; the fields are {allowed}.",
-                close=True,
-            )
+        check_field(self._part.name, self._allowed)
         if self._part.name in self.upload.fields:
             raise Problem(
                 "invalid_parameter", f"The form field {self._part.name!r} is given more than once.", close=True
@@ -190,13 +227,8 @@ class FormCollector:
                 self._chunks.clear()  # counted on, but no longer kept
             else:
                 self._chunks.append(data[start:end])
-        elif self._size > (most := _FIELD_BYTES.get(self._part.name, _MAX_FIELD_BYTES)):
-            raise Problem(
-                "invalid_parameter",
-                f"The form field {self._part.name!r} has more than the {most} bytes allowed.",
-                close=True,
-            )
         else:
+            check_field_size(self._part.name, self._size)
             self._chunks.append(data[start:end])
 
     def _part_end(self) -> None:

@@ -13,7 +13,7 @@ from service.http.hints_field import hint_problem
 from service.http.problems import Problem
 from service.http.request_state import STATE, RequestState
 from service.http.state import Service
-from service.http.upload import read_upload
+from service.http.upload import ReadUpload, read_upload
 from service.http.waiting import run_job
 from service.inference.interface import InferenceFailed, Overloaded, Stopped
 from service.inference.job import Job
@@ -43,6 +43,7 @@ async def run_upload(
     service: Service,
     allowed_fields: frozenset[str],
     make_job: Callable[[Upload], Awaitable[Job]],
+    read: ReadUpload = read_upload,
 ) -> DoneJob:
     """Read a request's images and have them worked on.
 
@@ -51,6 +52,7 @@ async def run_upload(
         service: Does the work.
         allowed_fields: Names of form fields besides the images.
         make_job: Makes the job of what was uploaded, which holds the images from then on.
+        read: Reads the body.
 
     Raises:
         Problem: Whatever is wrong with the request or keeps the service from answering it.
@@ -64,13 +66,14 @@ async def run_upload(
     try:
         service.scheduler.work.check(1)  # refused before the upload is read, where not even one image would be accepted
         with service.budget.reservation() as reservation:
-            upload = await read_upload(
+            upload = await read(
                 request.headers,
                 request.receive,
                 UploadLimits.of(settings),
                 reservation,
                 allowed_fields,
                 service.scheduler.work.seconds_left,
+                service.fetcher,
             )
             unread = False
             received = time.monotonic()

@@ -74,7 +74,7 @@ _DETAILS: Mapping[ProblemCode, tuple[str, Mapping[str, Any]]] = {
         "The request has more than the 64 images allowed.",
         {"limit": {"name": "max_images", "value": 64}},
     ),
-    "unsupported_media_type": ("Expected multipart/form-data, got 'application/json'.", {}),
+    "unsupported_media_type": ("Expected multipart/form-data or application/json, got 'text/plain'.", {}),
     "invalid_parameter": (
         "mode: Input should be 'attention' or 'common', got 'both'.",
         {"errors": [{"parameter": "mode", "message": "Input should be 'attention' or 'common', got 'both'"}]},
@@ -202,8 +202,9 @@ def image_request(parameters: type[FitParameters]) -> dict[str, Any]:
             **schemas,
         },
     }
+    bodies = {"multipart/form-data": {"schema": content}, "application/json": {"schema": _as_json(content)}}
     return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": content}}},
+        "requestBody": {"required": True, "content": bodies},
         "parameters": [
             {
                 "name": name,
@@ -215,6 +216,22 @@ def image_request(parameters: type[FitParameters]) -> dict[str, Any]:
             for name, schema in schemas.items()
         ],
     }
+
+
+def _as_json(form: Mapping[str, Any]) -> dict[str, Any]:
+    """What a JSON body holds in place of a form: images in base64, or as URLs where the service fetches them."""
+    text = {"type": "string"}
+    image = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "name": {**text, "maxLength": 255},
+            "data": {**text, "description": "The image in base64.", "contentEncoding": "base64"},
+            "url": {**text, "description": "Where it is fetched from, where the service does so, in place of `data`."},
+        },
+    }
+    images = {"type": "array", "minItems": 1, "items": image, "description": "The images, with their names."}
+    return {**form, "properties": {**form["properties"], IMAGES_FIELD: images}}
 
 
 EXPORT_EXAMPLE: Mapping[str, Any] = {
@@ -312,9 +329,10 @@ def _document(
 
 
 def _tell_limits(operation: dict[str, Any], settings: Settings) -> None:
-    fields = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    fields[IMAGES_FIELD]["maxItems"] = settings.max_images
+    bodies = [body["schema"]["properties"] for body in operation["requestBody"]["content"].values()]
+    for body in bodies:
+        body[IMAGES_FIELD]["maxItems"] = settings.max_images
     schemas = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
-    for schema in (fields, schemas):
+    for schema in (*bodies, schemas):
         if "max_boxes" in schema:
             schema["max_boxes"]["maximum"] = settings.max_boxes

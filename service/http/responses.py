@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.http.budget import ByteBudget, Reservation
+from service.http.paths import V2
 from service.http.problems import PROBLEM_MEDIA_TYPE, Problem
 from service.http.request_state import state_of
 
@@ -119,6 +120,9 @@ def problem_response(problem: Problem, scope: Scope) -> Response:
         headers["www-authenticate"] = 'Bearer realm="colocalize"'
     state = state_of(scope)
     state.problem_code = problem.code
-    content = json.dumps(problem.body(state.request_id), ensure_ascii=False)
+    body = problem.body(state.request_id)
+    if scope["path"].startswith(f"{V2}/"):
+        body["error"] = problem.detail  # what clients of the Open Inference Protocol look for
+    content = json.dumps(body, ensure_ascii=False)
     kind = LingeringResponse if problem.close else Response
     return kind(content, problem.status, headers, PROBLEM_MEDIA_TYPE)

@@ -12,6 +12,7 @@ from colocalization.localizer import Localizer
 from colocalization.memory import MemoryTrimmer
 from service.http.budget import ByteBudget
 from service.http.metrics import Metrics, resident_bytes
+from service.http.url_images import UrlFetcher
 from service.inference.interface import SchedulerLimits
 from service.inference.model_slot import ModelSlot, in_daemon
 from service.inference.object_store import ObjectStore
@@ -39,6 +40,7 @@ class Service:
         budget: Bound on the bytes of uploads.
         objects: The objects that are kept; None where none are.
         export_lock: Held while results are written as files, so that the memory for that is needed once.
+        fetcher: Fetches images that are given as URLs; None where none are.
         draining: Whether the worker is about to leave.
     """
 
@@ -48,6 +50,7 @@ class Service:
     budget: ByteBudget
     objects: ObjectStore | None = None
     export_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    fetcher: UrlFetcher | None = None
     draining: bool = False
     _scheduler: Scheduler | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -62,10 +65,11 @@ class Service:
         """
         objects = _object_store(settings)  # first, since loading a model takes a while
         slot = ModelSlot(load, settings)
+        fetcher = UrlFetcher(settings.url_hosts) if settings.url_hosts else None
         metrics = Metrics(shared_metrics)
         metrics.model(slot.current.engine, in_use=True)
         metrics.pending_limit.set(settings.max_pending_images)
-        return cls(settings, slot, metrics, ByteBudget(settings.max_buffered_bytes), objects)
+        return cls(settings, slot, metrics, ByteBudget(settings.max_buffered_bytes), objects, fetcher=fetcher)
 
     @property
     def scheduler(self) -> Scheduler:
@@ -118,6 +122,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.metrics.ready.set(0)
         await asyncio.to_thread(self.scheduler.close)
+        if self.fetcher is not None:
+            await self.fetcher.close()
 
     def warm_up(self) -> None:
         """Run the model for the first time; blocks.

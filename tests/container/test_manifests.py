@@ -2,12 +2,14 @@
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from service.http.paths import V2_LIVE, V2_READY
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,9 +17,14 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
-def _compose_services() -> dict[str, dict[str, Any]]:
+def _all_services() -> dict[str, dict[str, Any]]:
     services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
     return services
+
+
+def _compose_services() -> dict[str, dict[str, Any]]:
+    """Those that run this project's image."""
+    return {name: service for name, service in _all_services().items() if "build" in service}
 
 
 def _pod() -> dict[str, Any]:
@@ -120,3 +127,75 @@ def test_every_setting_named_in_deploy_exists() -> None:
 def test_kustomizations_name_files_that_exist(folder: str) -> None:
     kustomization = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())
     assert all((KUBERNETES / folder / resource).exists() for resource in kustomization["resources"])
+
+
+def test_kserve_probes_the_protocol_and_runs_the_image_as_kubernetes_does() -> None:
+    service = yaml.safe_load((ROOT / "deploy/kserve/inference-service.yaml").read_text())
+    predictor = service["spec"]["predictor"]
+    (container,) = predictor["containers"]
+    assert container["readinessProbe"]["httpGet"] == {"path": V2_READY, "port": 8000}
+    assert container["livenessProbe"]["httpGet"] == {"path": V2_LIVE, "port": 8000}
+    assert predictor["timeout"] > Settings.model_fields["request_timeout"].default
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    drain = float(environment["COLOCALIZE_DRAIN_DELAY"]) + Settings.model_fields["drain_timeout"].default
+    assert predictor["terminationGracePeriodSeconds"] > drain
+    assert predictor["enableServiceLinks"] is False
+    assert predictor["securityContext"] == _pod()["securityContext"]
+    assert container["securityContext"] == _pod()["containers"][0]["securityContext"]
+
+
+NEIGHBOURS = {name: service for name, service in _all_services().items() if "build" not in service}
+
+
+def test_neighbours_are_off_by_themselves_bounded_and_on_this_machine_alone() -> None:
+    assert set(NEIGHBOURS) == {"label-studio", "prometheus", "grafana"}
+    for service in NEIGHBOURS.values():
+        assert service["profiles"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
+        assert ":" in service["image"]  # of a version
+
+
+def test_files_and_volumes_of_compose_exist() -> None:
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    sources = {volume.split(":")[0] for service in _all_services().values() for volume in service.get("volumes", [])}
+    files = {source for source in sources if source.startswith(".")}
+    assert len(files) == 5
+    assert all((ROOT / "deploy" / file).exists() for file in files)
+    assert sources - files == set(compose["volumes"])
+
+
+def test_prometheus_and_grafana_find_what_they_watch() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"][0]
+    host, port = scraped["static_configs"][0]["targets"][0].split(":")
+    assert host in _compose_services()["cpu"]["networks"]["default"]["aliases"]
+    assert _compose_services()["cpu"]["ports"] == [f"127.0.0.1:8000:{port}"]
+    (source,) = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((ROOT / "deploy/grafana/provisioning/dashboards.yml").read_text())["providers"]
+    mounted = {volume.split(":")[1] for volume in NEIGHBOURS["grafana"]["volumes"]}
+    assert provider["options"]["path"] in mounted
+
+
+def test_label_studio_is_where_the_service_looks_for_it() -> None:
+    (url,) = {service["environment"]["COLOCALIZE_LABEL_STUDIO_URL"] for service in _compose_services().values()}
+    assert url == "${LABEL_STUDIO_TOKEN:+http://label-studio:8080}"
+    assert NEIGHBOURS["label-studio"]["ports"] == ["127.0.0.1:8080:8080"]
+
+
+@pytest.mark.skipif(version("jsonschema").startswith("3."), reason="kubernetes-validate needs jsonschema 4")
+@pytest.mark.parametrize("kubernetes", ["1.29", "1.35"])
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(KUBERNETES.rglob("*.yaml")) if path.name != "kustomization.yaml"],
+    ids=lambda path: path.stem,
+)
+def test_manifests_are_of_kubernetes_own_form(path: Path, kubernetes: str) -> None:
+    import kubernetes_validate
+
+    for manifest in yaml.safe_load_all(path.read_text()):
+        kubernetes_validate.validate(manifest, kubernetes, strict=True)
+    broken = {**manifest, "spec": {**manifest["spec"], "sepc": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, kubernetes, strict=True)

@@ -230,6 +230,21 @@ def _faults(record: Record) -> Iterator[str]:
     yield from _table(head, rows)
 
 
+def _client(record: Record) -> Iterator[str]:
+    results, settings = record["results"], record["settings"]
+    refused, errors = results["sent"].get("429", 0), sum(results["errors"].values())
+    yield "### The client against a service that is full"
+    yield ""
+    yield (
+        f"{settings['programs']} programs ask about {results['requests']} images through `colocalization.client`, one "
+        f"a request, in {results['seconds']} s; the service, over a network that takes "
+        f"{1000 * settings['delay']:g} ms, takes {settings['pending']} at a time. Answered: {results['answered']}, of "
+        f"these about another image: {results['answered_with_another_image']}; refused on the way and sent again: "
+        f"{refused}; other errors: {errors}. The service counts {results['counted_by_the_service']['images']} images "
+        "that it worked on."
+    )
+
+
 _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-throughput": _throughput,
     "service-comparison": _comparison,
@@ -239,6 +254,7 @@ _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-faults": _faults,
     "service-soak": _soak,
     "service-fuzz": _fuzz,
+    "service-client": _client,
 }
 
 

@@ -19,7 +19,7 @@ from colocalization.metadata import ModelMetadata
 from colocalization.model_choice import DEFAULT_MODEL, IN_THE_BOX
 from model_export import cli
 from model_export.errors import ParityError
-from model_export.foreground.graph import without_foreground
+from model_export.foreground.foreground_output import without_foreground
 from model_export.graph import build_model
 from model_export.parity import TOLERANCES, Tolerance
 from model_export.source import NetworkSource

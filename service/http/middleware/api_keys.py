@@ -1,5 +1,6 @@
 """Optional API keys."""
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping
@@ -18,7 +19,10 @@ _CHANGING = frozenset({"PUT", "DELETE"})
 
 
 class ApiKeysMiddleware:
-    """Lets requests through that show a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+    """Lets requests through that show a key.
+
+    It is shown as `Authorization: Bearer KEY`, as `X-API-Key: KEY`, or as the password of basic authentication, whoever
+    the user.
 
     The name of the key that was shown is noted, for the log.
     """
@@ -64,6 +68,11 @@ class ApiKeysMiddleware:
 
 def _shown_key(headers: Headers) -> bytes:
     scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":  # all that Label Studio can show to its backends
+        try:
+            return base64.b64decode(token.strip(), validate=True).partition(b":")[2]
+        except ValueError:
+            return b""
     shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
     return shown.encode("latin-1")
 

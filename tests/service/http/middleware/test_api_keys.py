@@ -1,5 +1,6 @@
 """API keys."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ ALICE, BOB = "a" * 16, "b" * 20
 
 @pytest.mark.parametrize(
     "headers",
-    [{"authorization": f"Bearer {ALICE}"}, {"authorization": f"bearer  {BOB}"}, {"x-api-key": BOB}],
+    [
+        {"authorization": f"Bearer {ALICE}"},
+        {"authorization": f"bearer  {BOB}"},
+        {"x-api-key": BOB},
+        {"authorization": f"Basic {base64.b64encode(f'anyone:{ALICE}'.encode()).decode()}"},
+    ],
 )
 def test_any_key_in_either_header_lets_through(start: Start, headers: dict[str, str]) -> None:
     with start(api_keys=f"alice={ALICE}, bob={BOB}") as client:

@@ -7,7 +7,7 @@ import pytest
 from colocalization.discriminant import Discriminant, descriptors
 from colocalization.engine import OnnxEngine
 from colocalization.metadata import METADATA_KEY, ModelMetadata
-from model_export.foreground.graph import append_foreground, without_foreground
+from model_export.foreground.foreground_output import append_foreground, without_foreground
 from model_export.foreground.taps import TappedEngine, find_taps
 from model_export.graph import build_model, describe
 from tests.model_export.networks import tiny_source
