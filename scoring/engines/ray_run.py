@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import socket
 import tempfile
 import time
 import warnings
@@ -49,6 +50,9 @@ __all__ = ["need_ray", "score_on_ray"]
 
 _PARTS_AT_ONCE = 4096
 """Parts that Ray holds at a time, about a million images: the memory of its store does not grow with the set."""
+
+_REACHED_WITHIN_S = 10.0
+"""How long a cluster may take to answer a connection."""
 
 _STORE_BYTES = 256 * 2**20
 """Memory of Ray's own object store where we start it: all that passes through it are lists of names."""
@@ -241,6 +245,7 @@ def _worked_on(parts: Sequence[SetPart], job: ScoringJob, options: RayOptions) -
     begun: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _STORE_BYTES} if local else {}
     failed: list[str] = []
     done: set[str] = set()
+    _check_reachable(options.address or os.environ.get("RAY_ADDRESS"))
     try:
         try:
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **begun)
@@ -265,6 +270,21 @@ def _worked_on(parts: Sequence[SetPart], job: ScoringJob, options: RayOptions) -
     if missing := len(parts) - len(done):
         reason = failed[0] if failed else "workers died over them"
         raise OSError(f"{missing} of {len(parts)} parts are missing: {reason}; run the same command again to go on")
+
+
+def _check_reachable(address: str | None) -> None:
+    """Refuse a cluster that nothing answers at: Ray itself would go on trying without a word.
+
+    Raises:
+        OSError: No connection can be made to the address `host:port`, with or without a scheme.
+    """
+    host, colon, port = (address or "").rpartition("://")[2].rstrip("/").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # none, `auto`, `local`, or what Ray will refuse by itself
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_WITHIN_S).close()
+    except (OSError, OverflowError) as error:
+        raise OSError(f"the Ray cluster cannot be used: nothing answers at {host}:{port} ({error})") from None
 
 
 def _workers(resources: Mapping[str, float], machine: MachineOptions, options: RayOptions) -> _Workers:
