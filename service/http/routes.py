@@ -54,6 +54,9 @@ _FITTED_EXAMPLE = {
 }
 
 
+_BINARY = {"type": "string", "format": "binary"}
+
+
 def api_router(service: Service) -> APIRouter:
     """The endpoints of one service.
 
@@ -92,7 +95,7 @@ def api_router(service: Service) -> APIRouter:
             200: {
                 "description": "The file; for YOLO a zip of the labels.",
                 "content": {
-                    kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
+                    kind: {"schema": {} if "json" in kind else _BINARY, "example": example}
                     for kind, example in EXPORTED_EXAMPLES.items()
                 },
             },

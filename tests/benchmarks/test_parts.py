@@ -137,7 +137,9 @@ def test_precision_on_both_devices(written: Any, tmp_path: Path) -> None:
         (integers, "int8", "cpu, medians of 20 interleaved rounds on 1 thread: ", "-0.50", "precision cpu"),
         (floats, "fp16", "cuda, medians of 20 interleaved rounds: ", "+0.25", "precision cuda"),
     ):
-        assert f"`colocalize export --precision {precision}`" in text
+        assert (
+            "int8 file of the model in the box" if precision == "int8" else "`colocalize export --precision fp16`"
+        ) in text
         assert f"Speed over fp32 on {where}batch 1: 2.0000" in text
         assert row(text, "s")[-1] == change
         assert f"`{command}`, 2026-11-28" in text

@@ -144,7 +144,7 @@ def test_same_as_python_with_the_real_model() -> None:
         localizer.finish(image, features[i], fitted.common, looks=fitted.looks.get(i), hint=hints.get(i), max_boxes=100)
         for i, image in enumerate(prepared)
     ]
-    app: FastAPI = create_app(Settings(device="cpu"))
+    app: FastAPI = create_app(Settings(device="cpu", precision="fp32"))
     with TestClient(app, raise_server_exceptions=False) as client:
         wait_until(lambda: app.state.service.slot.warm, 60)
         said = [{"image": "1", **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True))}, {"image": "3"}]

@@ -143,7 +143,7 @@ def test_object_of_another_model_names_both(start: Start, tmp_path: Path) -> Non
         assert client.get("/objects/birds").json()["model"]["in_use"] is False
     assert (answer.status_code, answer.json()["code"]) == (409, "object_of_another_model")
     assert "'dummy' (000000000000)" in answer.json()["detail"]
-    assert "'dummy' (111111111111)" in answer.json()["detail"]
+    assert "'dummy' (111111111111, fp32)" in answer.json()["detail"]
 
 
 def test_number_of_objects_is_bounded(start: Start, tmp_path: Path) -> None:
