@@ -66,7 +66,7 @@ def test_the_cut_is_of_few_pixels_and_the_outline_of_all(monkeypatch: pytest.Mon
     cut: Any = cv2.grabCut
     monkeypatch.setattr(cv2, "grabCut", watched)
     found = refine(noisy(square(240, 320, 60, 80, 180, 240)), blob(240, 320, 160), margin=0.45)
-    assert sizes == [(73, 55), (126, 95)]  # 4,000 and 12,000 pixels
+    assert sizes == [(126, 95), (222, 166)]  # 12,000 and 192 x 192 pixels
     truth = np.zeros((320, 240), dtype=bool)
     truth[80:240, 60:180] = True
     assert (found != truth).mean() < 0.01
