@@ -209,7 +209,7 @@ class TestWindow:
         found = window_shares(self.image, (self.region, bounded(self.scores)), window)
         expected = np.zeros((20, 20))
         expected[6:14, columns] = 1
-        np.testing.assert_allclose(found, expected, atol=0.13)  # the outline's corners are rounded a little
+        np.testing.assert_allclose(found, expected, atol=0.1)
         assert found.dtype == np.float32
 
     def test_a_window_on_both_takes_the_one_of_which_it_has_more(self) -> None:

@@ -1,7 +1,5 @@
 """GrabCut from a coarse heat map to an edge in the image."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
@@ -54,22 +52,6 @@ def test_a_steep_map_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(refine(image, steep), steep > 0.5)
     with pytest.raises(TypeError):
         refine(image, blob(96, 96, 60))  # of 66 and 30 pixels: 0.21
-
-
-def test_the_cut_is_of_few_pixels_and_the_outline_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
-
-    def watched(image: np.ndarray, *arguments: Any) -> object:
-        sizes.append(image.shape[:2])
-        return cut(image, *arguments)
-
-    cut: Any = cv2.grabCut
-    monkeypatch.setattr(cv2, "grabCut", watched)
-    found = refine(noisy(square(240, 320, 60, 80, 180, 240)), blob(240, 320, 160), margin=0.45)
-    assert sizes == [(126, 95), (222, 166)]  # 12,000 and 192 x 192 pixels
-    truth = np.zeros((320, 240), dtype=bool)
-    truth[80:240, 60:180] = True
-    assert (found != truth).mean() < 0.01
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 0.9])
