@@ -107,8 +107,7 @@ class Growth:
         self._common, self._second, self._sums = common, common.second, common.sums
         self._looker = looker
         self._first, self._tight, self._wide = (
-            (one.low.statistics(), one.high.statistics())
-            for one in (self._sums.first, self._sums.tight, self._sums.wide)
+            _statistics(one) for one in (self._sums.first, self._sums.tight, self._sums.wide)
         )
         self._outlines = _Classes(self._sums.whole, self._sums.region)
         self._descriptors = self._sums.descriptors.astype(np.float64)
@@ -179,8 +178,7 @@ class _Classes:
     """What outlines tell apart, in whole images and in regions."""
 
     def __init__(self, whole: OutlineSums, region: OutlineSums) -> None:
-        self._whole = whole.low.statistics(), whole.high.statistics()
-        self._region = region.low.statistics(), region.high.statistics()
+        self._whole, self._region = _statistics(whole), _statistics(region)
 
     @classmethod
     def new(cls, channels: int) -> "_Classes":
@@ -216,7 +214,7 @@ def _sum_of_means(features: Sequence[NDArray[np.floating]]) -> NDArray[np.float3
     return np.asarray(np.sum(means, axis=0), dtype=np.float32)
 
 
-def _statistics(sums: CutSums) -> tuple[ClassStatistics, ClassStatistics]:
+def _statistics(sums: CutSums | OutlineSums) -> tuple[ClassStatistics, ClassStatistics]:
     return sums.low.statistics(), sums.high.statistics()
 
 

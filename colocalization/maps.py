@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cropped", "min_max", "otsu_separability", "otsu_threshold", "upsample"]
+__all__ = ["cropped", "min_max", "otsu_separability", "otsu_threshold", "touched_sides", "upsample"]
 
 _OTSU_BINS = 256
 
@@ -100,6 +100,16 @@ def _histogram(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDAr
     if not 0 < bins.size < _MOST_COUNTED:
         return np.bincount(bins, minlength=_OTSU_BINS).astype(np.float64), edges
     return cv2.calcHist([bins], [0], None, [_OTSU_BINS], [0, _OTSU_BINS]).ravel().astype(np.float64), edges
+
+
+def touched_sides(mask: NDArray[np.bool_], least: float) -> int:
+    """How many of the four sides of its image a mask touches, each along more than a share `least` of it.
+
+    Example:
+        >>> touched_sides(np.array([[1, 1, 1], [0, 0, 0]], bool), 0.4)
+        3
+    """
+    return sum(float(side.mean()) > least for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
 
 
 def upsample(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ found without labels; nothing of theirs is shipped.
 
 import hashlib
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -96,7 +97,8 @@ class OutsidePrior:
             rgb: (H, W, 3) uint8.
 
         Returns:
-            (S, S) float32 [0, 1], min-max normalised, over all of the image.
+            (S, S) float32 [0, 1], min-max normalised, over all of the image; all NaN where the network's output is not
+            finite.
 
         Raises:
             ModelError: The network's output is no map.
@@ -114,7 +116,8 @@ class OutsidePrior:
         values = values.reshape(values.shape[-2:])
         if recipe.logits:
             values = np.asarray(1 / (1 + np.exp(-np.clip(values, -50, 50))), dtype=np.float32)
-        return min_max(np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0))
+        # A map that is not finite must not pass for one without foreground.
+        return min_max(values) if np.isfinite(values).all() else np.full_like(values, np.nan)
 
     def _signature(self, path: Path) -> tuple[str, int]:
         inputs: list[Any] = self._session.get_inputs()
@@ -125,10 +128,11 @@ class OutsidePrior:
                 f"the prior {str(path)!r} takes {shapes}; expected one image (1, 3, S, S) as tensor(float), as "
                 "rembg's networks do"
             )
-        if len(outputs[0].shape) not in (3, 4) or outputs[0].type != "tensor(float)":
+        given = list(outputs[0].shape)
+        maps = given[:-2] if all(isinstance(side, int) for side in given[:-2]) else []
+        if len(given) not in (3, 4) or outputs[0].type != "tensor(float)" or prod(maps[1:]) != 1:
             raise ModelError(
-                f"the prior {str(path)!r} gives {list(outputs[0].shape)} first; expected one map (1, 1, h, w) as "
-                "tensor(float)"
+                f"the prior {str(path)!r} gives {given} first; expected one map (1, 1, h, w) as tensor(float)"
             )
         rows, columns = shapes[0][2:]
         if isinstance(rows, int) and isinstance(columns, int) and rows != columns:
@@ -143,5 +147,5 @@ def _kind_of(path: Path) -> PriorKind:
             return kind
     raise ModelError(
         f"what kind of network the prior {path.name!r} is cannot be told by its name, which begins with none of "
-        f"{', '.join(_KNOWN)}; say it: {', '.join(get_args(PriorKind))}"
+        f"{', '.join(_KNOWN)}; by `prior_kind` or --prior-kind say it: {', '.join(get_args(PriorKind))}"
     )

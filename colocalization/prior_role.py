@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.maps import touched_sides
+
 __all__ = ["CUT", "PRIOR_WEIGHTS", "PriorRole", "PriorWeights", "at_grid", "choose_role", "fused", "prior_shares"]
 
 PriorRole = Literal["joins", "leads"]
@@ -69,7 +71,7 @@ def choose_role(maps: Sequence[NDArray[np.float32]], priors: Sequence[NDArray[np
     for scores, prior in zip(maps, priors, strict=True):
         by_set, by_prior = scores > CUT, prior > CUT
         overlaps.append(float((by_set & by_prior).sum() / max(int((by_set | by_prior).sum()), 1)))
-        more.append(_sides(by_set) - _sides(by_prior))
+        more.append(touched_sides(by_set, _TOUCHED) - touched_sides(by_prior, _TOUCHED))
     conflict = float(np.mean(overlaps)) < _LEAST_AGREEMENT and float(np.mean(more)) >= _FEWER
     return "leads" if conflict else "joins"
 
@@ -100,8 +102,3 @@ def at_grid(prior: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.fl
 def prior_shares(prior: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A prior's map as shares of the object in each cell of a grid: 0 at a quarter, where background is, 1 at three."""
     return np.asarray(np.clip(2 * at_grid(prior, shape) - np.float32(0.5), 0, 1), dtype=np.float32)
-
-
-def _sides(mask: NDArray[np.bool_]) -> int:
-    """How many sides of its image a mask touches."""
-    return sum(float(side.mean()) > _TOUCHED for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))

@@ -22,6 +22,7 @@ _COMMANDS = {
     "serve": ("serve", "Start the HTTP service (needs the extra 'serve')."),
     "train": ("train", "Train a network on a folder of images (needs the extra 'train')."),
     "export": ("export", "Write a checkpoint as an ONNX model (needs the extra 'export')."),
+    "foreground": ("export", "Learn a foreground prior from sets of images (needs the extra 'export')."),
 }
 """Our own commands in the order in which help lists them: the extra that brings what they need, and what they do."""
 

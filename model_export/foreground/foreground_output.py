@@ -11,7 +11,7 @@ from colocalization.discriminant import Discriminant
 from colocalization.metadata import METADATA_KEY, ModelMetadata
 from model_export.graph_builder import GraphBuilder
 
-__all__ = ["FOREGROUND", "append_foreground", "without_foreground"]
+__all__ = ["FOREGROUND", "append_foreground", "metadata_of", "without_foreground"]
 
 FOREGROUND = "foreground"
 """Name of the output, and start of the names of its nodes."""
@@ -52,7 +52,7 @@ def append_foreground(
     builder.add("Squeeze", bounded, builder.axes(1), output=FOREGROUND)
     whole.graph.node.extend(builder.nodes)
     whole.graph.initializer.extend(builder.constants)
-    metadata = _metadata(whole)
+    metadata = metadata_of(whole)
     shape: list[str | int | None] = ["batch", metadata.map_size, metadata.map_size]
     whole.graph.output.append(helper.make_tensor_value_info(FOREGROUND, onnx.TensorProto.FLOAT, shape))
     _describe(whole, replace(metadata, foreground=True, foreground_data=learnt_on))
@@ -72,11 +72,16 @@ def without_foreground(model: onnx.ModelProto) -> onnx.ModelProto:
         graph.node.remove(node)
     for constant in [constant for constant in graph.initializer if constant.name.startswith(f"{FOREGROUND}_constant")]:
         graph.initializer.remove(constant)
-    _describe(plain, replace(_metadata(plain), foreground=False, foreground_data=""))
+    _describe(plain, replace(metadata_of(plain), foreground=False, foreground_data=""))
     return plain
 
 
-def _metadata(model: onnx.ModelProto) -> ModelMetadata:
+def metadata_of(model: onnx.ModelProto) -> ModelMetadata:
+    """What a model says about itself.
+
+    Raises:
+        ModelError: It says nothing that can be used.
+    """
     return ModelMetadata.from_properties({entry.key: entry.value for entry in model.metadata_props})
 
 

@@ -9,8 +9,7 @@ from onnx import helper, shape_inference
 
 from colocalization.engine import NetworkOutput, OnnxEngine, open_session
 from colocalization.metadata import ModelMetadata
-from model_export.errors import ExportError
-from model_export.foreground.foreground_output import without_foreground
+from model_export.foreground.foreground_output import metadata_of, without_foreground
 from model_export.graph import FEATURES
 
 __all__ = ["TappedEngine", "find_taps"]
@@ -27,7 +26,7 @@ def find_taps(model: onnx.ModelProto) -> tuple[str, ...]:
         model: A file that `colocalize export` has written, of any precision.
     """
     inferred = shape_inference.infer_shapes(model, data_prop=True)
-    metadata = _metadata(model)
+    metadata = metadata_of(model)
     shapes = {
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
         for value in inferred.graph.value_info
@@ -77,7 +76,7 @@ class TappedEngine:
         self._session, self.provider_warning = open_session(
             plain.SerializeToString(), "the model with its taps", device="cpu", threads=threads
         )
-        self.metadata: ModelMetadata = _metadata(plain)
+        self.metadata: ModelMetadata = metadata_of(plain)
         self.sha256, self.provider = engine.sha256, str(self._session.get_providers()[0])
         side = self.metadata.input_size
         self.channels = tuple(len(tap) for tap in self.tapped(np.zeros((3, side, side), np.float32)))
@@ -89,10 +88,3 @@ class TappedEngine:
     def tapped(self, image: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
         """The taps of one (3, S, S) float32 image, each (C, h, w)."""
         return [tensor[0] for tensor in self._session.run(list(self.taps), {"image": image[None]})]
-
-
-def _metadata(model: onnx.ModelProto) -> ModelMetadata:
-    try:
-        return ModelMetadata.from_properties({entry.key: entry.value for entry in model.metadata_props})
-    except ValueError as error:
-        raise ExportError(str(error)) from error

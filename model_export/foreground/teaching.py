@@ -21,6 +21,7 @@ from colocalization.discriminant import (
 )
 from colocalization.errors import ImageError
 from colocalization.localizer import Localizer, PreparedImage
+from colocalization.maps import touched_sides
 from colocalization.prototype import SHOWN
 from colocalization.sampling import choose_sample
 from model_export.errors import ExportError
@@ -139,8 +140,7 @@ def is_trusted(shares: NDArray[np.float32]) -> bool:
         shares: (h, w) float32 [0, 1], how much of each cell the outline covers.
     """
     mask = shares > 0.5
-    sides = sum(float(side.mean()) > _TOUCHED for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    return sides <= _MOST_SIDES and float(mask.mean()) >= _LEAST_AREA
+    return touched_sides(mask, _TOUCHED) <= _MOST_SIDES and float(mask.mean()) >= _LEAST_AREA
 
 
 def learn(sets: Sequence[SetOutlines]) -> Lesson:

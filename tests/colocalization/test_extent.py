@@ -9,6 +9,7 @@ from colocalization.extent import (
     _corrected,
     attention_extent,
     common_extent,
+    foreground_extent,
     outline_shares,
     window_extent,
     window_shares,
@@ -58,6 +59,33 @@ class TestAttention:
         assert [box.score for box in found] == sorted((box.score for box in found), reverse=True)
         assert attention_extent(blank(160, 160), attention, 2).boxes == found[:2]
         assert attention_extent(blank(160, 160), attention, 1).boxes == found[:1]
+
+
+class TestForeground:
+    def test_cut_between_the_classes(self) -> None:
+        prior = np.full((8, 8), 0.1, np.float32)
+        prior[2:6, 1:3] = 0.9
+        found = foreground_extent(blank(80, 40), prior, 1)
+        # A cell is 10 x 5 pixels; half-way between 0.1 and 0.9 lies the edge itself.
+        np.testing.assert_allclose(found.boxes[0].as_tuple(), (10, 10, 30, 30), atol=1)
+        assert found.heatmap.shape == (40, 80)
+        assert (found.heatmap[0, -1], found.heatmap[20, 20]) == (0.0, 1.0)
+
+    def test_several_boxes_and_none_that_is_noise(self) -> None:
+        prior = np.full((16, 16), 0.2, np.float32)
+        prior[1:9, 1:9], prior[11:15, 10:15], prior[1, 14] = 0.8, 0.8, 0.8
+        found = foreground_extent(blank(160, 160), prior, 10).boxes
+        assert len(found) == 2
+        assert found[0].score > found[1].score
+
+    def test_where_nothing_reaches_the_middle_there_is_a_likeliest_part(self) -> None:
+        prior = np.full((8, 8), 0.1, np.float32)
+        prior[0:4, 0:4] = 0.4
+        (box,) = foreground_extent(blank(80, 80), prior, 1).boxes
+        np.testing.assert_allclose(box.as_tuple(), (0, 0, 40, 40), atol=5)
+
+    def test_no_foreground_at_all(self) -> None:
+        assert foreground_extent(blank(8, 8), np.zeros((4, 4), np.float32), 3).boxes == ()
 
 
 class TestCommon:

@@ -51,7 +51,7 @@ pytestmark = pytest.mark.timeout(900)  # the real network looks at fifty images
 
 @pytest.fixture(scope="module")
 def real() -> Localizer:
-    return Localizer.load(threads=1)
+    return Localizer.load(threads=1, precision="fp32")  # on every machine the same
 
 
 @pytest.fixture(scope="module")

@@ -3,42 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from colocalization.errors import ModelError
+from colocalization.localizer import Localizer
 from colocalization.outside_prior import OutsidePrior
-
-SIDE = 8
-
-
-def write_network(
-    path: Path,
-    *,
-    shape: tuple[int | str, ...] = (1, 3, SIDE, SIDE),
-    out: tuple[int | str, ...] = (1, 1, SIDE, SIDE),
-    kind: int = TensorProto.FLOAT,
-    factor: float = 1.0,
-) -> Path:
-    """A network whose map is the mean of its input's channels, times a factor."""
-    nodes = [
-        helper.make_node("ReduceMean", ["image", "axes"], ["mean"], keepdims=1),
-        helper.make_node("Mul", ["mean", "factor"], ["map"]),
-    ]
-    constants = [
-        numpy_helper.from_array(np.array([1], np.int64), "axes"),
-        numpy_helper.from_array(np.array(factor, np.float64 if kind == TensorProto.DOUBLE else np.float32), "factor"),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "saliency",
-        [helper.make_tensor_value_info("image", kind, shape)],
-        [helper.make_tensor_value_info("map", kind, out)],
-        constants,
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    return path
+from tests.colocalization.saliency import SIDE, write_saliency
+from tests.dummy_engine import DummyEngine
 
 
 def bright_right() -> np.ndarray:
@@ -49,7 +21,7 @@ def bright_right() -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["u2netp", "u2net", "silueta", "isnet-general-use", "birefnet-general-lite", "U2NETP"])
 def test_kinds_that_the_name_tells(tmp_path: Path, name: str) -> None:
-    prior = OutsidePrior(write_network(tmp_path / f"{name}.onnx"), device="cpu")
+    prior = OutsidePrior(write_saliency(tmp_path / f"{name}.onnx"), device="cpu")
     assert prior.name == name
     found = prior.map(bright_right())
     assert found.shape == (SIDE, SIDE)
@@ -61,19 +33,28 @@ def test_kinds_that_the_name_tells(tmp_path: Path, name: str) -> None:
 def test_logits_become_probabilities_before_they_are_scaled(tmp_path: Path) -> None:
     rgb = bright_right()
     rgb[:, 8:16] = 100  # half as bright
-    plain = OutsidePrior(write_network(tmp_path / "u2net.onnx"), device="cpu").map(rgb)
-    steep = OutsidePrior(write_network(tmp_path / "birefnet.onnx", factor=100.0), device="cpu").map(rgb)
+    plain = OutsidePrior(write_saliency(tmp_path / "u2net.onnx"), device="cpu").map(rgb)
+    steep = OutsidePrior(write_saliency(tmp_path / "birefnet.onnx", factor=100.0), device="cpu").map(rgb)
     assert plain[0, 3] == pytest.approx(0.5, abs=0.02)
     assert steep[0, 3] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_side_that_the_file_leaves_free_is_the_kinds_own(tmp_path: Path) -> None:
-    path = write_network(tmp_path / "u2net.onnx", shape=(1, 3, "h", "w"), out=(1, 1, "h", "w"))
+    path = write_saliency(tmp_path / "u2net.onnx", shape=(1, 3, "h", "w"), out=(1, 1, "h", "w"))
     assert OutsidePrior(path, device="cpu").map(bright_right()).shape == (320, 320)
 
 
+def test_what_is_not_finite_does_not_pass_for_no_foreground(tmp_path: Path) -> None:
+    path = write_saliency(tmp_path / "u2net.onnx", factor=float("inf"))
+    assert np.isnan(OutsidePrior(path, device="cpu").map(bright_right())).all()
+    localizer = Localizer(DummyEngine(), prior=OutsidePrior(path, device="cpu"))
+    (found,) = localizer.localize([bright_right()], mode="attention").images
+    assert found.error is not None
+    assert found.error.code == "not_finite"
+
+
 def test_one_colour_all_over_is_no_foreground(tmp_path: Path) -> None:
-    prior = OutsidePrior(write_network(tmp_path / "u2net.onnx"), device="cpu")
+    prior = OutsidePrior(write_saliency(tmp_path / "u2net.onnx"), device="cpu")
     assert not prior.map(np.full((4, 4, 3), 7, np.uint8)).any()
     assert not prior.map(np.zeros((4, 4, 3), np.uint8)).any()
 
@@ -84,7 +65,7 @@ class TestRefused:
             OutsidePrior(tmp_path / "none.onnx")
 
     def test_unknown_kind_names_what_is_allowed(self, tmp_path: Path) -> None:
-        path = write_network(tmp_path / "mine.onnx")
+        path = write_saliency(tmp_path / "mine.onnx")
         with pytest.raises(ModelError, match=r"'mine\.onnx'.*say it: u2net, isnet, birefnet"):
             OutsidePrior(path)
         assert OutsidePrior(path, "u2net", device="cpu").kind == "u2net"
@@ -101,10 +82,11 @@ class TestRefused:
             ({"shape": (1, 4, SIDE, SIDE)}, r"takes \[\[1, 4, 8, 8\]\]; expected one image"),
             ({"shape": (1, 3, SIDE, 4), "out": (1, 1, SIDE, 4)}, r"takes images of 4 x 8 pixels; expected square"),
             ({"kind": TensorProto.DOUBLE}, r"expected one image \(1, 3, S, S\) as tensor\(float\)"),
+            ({"classes": 21}, r"gives \[1, 21, 8, 8\] first; expected one map"),
         ],
-        ids=["channels", "not square", "type"],
+        ids=["channels", "not square", "type", "a map a class"],
     )
     def test_another_signature(self, tmp_path: Path, given: dict[str, object], said: str) -> None:
-        path = write_network(tmp_path / "u2net.onnx", **given)  # type: ignore[arg-type]
+        path = write_saliency(tmp_path / "u2net.onnx", **given)  # type: ignore[arg-type]
         with pytest.raises(ModelError, match=said):
             OutsidePrior(path, device="cpu")

@@ -18,6 +18,7 @@ from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage
 from colocalization.listing import ImageFile
 from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.outside_prior import OutsidePrior
 from colocalization.results import Effort, Mode
 from scoring.formats import FormatError
 from scoring.inputs import discover
@@ -26,6 +27,7 @@ from scoring.pipeline import PipelineSizes
 from scoring.run_options import ScoreOptions
 from scoring.scorer import Scorer
 from scoring.summary import ScoreSummary
+from tests.colocalization.saliency import write_saliency
 from tests.dummy_engine import DummyEngine
 from tests.scoring.score_images import Silent, write_square, write_squares
 
@@ -213,6 +215,16 @@ def test_little_effort_spares_second_looks_beyond_the_sample(
 def test_another_model_begins_anew(dummy_engine: DummyEngine, images: Path) -> None:
     score(dummy_engine, images, images / "out")
     assert score(DummyEngine(sha256="1" * 64), images, images / "out").reused == 0
+
+
+def test_another_prior_begins_anew(dummy_engine: DummyEngine, images: Path, tmp_path: Path) -> None:
+    def reused(prior: OutsidePrior | None) -> int:
+        localizer, options = Localizer(dummy_engine, prior=prior), ScoreOptions(sizes=PipelineSizes(workers=2))
+        files = discover([str(images)], exclude=images / "out").files
+        return Scorer(localizer, images / "out", options, Silent()).score(files).reused
+
+    priors = [OutsidePrior(write_saliency(tmp_path / f"u2net{factor}.onnx", factor=factor)) for factor in (1.0, 2.0)]
+    assert [reused(prior) for prior in (None, None, *priors, priors[1])] == [0, 7, 0, 0, 7]
 
 
 def test_other_sizes_do_not(dummy_engine: DummyEngine, images: Path) -> None:
