@@ -11,6 +11,7 @@ from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.compare import KINDS, Kind, compare, merge
 from experiments.figure2 import draw_figure
+from experiments.foreground import measure_foreground
 from experiments.hints import measure_hints
 from experiments.options import (
     Category,
@@ -121,6 +122,15 @@ def hints(data: Data = _DATA, limit: Limit = None, records: Records = None) -> N
     with session("hints", data, limit, records) as run:
         sets = read_sets(run, data, "all", "auto", "")
         run.results.update(measure_hints(load_localizer(run, "full"), data, sets, note))
+
+
+@app.command()
+def foreground(data: Data = _DATA, limit: Limit = None, records: Records = None) -> None:
+    """What a foreground prior adds that was learnt on other sets."""
+    with session("foreground", data, limit, records) as run, default_model() as model:
+        sets = read_sets(run, data, "all", "auto", "")
+        load_localizer(run)  # tells the record of the model
+        run.results.update(measure_foreground(model, data, sets, note))
 
 
 @app.command()

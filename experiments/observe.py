@@ -67,6 +67,7 @@ class ObservedSet:
         self._own_size = own_size
         self._stack = ExitStack()
         self._attention = self._stack.enter_context(ArrayStore())
+        self._foreground: ArrayStore | None = None
         self._features: dict[int, ArrayStore] = {}
         self._head: dict[int, ArrayStore] = {}
 
@@ -82,12 +83,13 @@ class ObservedSet:
 
     def of(self, index: int) -> ImageFeatures:
         """One image as `Localizer.run` gave it."""
-        return ImageFeatures(self._attention[index], self._features[self._own_size][index])
+        foreground = None if self._foreground is None else self._foreground[index]
+        return ImageFeatures(self._attention[index], self._features[self._own_size][index], foreground)
 
     def add(
         self,
         image: DecodedImage,
-        attention: NDArray[np.float32],
+        own: ImageFeatures,
         features: Mapping[int, NDArray[np.float32]],
         head: Head | None,
     ) -> None:
@@ -95,12 +97,16 @@ class ObservedSet:
 
         Args:
             image: The image.
-            attention: (h, w) float32 at the model's own size.
-            features: (C, h, w) float32 by input size.
+            own: What the model gave at its own size.
+            features: (C, h, w) float32 by input size, its own among them.
             head: The head that the model leaves out; None where no peer needs it.
         """
         self.sizes.append((image.width, image.height))
-        self._attention.append(attention)
+        self._attention.append(own.attention)
+        if own.foreground is not None:
+            if self._foreground is None:
+                self._foreground = self._stack.enter_context(ArrayStore())
+            self._foreground.append(own.foreground)
         for size, array in features.items():
             self._store(self._features, size).append(array)
             if head is not None:
@@ -137,6 +143,6 @@ def observe(
             prepared = prepare(localizer, image)
             (own,) = localizer.run([prepared])
             features = {size: network(prepared.image.rgb) for size, network in resized.items()}
-            observed.add(prepared.image, own.attention, {own_size: own.features, **features}, head)
+            observed.add(prepared.image, own, {own_size: own.features, **features}, head)
         undo.pop_all()
     return observed

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from experiments.records import Record, read_record, record_path
+from experiments.report.foreground import foreground_section
 from experiments.report.grids import grid_section
 from experiments.report.hints import hints_section
 from experiments.report.peers import peers_section
@@ -18,6 +19,7 @@ Section = Callable[[Record, Path], Iterator[str]]
 """Lines of a section from its record; plots go into the folder."""
 
 _SECTIONS: dict[str, Section] = {
+    "foreground": foreground_section,
     "hints": hints_section,
     "peers": peers_section,
     "background": refusal_section,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from colocalization.localizer import Localizer
@@ -12,6 +13,7 @@ from experiments.observe import observe, prepare
 from experiments.ours import OURS, OwnMethod
 from experiments.scores import best_iou
 from experiments.sets import EvaluationSet
+from tests.colocalization.test_prior_fitting import ForegroundEngine
 from training.datasets import DatasetImage
 from training.errors import TrainingError
 
@@ -31,6 +33,14 @@ def test_our_method_is_what_localizer_does(
         results = [finish(index) for index in range(len(squares))]
     assert [result.boxes for result in results] == [result.boxes for result in expected.images]
     assert [result.confidence for result in results] == [result.confidence for result in expected.images]
+
+
+def test_a_models_prior_takes_part(squares: Sequence[DatasetImage]) -> None:
+    own = Localizer(ForegroundEngine())
+    with observe(own, {}, None, squares) as observed:
+        (again,) = own.run([prepare(own, squares[2])])
+        assert again.foreground is not None
+        np.testing.assert_array_equal(observed.of(2).foreground, again.foreground)
 
 
 def test_an_image_goes_through_the_network_once(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
