@@ -74,10 +74,10 @@ class _Sample:
         """Most boxes an image: one, or all (0) where annotators have drawn several in an image."""
         return 0 if any(len(hint.boxes) > 1 for hint in self.hints.values()) else 1
 
-    def version(self, model_sha256: str) -> str:
-        """A name that changes with whatever the boxes depend on."""
+    def version(self, models: Sequence[str]) -> str:
+        """A name that changes with whatever the boxes depend on; of models that is their SHA-256."""
         said = {str(index): hint.boxes for index, hint in self.hints.items()}
-        told = json.dumps([model_sha256, self.addresses, said])
+        told = json.dumps([*models, self.addresses, said])
         return f"colocalize-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
@@ -98,7 +98,7 @@ class AnnotationBackend:
         """
         interface = _interface(body.get("schema", body.get("label_config")))
         sample = await self._sample(_project(body), interface)
-        return sample.version(self._service.slot.current.engine.sha256)
+        return self._version(sample)
 
     async def predict(self, request: Request, body: Mapping[str, Any], reservation: Reservation) -> dict[str, Any]:
         """Boxes for the tasks of a request, one prediction each, in their order.
@@ -115,7 +115,7 @@ class AnnotationBackend:
             limit = {"limit": {"name": "tasks", "value": _MOST_TASKS}}
             raise Problem("too_many_images", f"There are {len(tasks)} tasks; at most {_MOST_TASKS} are allowed.", limit)
         sample = await self._sample(_project(body), interface)
-        version = sample.version(self._service.slot.current.engine.sha256)
+        version = self._version(sample)
         common = await self._learnt(request, version, sample, reservation)
         results: list[dict[str, Any]] = []
         for first in range(0, len(tasks), _SIDE_BY_SIDE):
@@ -123,6 +123,11 @@ class AnnotationBackend:
             found = await self._localized(request, addresses, common, sample.max_boxes, reservation)
             results += [_prediction(result, interface, version) for result in found]
         return {"results": results, "model_version": version}
+
+    def _version(self, sample: _Sample) -> str:
+        localizer = self._service.slot.current
+        models = [localizer.engine.sha256, *([] if localizer.prior is None else [localizer.prior.sha256])]
+        return sample.version(models)
 
     async def _sample(self, project: int, interface: LabelInterface) -> _Sample:
         annotated = await self._host.annotated(project)

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from colocalization.localizer import Localizer
 from service.http import app as app_module
+from service.http.annotation_backend import _Sample
 from service.http.annotation_host import AnnotationHost
 from service.settings import Settings
 from tests.dummy_engine import DummyEngine
@@ -122,6 +123,13 @@ def test_a_single_task_is_looked_at_for_what_the_project_shares(client: TestClie
         assert client.post("/labelstudio/predict", json=studio.request(address)).json()["results"] == [expected]
     # The object is kept: from then on a task costs two questions and its image.
     assert len(studio.asked) == fitted + 3 * 3
+
+
+def test_the_version_changes_with_the_models() -> None:
+    sample = _Sample(("/a.png",), {})
+    versions = [sample.version(models) for models in (["a"], ["b"], ["a", "a prior"], ["a", "another"])]
+    assert len({*versions}) == 4
+    assert sample.version(["a"]) == versions[0]
 
 
 def test_annotations_are_hints_and_change_the_version(client: TestClient, studio: Studio) -> None:
