@@ -22,8 +22,8 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.ops import box_iou
 
+from colocalization.corloc import CorLoc
 from training.backbones import create_backbone
 
 Sample = tuple[Tensor, Tensor]
@@ -153,17 +153,16 @@ def train(detector: FCOS, samples: list[Sample], steps: int, size: int = 4) -> l
 
 @torch.no_grad()
 def corloc(detector: FCOS, images: Path, boxes: Path, side: int) -> float:
-    """Share of the images of a file of true boxes whose best box has an IoU of at least 0.5 with one of them."""
+    """CorLoc at an IoU of 0.5, in percent, on the images of a file of true boxes."""
     true: dict[str, list[list[float]]] = defaultdict(list)
     with boxes.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             true[row["file"]].append([float(row[corner]) for corner in ("x0", "y0", "x1", "y1")])
-    hits = 0
+    scores = CorLoc()
     for name, corners in true.items():
         image, scale = read_image(images / name, side)
-        found = detector.eval()([image])[0]["boxes"][:1] / scale
-        hits += bool(len(found)) and float(box_iou(found, torch.tensor(corners)).max()) >= 0.5
-    return hits / len(true)
+        scores.add(detector.eval()([image])[0]["boxes"].numpy() / scale, corners)
+    return scores.compute().at[0.5]
 
 
 def main() -> None:
@@ -185,7 +184,7 @@ def main() -> None:
     print(f"wrote {given.out}")  # noqa: T201
     if given.boxes is not None:
         share = corloc(detector, given.test_images or given.images, given.boxes, given.side)
-        print(f"CorLoc at 0.5: {share:.0%}")  # noqa: T201
+        print(f"CorLoc at 0.5: {share:.0f}%")  # noqa: T201
 
 
 if __name__ == "__main__":
