@@ -56,7 +56,8 @@ def foreground(
             for one in lesson.left_out:
                 warn(f"{one.name} is left out: {one.trusted} of {one.images} outlines can be trusted")
             teachers = lesson.taught_by
-            learnt_on = f"{sum(one.trusted for one in teachers)} images of {len(teachers)} sets, without labels"
+            counted = f"{len(teachers)} set{'' if len(teachers) == 1 else 's'}"
+            learnt_on = f"{sum(one.trusted for one in teachers)} images of {counted}, without labels"
             taps = list(zip(tapped.taps, tapped.channels, strict=True))
             content = append_foreground(graph, lesson.prior, taps, learnt_on).SerializeToString(deterministic=True)
             file.write(content)

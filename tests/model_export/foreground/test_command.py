@@ -23,10 +23,10 @@ def learnt_on_examples(out: Path) -> str:
 def test_a_model_that_sees_foreground(tmp_path: Path) -> None:
     out = tmp_path / "models" / "mine.onnx"
     said = learnt_on_examples(out)
-    assert "of 1 sets, without labels: examples (" in said  # a folder called images goes by its parent's name
+    assert "of 1 set, without labels: examples (" in said  # a folder called images goes by its parent's name
     localizer = Localizer.load(out, device="cpu")
     assert localizer.engine.metadata.foreground
-    assert localizer.engine.metadata.foreground_data.endswith("images of 1 sets, without labels")
+    assert localizer.engine.metadata.foreground_data.endswith("images of 1 set, without labels")
     bird = EXAMPLES / "kingfisher.jpg"
     prepared = localizer.prepare(bird)
     (features,) = localizer.run([prepared])
