@@ -22,6 +22,7 @@ export class Viewer {
     this.svg = this.stage.querySelector(".boxes");
     new ResizeObserver(() => this.#draw()).observe(this.stage);
     this.dialog.addEventListener("close", () => {
+      if (this.dialog.open) return; // it tells late: by now the viewer may show another image
       const item = this.#item;
       this.#item = null;
       on.closed(item);

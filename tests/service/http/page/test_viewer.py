@@ -87,6 +87,7 @@ def test_everything_by_keyboard(page: "Page") -> None:
     page.keyboard.press("Tab")
     assert typed_boxes(page)[0] == [20, 15, 48, 48]
     page.keyboard.press("Escape")
+    card(page, "a.png").locator(".open:focus").wait_for()
     card(page, "c.png").locator(".open").press("Enter")
     page.keyboard.press("n")
     assert page.locator("#viewer-absent").get_attribute("aria-pressed") == "true"
@@ -97,6 +98,18 @@ def test_everything_by_keyboard(page: "Page") -> None:
     hints = json.loads(run(page, "Run again with these 3 hints")["hints"])
     assert [hint["image"] for hint in hints] == ["a.png", "b.png", "c.png"]
     assert hints[2] == {"image": "c.png"}
+
+
+def test_image_opened_at_once_after_another_was_closed(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    look(page, "a.png")
+    # Both in one task, so that the dialog tells of its end when it is open again.
+    close_and_open = "(open) => { document.querySelector('#viewer').close(); open.click(); }"
+    card(page, "b.png").locator(".open").evaluate(close_and_open)
+    page.locator("#viewer h2", has_text="b.png").wait_for()
+    page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))")
+    page.keyboard.press("n")
+    assert page.locator("#viewer-absent").get_attribute("aria-pressed") == "true"
 
 
 def test_image_that_does_not_show_it(page: "Page") -> None:
