@@ -14,7 +14,11 @@ __all__ = ["Box", "Components", "box_iou", "connected_components", "non_maximum_
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box in pixels of the original image, half-open, with its score in [0, 1]."""
+    """One box in pixels of the original image, half-open, with its score in [0, 1].
+
+    The score of a result's box is an estimate of the probability that its IoU with an instance is at least 0.5; of one
+    that a user has drawn it is 1.
+    """
 
     x0: float
     y0: float

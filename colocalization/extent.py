@@ -23,6 +23,7 @@ __all__ = [
     "outline_shares",
     "window_extent",
     "window_shares",
+    "with_prior_boxes",
 ]
 
 _OUTLINE_SIDE = 192
@@ -36,6 +37,12 @@ _WIDER = 0.1
 
 _MAP_WEIGHT = 0.5
 """Weight of the map's own extent for an object that fills the image; it falls with the object's share of it."""
+
+_PRIOR_WEIGHT = 0.6
+"""Weight of a fine prior's own box of the object in the mean with what the set sees."""
+
+_PRIOR_OVERLAP = 0.3
+"""IoU from which on a prior's box is taken for the same object; the two errors are mostly not the same ones."""
 
 _LEAST_AREA = 0.1
 """Components smaller than this share of the largest one are no objects of their own."""
@@ -120,6 +127,30 @@ def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int)
         area = width * height / (frame.across * frame.down)
         boxes += [frame.to_image(box) for box in _corrected(outlined, fine > cut - _WIDER, area)]
     return Extent(tuple(_best(boxes, max_boxes)), heatmap)
+
+
+def with_prior_boxes(boxes: Sequence[Box], prior: Sequence[Box]) -> tuple[Box, ...]:
+    """Boxes of the common object, each drawn towards the box that a fine prior has of it, where it has one.
+
+    Args:
+        boxes: Boxes by what the set shares, best first.
+        prior: Boxes by what the prior alone sees in the image.
+
+    Example:
+        >>> with_prior_boxes([Box(0, 0, 10, 10, 0.9)], [Box(0, 0, 10, 20, 0.8), Box(50, 50, 60, 60, 0.7)])
+        (Box(x0=0.0, y0=0.0, x1=10.0, y1=16.0, score=0.9),)
+    """
+    if not boxes or not prior:
+        return tuple(boxes)
+    overlaps = box_iou([box.as_tuple() for box in boxes], [box.as_tuple() for box in prior])
+    found = []
+    for box, row in zip(boxes, overlaps, strict=True):
+        own = np.array(box.as_tuple())
+        if row.max() >= _PRIOR_OVERLAP:
+            own = (1 - _PRIOR_WEIGHT) * own + _PRIOR_WEIGHT * np.array(prior[int(row.argmax())].as_tuple())
+        x0, y0, x1, y1 = (float(corner) for corner in own)
+        found.append(Box(x0, y0, x1, y1, box.score))
+    return tuple(found)
 
 
 def outline_shares(

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from colocalization.common_object import (
     LEAST_OUTLINED,
     CommonObject,
-    FirstLook,
     SecondLook,
-    fit_first_look,
     fit_outlined,
     fit_second_look,
     sample_indices,
@@ -25,8 +23,8 @@ from colocalization.hints import Corners
 from colocalization.images import DecodedImage
 from colocalization.looks import ImageFeatures, Looker, SecondLooks
 from colocalization.maps import upsample
-from colocalization.prior_fitting import fit_first_to_prior, fit_second_to_prior
-from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, at_grid, choose_role, fused
+from colocalization.prior_fitting import fit_first, fit_second_to_prior, priors_of
+from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused
 from colocalization.results import Effort, Mode
 from colocalization.tiles import TileGrid
 from colocalization.transform import Region
@@ -123,12 +121,10 @@ class SetFitter:
     def _fit_common(self, finite: Sequence[int]) -> tuple[FittedSet, Mapping[int, Region]]:
         present = [index for index in finite if self._hints.get(index) != ()]
         learnt = present if len(present) > 1 else finite
-        first = fit_first_look(
-            [self._features[index].attention for index in learnt], [self._features[index].features for index in learnt]
-        )
-        if first is None:
+        whole = fit_first([self._features[index] for index in learnt])
+        if whole is None:
             return FittedSet(None), {}
-        first, role = self._with_prior(first, learnt)
+        first, role = whole
         # Images without the common object would teach the second look other things.
         shown = [index for index in learnt if index in self._hints or first.shows(self._features[index].features)]
         shown = shown if len(shown) > 1 else list(learnt)
@@ -150,7 +146,7 @@ class SetFitter:
         features = [again[index][1].features for index in shown]
         second = fit_second_look([again[index][1].attention for index in shown], features)
         if role == "leads":
-            second = fit_second_to_prior(features, _priors([again[index][1] for index in shown])) or second
+            second = fit_second_to_prior(features, priors_of([again[index][1] for index in shown])) or second
         if second is None:
             return FittedSet(None, looks), {}
         regions = {index: again[index][0] for index in shown}
@@ -163,17 +159,6 @@ class SetFitter:
             otherwise=(first.object, second.wide),
         )
         return FittedSet(CommonObject(first, second, outlined, prior=role), looks), regions
-
-    def _with_prior(self, first: FirstLook, learnt: Sequence[int]) -> tuple[FirstLook, PriorRole | None]:
-        """The first look where the prior has had its say, and the part that it takes."""
-        looks = [self._features[index] for index in learnt]
-        if any(look.foreground is None for look in looks):
-            return first, None
-        features, priors = [look.features for look in looks], _priors(looks)
-        maps = [first.object.bounded_map(one) for one in features]
-        role = choose_role(maps, [at_grid(prior, maps[0].shape) for prior in priors])
-        led = fit_first_to_prior(features, priors) if role == "leads" else None
-        return (first, "joins") if led is None else (led, "leads")
 
     def _outline(
         self, index: int, region: Region, found: ImageFeatures, second: SecondLook, role: PriorRole | None
@@ -299,10 +284,6 @@ class SetFitter:
 
     def _each(self, function: Callable[[int], Result], indices: Sequence[int]) -> list[Result]:
         return list(map(function, indices) if self._pool is None else self._pool.map(function, indices))
-
-
-def _priors(looks: Sequence[ImageFeatures]) -> list[NDArray[np.float32]]:
-    return [look.foreground for look in looks if look.foreground is not None]
 
 
 def within_region(window: Corners, region: Region) -> Corners:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.advice import Advice, advise, counts_for_advice
 from colocalization.boxes import Box, box_iou
 from colocalization.errors import ImageError, ImageWarning
 from colocalization.interop import as_detections, as_figure, as_frame
@@ -78,6 +79,13 @@ class ImageResult:
     def scores(self) -> NDArray[np.float64]:
         """(N,) float64 [0, 1], the score of each box."""
         return np.array([box.score for box in self.boxes], dtype=np.float64)
+
+    @property
+    def judged_score(self) -> float | None:
+        """Score of the best box, where it says something of the set (`counts_for_advice`); else None."""
+        if not self.boxes or not counts_for_advice(self.boxes[0].score, shown=self.contains_common_object):
+            return None
+        return self.boxes[0].score
 
     def __len__(self) -> int:
         """How many boxes there are."""
@@ -174,6 +182,13 @@ class SetResult:
 
     mode: Mode
     images: tuple[ImageResult, ...]
+
+    @property
+    def advice(self) -> Advice | None:
+        """What to make of the boxes: sure, to be checked, or better with a hint; None where there is none to judge."""
+        scores = [score for score in (image.judged_score for image in self.images) if score is not None]
+        hinted = any(image.boxes and image.boxes[0].score >= 1 for image in self.images)
+        return advise(sum(scores), len(scores), hinted=hinted)
 
     def to_pandas(self, names: Sequence[str] | None = None) -> "pd.DataFrame":
         """All boxes as a table: `image`, `x0` to `y1` in pixels of the original, `score`, and what the image is like.

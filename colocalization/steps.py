@@ -13,10 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization._version import __version__
+from colocalization.box_scores import scored
 from colocalization.common_object import WHOLE, CommonObject
 from colocalization.engine import Engine
 from colocalization.errors import ObjectError
-from colocalization.extent import Extent, Look, attention_extent, common_extent, foreground_extent, outline_shares
+from colocalization.extent import (
+    Extent,
+    Look,
+    attention_extent,
+    common_extent,
+    foreground_extent,
+    outline_shares,
+    with_prior_boxes,
+)
 from colocalization.finding import find_exemplar
 from colocalization.fitting import FittedSet, SetFitter
 from colocalization.hints import ImageHints
@@ -224,28 +233,63 @@ class Steps:
             ObjectError: The common object is of another model.
         """
         check_max_boxes(max_boxes)
+        image, most = prepared.image, max_boxes or _ALL_BOXES
+        extent, confidence = self.locate(prepared, features, common, looks=looks, max_boxes=max_boxes)
+        if extent.boxes:
+            height, width = image.rgb.shape[:2]
+            extent = replace(extent, boxes=scored(extent.boxes, width, height, features, common))
+        shown = None
+        if common is not None or image.is_blank():
+            shown = bool(extent.boxes) and confidence >= SHOWN
+        result = _result(image, extent, confidence, shown=shown)
+        return result if hint is None else result.hinted(hint.boxes, most)
+
+    def locate(
+        self,
+        prepared: PreparedImage,
+        features: ImageFeatures,
+        common: CommonObject | None,
+        *,
+        looks: SecondLooks | None = None,
+        max_boxes: int = 1,
+    ) -> tuple[Extent, float]:
+        """From one image's features to the extent of what it shows, before `finish` estimates how good the boxes are.
+
+        Args:
+            prepared: See `finish`.
+            features: See `finish`.
+            common: See `finish`.
+            looks: See `finish`.
+            max_boxes: See `finish`.
+
+        Returns:
+            The extent at the working size of the image, the boxes' scores being the mean of the map inside; and the
+            confidence in [0, 1].
+
+        Raises:
+            ImageError: See `finish`.
+            ObjectError: See `finish`.
+        """
         if common is not None:
             self.check_common(common)
         check_finite(features)
         image, most = prepared.image, max_boxes or _ALL_BOXES
         if image.is_blank():
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
-            result = _result(image, Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0, shown=False)
-        elif common is None:
+            return Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0
+        if common is None:
             if features.foreground is None:
-                extent = attention_extent(image.rgb, features.attention, most)
+                extent, seen = attention_extent(image.rgb, features.attention, most), features.attention
             else:
-                extent = foreground_extent(image.rgb, features.foreground, most)
-            seen = features.attention if features.foreground is None else features.foreground
-            result = _result(image, extent, otsu_separability(min_max(seen)), shown=None)
-        elif common.exemplar is not None:
-            extent, confidence = find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
-            result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
-        else:
-            extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, most), most)
-            confidence = common.first.confidence(features.features)
-            result = _result(image, extent, confidence, shown=bool(extent.boxes) and confidence >= SHOWN)
-        return result if hint is None else result.hinted(hint.boxes, most)
+                extent, seen = foreground_extent(image.rgb, features.foreground, most), features.foreground
+            return extent, otsu_separability(min_max(seen))
+        if common.exemplar is not None:
+            return find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
+        extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, most), most)
+        if self.prior is not None and features.foreground is not None:
+            alone = foreground_extent(image.rgb, features.foreground, _ALL_BOXES)
+            extent = replace(extent, boxes=with_prior_boxes(extent.boxes, alone.boxes))
+        return extent, common.first.confidence(features.features)
 
     def outline(
         self,

@@ -5,15 +5,16 @@ set's images are drawn down to keep the share. Measured on the first look, which
 holds it to what `Localizer.localize` gives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from colocalization.common_object import FirstLook, fit_first_look, sample_indices
+from colocalization.common_object import sample_indices
 from colocalization.localizer import ImageFeatures, Localizer
+from colocalization.prior_fitting import fit_first
 from experiments.observe import ObservedSet, observe
 from experiments.records import Note
 from experiments.sets import EvaluationSet
@@ -33,7 +34,12 @@ _CUT = 0.5
 
 
 def measure_background(
-    localizer: Localizer, sets: Sequence[EvaluationSet], background: Sequence[DatasetImage], note: Note
+    localizer: Localizer,
+    sets: Sequence[EvaluationSet],
+    background: Sequence[DatasetImage],
+    note: Note,
+    *,
+    with_prior: Mapping[str, Localizer] | None = None,
 ) -> dict[str, Any]:
     """Mix background into every set.
 
@@ -42,6 +48,7 @@ def measure_background(
         sets: The sets.
         background: Images without the common object.
         note: Is told how it goes.
+        with_prior: By group, the model with a prior that has not seen the group; `localizer` alone if left out.
 
     Returns:
         For each set and share the means over the draws: `auroc`, `false_refusals` and `false_acceptances` (shares in
@@ -51,21 +58,30 @@ def measure_background(
         ImageError: An image cannot be read.
     """
     results: dict[str, Any] = {}
-    with observe(localizer, {}, None, background) as clutter:
-        for members in sets:
-            with observe(localizer, {}, None, members.images) as shown:
-                results[members.name] = {
-                    "group": members.group,
-                    "images": len(members.images),
-                    "pure": _pure(localizer, shown),
-                }
-                results[members.name]["shares"] = {
-                    f"{share:g}": _mixed(localizer, shown, clutter, share) for share in SHARES
-                }
-            note(f"{members.name}: {_told(results[members.name])}")
-        alone = {str(size): _alone(localizer, clutter, size) for size in _ALONE if size <= len(background)}
-    note("background alone: " + ", ".join(f"of {n} accepted {told['accepted']:.1f} %" for n, told in alone.items()))
-    return {"sets": results, "mean": _means(results), "background_alone": alone}
+    tried = {members.group: (with_prior or {}).get(members.group, localizer) for members in sets}
+    alone: dict[str, list[dict[str, float]]] = {}
+    # One model at a time, so that the background goes through each once.
+    for own in dict.fromkeys(tried.values()):
+        with observe(own, {}, None, background) as clutter:
+            for members in (one for one in sets if tried[one.group] is own):
+                with observe(own, {}, None, members.images) as shown:
+                    results[members.name] = {
+                        "group": members.group,
+                        "images": len(members.images),
+                        "pure": _pure(own, shown),
+                    }
+                    results[members.name]["shares"] = {
+                        f"{share:g}": _mixed(own, shown, clutter, share) for share in SHARES
+                    }
+                note(f"{members.name}: {_told(results[members.name])}")
+            for size in (size for size in _ALONE if size <= len(background)):
+                alone.setdefault(str(size), []).append(_alone(own, clutter, size))
+    accepted = {
+        size: {name: round(float(np.mean([one[name] for one in told])), 4) for name in told[0]}
+        for size, told in alone.items()
+    }
+    note("background alone: " + ", ".join(f"of {n} accepted {told['accepted']:.1f} %" for n, told in accepted.items()))
+    return {"sets": results, "mean": _means(results), "background_alone": accepted}
 
 
 def area_under_curve(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
@@ -96,11 +112,10 @@ def confidences(
         (N,) float64 in [0, 1], and the agreement of the set; zeros where the images have no foreground.
     """
     sample = [features[int(index)] for index in sample_indices(len(features), limit)]
-    first: FirstLook | None = fit_first_look(
-        [image.attention for image in sample], [image.features for image in sample]
-    )
-    if first is None:
+    fitted = fit_first(sample)
+    if fitted is None:
         return np.zeros(len(features)), 0.0
+    first, _ = fitted
     values = [first.confidence(image.features) for image in (features[index] for index in range(len(features)))]
     return np.asarray(values), first.prototype.agreement
 

@@ -9,13 +9,15 @@ from colocalization.localizer import Localizer
 from colocalization.memory import keep_freed_memory
 from colocalization.results import Effort, Mode
 from experiments.background import measure_background
+from experiments.calibrate import measure_calibration
 from experiments.compare import KINDS, Kind, compare, merge
 from experiments.figure2 import draw_figure
-from experiments.foreground import measure_foreground
+from experiments.foreground import half_taught, measure_foreground
 from experiments.hints import measure_hints
 from experiments.options import (
     Category,
     Data,
+    Halves,
     Layout,
     Limit,
     Records,
@@ -93,11 +95,15 @@ def background(
     limit: Limit = None,
     which: Which = "all",
     records: Records = None,
+    halves: Halves = None,
 ) -> None:
     """Does the confidence tell images without the common object?"""
-    with session("background", data, limit, records) as run:
+    with session("background", data, limit, records) as run, default_model() as model:
         sets = read_sets(run, data, which, "auto", "")
-        run.results.update(measure_background(load_localizer(run, "fast"), sets, open_background(data), note))
+        load_localizer(run, "fast")  # tells the record of the model
+        with half_taught(model, data, sets, note, folder=halves, effort="fast") as taught:
+            found = measure_background(taught.plain, sets, open_background(data), note, with_prior=taught.with_prior)
+        run.results.update(found)
 
 
 @app.command()
@@ -109,11 +115,14 @@ def set_size(
     category: Category = "",
     records: Records = None,
     effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
+    halves: Halves = None,
 ) -> None:
     """How does quality grow with the set?"""
-    with session("set-size", data, limit, records, effort=effort) as run:
+    with session("set-size", data, limit, records, effort=effort) as run, default_model() as model:
         sets = read_sets(run, data, which, layout, category)
-        run.results.update(measure_set_size(load_localizer(run, effort), sets, note))
+        load_localizer(run, effort)  # tells the record of the model
+        with half_taught(model, data, sets, note, folder=halves, effort=effort) as taught:
+            run.results.update(measure_set_size(taught.with_prior, sets, note))
 
 
 @app.command()
@@ -125,12 +134,21 @@ def hints(data: Data = _DATA, limit: Limit = None, records: Records = None) -> N
 
 
 @app.command()
-def foreground(data: Data = _DATA, limit: Limit = None, records: Records = None) -> None:
+def foreground(data: Data = _DATA, limit: Limit = None, records: Records = None, halves: Halves = None) -> None:
     """What a foreground prior adds that was learnt on other sets."""
     with session("foreground", data, limit, records) as run, default_model() as model:
         sets = read_sets(run, data, "all", "auto", "")
         load_localizer(run)  # tells the record of the model
-        run.results.update(measure_foreground(model, data, sets, note))
+        run.results.update(measure_foreground(model, data, sets, note, folder=halves))
+
+
+@app.command()
+def calibrate(data: Data = _DATA, limit: Limit = None, records: Records = None, halves: Halves = None) -> None:
+    """Is the score of a box the probability that it is right, on sets that did not teach it?"""
+    with session("calibrate", data, limit, records) as run, default_model() as model:
+        sets = read_sets(run, data, "all", "auto", "")
+        load_localizer(run)  # tells the record of the model
+        run.results.update(measure_calibration(model, data, sets, note, folder=halves))
 
 
 @app.command()

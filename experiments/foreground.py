@@ -4,8 +4,12 @@ The sets in the order of their names are halved, every second one to each half. 
 unlabelled sets besides, is tried on the sets of the other one: no set is tried with a prior that has seen it.
 """
 
+import hashlib
+import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import onnx
 from colocalization.engine import OnnxEngine
 from colocalization.listing import list_images
 from colocalization.localizer import Localizer
+from colocalization.results import Effort
 from experiments.observe import observe
 from experiments.ours import OURS
 from experiments.records import Note
@@ -22,8 +27,9 @@ from experiments.sets import EvaluationSet
 from model_export.foreground.foreground_output import append_foreground, without_foreground
 from model_export.foreground.taps import TappedEngine
 from model_export.foreground.teaching import Lesson, SetOutlines, learn, outline_set
+from training.errors import TrainingError
 
-__all__ = ["METHODS", "halves", "measure_foreground"]
+__all__ = ["METHODS", "HalfTaught", "half_taught", "halves", "measure_foreground"]
 
 METHODS = ("ours, attention", "ours, common")
 
@@ -39,7 +45,9 @@ def halves(groups: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(order[::2]), frozenset(order[1::2])
 
 
-def measure_foreground(model: Path, root: Path, sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
+def measure_foreground(
+    model: Path, root: Path, sets: Sequence[EvaluationSet], note: Note, *, folder: Path | None = None
+) -> dict[str, Any]:
     """Localize every set without a prior, and with that of the other half.
 
     Args:
@@ -47,42 +55,109 @@ def measure_foreground(model: Path, root: Path, sets: Sequence[EvaluationSet], n
         root: Folder of the sets; the sets in its folder `unlabelled`, where there is one, teach both halves.
         sets: The sets that are scored.
         note: Is told how it goes.
+        folder: See `half_taught`.
 
     Returns:
         By method and `without` or `with`, the scores and the IoUs; the differences; and what taught each half.
     """
     groups = {members.name: members.group for members in sets}
-    engine = OnnxEngine(model, device="cpu", threads=1)
-    graph = onnx.load(model)
-    tapped = TappedEngine(graph, engine, threads=1)
-    outlines = _outlines(tapped, root, sets, note)
     kinds = [f"{name}, {kind}" for name in METHODS for kind in ("without", "with")]
     ious: dict[str, dict[str, list[float]]] = {kind: {} for kind in kinds}
-    both = halves(list(groups.values()))
-    lessons: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="colocalize-") as folder:
-        plain = _localizer(Path(folder, "plain.onnx"), without_foreground(graph))
-        for taught, tried in (both, both[::-1]):
-            lesson = learn([one for name, one in outlines.items() if name not in groups.values() or name in taught])
-            lessons[f"for {', '.join(sorted(tried))}"] = _told(lesson)
-            taps = list(zip(tapped.taps, tapped.channels, strict=True))
-            prior = _localizer(Path(folder, "prior.onnx"), append_foreground(graph, lesson.prior, taps, "a half"))
-            for members in sets:
-                if members.group in tried:
-                    for kind, localizer in (("without", plain), ("with", prior)):
-                        for name, values in _scored(localizer, members).items():
-                            ious[f"{name}, {kind}"][members.name] = values
-                    told = ", ".join(f"{kind} {_half(ious[kind][members.name])}" for kind in kinds)
-                    note(f"{members.name}: CorLoc at 0.5: {told}")
+    with half_taught(model, root, sets, note, folder=folder) as taught:
+        for members in sets:
+            for kind, localizer in (("without", taught.plain), ("with", taught.with_prior[members.group])):
+                for name, values in _scored(localizer, members).items():
+                    ious[f"{name}, {kind}"][members.name] = values
+            told = ", ".join(f"{kind} {_half(ious[kind][members.name])}" for kind in kinds)
+            note(f"{members.name}: CorLoc at 0.5: {told}")
     gains = {name: difference(ious[f"{name}, with"], ious[f"{name}, without"], groups) for name in METHODS}
     return {
-        "lessons": lessons,
+        "lessons": taught.lessons,
         "methods": {kind: _summed(values, groups) for kind, values in ious.items()},
         "gains": {
             name: {at: [round(value, 2) for value in three] for at, three in apart.items()}
             for name, apart in gains.items()
         },
     }
+
+
+@dataclass(frozen=True, slots=True)
+class HalfTaught:
+    """A model without a prior, and with priors that were taught by one half of the sets each.
+
+    Attributes:
+        plain: The model without a prior.
+        with_prior: By group, the model with the prior that was taught by the other half.
+        lessons: What taught each half.
+    """
+
+    plain: Localizer
+    with_prior: Mapping[str, Localizer]
+    lessons: Mapping[str, Any]
+
+
+@contextmanager
+def half_taught(
+    model: Path,
+    root: Path,
+    sets: Sequence[EvaluationSet],
+    note: Note,
+    *,
+    folder: Path | None = None,
+    effort: Effort = "full",
+) -> Iterator[HalfTaught]:
+    """Teach two priors, each by one half of the sets.
+
+    Args:
+        model: See `measure_foreground`.
+        root: See `measure_foreground`.
+        sets: See `measure_foreground`.
+        note: See `measure_foreground`.
+        folder: Where the models are kept for other experiments; what is there, of the same model and sets, is taken.
+        effort: Effort of the localizers.
+
+    Raises:
+        TrainingError: The folder holds those of another model or of other sets.
+    """
+    groups = sorted({members.group for members in sets})
+    about = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), "groups": groups}
+    with tempfile.TemporaryDirectory(prefix="colocalize-") as temporary:
+        place = Path(temporary) if folder is None else folder
+        told = place / "lessons.json"
+        if told.is_file():
+            known = json.loads(told.read_text("utf-8"))
+            if known["about"] != about:
+                raise TrainingError(f"{told} is of another model or of other sets; give another folder, or remove it")
+            lessons = known["lessons"]
+        else:
+            place.mkdir(parents=True, exist_ok=True)
+            lessons = _teach_halves(model, root, sets, place, note)
+            told.write_text(json.dumps({"about": about, "lessons": lessons}), "utf-8")
+        plain = _localizer(place / "plain.onnx", effort)
+        by_half = [_localizer(place / f"prior-{number}.onnx", effort) for number in (0, 1)]
+        with_prior = {
+            group: own for own, tried in zip(by_half, halves(groups)[::-1], strict=True) for group in sorted(tried)
+        }
+        yield HalfTaught(plain, with_prior, lessons)
+
+
+def _teach_halves(
+    model: Path, root: Path, sets: Sequence[EvaluationSet], place: Path, note: Note
+) -> dict[str, dict[str, list[str]]]:
+    """Write the model without a prior, and with the priors that the first and the second half have taught."""
+    engine, graph = OnnxEngine(model, device="cpu", threads=1), onnx.load(model)
+    tapped = TappedEngine(graph, engine, threads=1)
+    outlines = _outlines(tapped, root, sets, note)
+    taps = list(zip(tapped.taps, tapped.channels, strict=True))
+    groups = {members.group for members in sets}
+    both = halves(sorted(groups))
+    lessons = {}
+    onnx.save(without_foreground(graph), place / "plain.onnx")
+    for number, (taught, tried) in enumerate((both, both[::-1])):
+        lesson = learn([one for name, one in outlines.items() if name not in groups or name in taught])
+        lessons[f"for {', '.join(sorted(tried))}"] = _told(lesson)
+        onnx.save(append_foreground(graph, lesson.prior, taps, "a half"), place / f"prior-{number}.onnx")
+    return lessons
 
 
 def _outlines(tapped: TappedEngine, root: Path, sets: Sequence[EvaluationSet], note: Note) -> dict[str, SetOutlines]:
@@ -100,9 +175,8 @@ def _outlines(tapped: TappedEngine, root: Path, sets: Sequence[EvaluationSet], n
     return found
 
 
-def _localizer(path: Path, model: onnx.ModelProto) -> Localizer:
-    onnx.save(model, path)
-    return Localizer(OnnxEngine(path, device="cpu", threads=1))
+def _localizer(path: Path, effort: Effort) -> Localizer:
+    return Localizer(OnnxEngine(path, device="cpu", threads=1), effort=effort)
 
 
 def _scored(localizer: Localizer, members: EvaluationSet) -> Mapping[str, list[float]]:

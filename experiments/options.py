@@ -22,6 +22,7 @@ from training.runlog import peak_memory_mb
 __all__ = [
     "Category",
     "Data",
+    "Halves",
     "Layout",
     "Limit",
     "Records",
@@ -37,6 +38,10 @@ __all__ = [
 Data = Annotated[Path, typer.Option(help="Folder of data sets, or one data set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Most images a set, spread evenly; for a quick look.")]
 Which = Annotated[ScoredImages, typer.Option("--images", help="Images scored: all with boxes, or the test split.")]
+Halves = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the models whose priors half of the sets have taught: kept there, and taken from."),
+]
 Layout = Annotated[str, typer.Option(help="Layout of a single data set, see docs/training.md.")]
 Category = Annotated[str, typer.Option(help="Class of a single data set.")]
 Records = Annotated[

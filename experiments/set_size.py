@@ -5,7 +5,7 @@ size; sets of more images than the pool holds are filled up with others, of whic
 every size is scored on the same images, and differences are paired.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,11 @@ SIZES: tuple[int | None, ...] = (1, 2, 5, 20, 100, None)
 _POOL = 24
 
 
-def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
+def measure_set_size(localizers: Mapping[str, Localizer], sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
     """Localize the same images in sets of several sizes.
 
     Args:
-        localizer: The model, with the effort to measure.
+        localizers: By group, the model, with the effort to measure and a prior that has not seen the group.
         sets: The sets.
         note: Is told how it goes.
 
@@ -42,6 +42,7 @@ def measure_set_size(localizer: Localizer, sets: Sequence[EvaluationSet], note: 
     groups = {members.name: members.group for members in sets}
     ious: dict[str, dict[str, list[float]]] = {_name(size): {} for size in SIZES}
     for members in sets:
+        localizer = localizers[members.group]
         with observe(localizer, {}, None, members.images) as observed:
             for size in SIZES:
                 ious[_name(size)][members.name] = _localize(localizer, observed, size)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from colocalization.advice import Advice, advise, counts_for_advice
 from colocalization.common_object import CommonObject
 from colocalization.hints import ImageHints
 from colocalization.results import Mode
@@ -20,7 +21,7 @@ __all__ = ["ScoreSummary", "summary_table", "what_hints_did"]
 _FAILURES_NAMED = 5
 
 
-_COUNTS = ("images", "with_boxes", "boxes", "with_common_object")
+_COUNTS = ("images", "with_boxes", "boxes", "with_common_object", "judged", "judged_score")
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class ScoreSummary:
         with_boxes: How many have at least one box.
         boxes: Number of boxes.
         with_common_object: How many are taken to show the common object; mode `attention` cannot tell.
+        judged: How many best boxes say something of the set.
+        judged_score: The sum of their scores.
         errors: Number of failed images by error code.
         warnings: Number of images that were read although something is wrong with them, by warning code.
         failures: The first of the failed images, each with the reason.
@@ -53,6 +56,8 @@ class ScoreSummary:
     with_boxes: int = 0
     boxes: int = 0
     with_common_object: int = 0
+    judged: int = 0
+    judged_score: float = 0.0
     errors: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -69,13 +74,22 @@ class ScoreSummary:
         self.images += 1
         self.boxes += len(prediction["boxes"])
         self.with_boxes += bool(prediction["boxes"])
-        self.with_common_object += bool(prediction["contains_common_object"])
+        shown = prediction["contains_common_object"]
+        self.with_common_object += bool(shown)
+        if prediction["boxes"] and counts_for_advice(score := prediction["boxes"][0]["score"], shown=shown):
+            self.judged += 1
+            self.judged_score += score
         if prediction["warning"] is not None:
             self.warnings[prediction["warning"]["code"]] += 1
         if prediction["error"] is not None:
             self.errors[prediction["error"]["code"]] += 1
             if len(self.failures) < _FAILURES_NAMED:
                 self.failures.append(f"{prediction['path']!r}: {prediction['error']['message']}")
+
+    @property
+    def advice(self) -> Advice | None:
+        """What to make of the boxes; None where there is none to judge."""
+        return advise(self.judged_score, self.judged, hinted=bool(self.hints))
 
     def counts(self) -> dict[str, Any]:
         """What was counted, as JSON can hold it."""
@@ -124,6 +138,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str, model: 
         *([("  with a warning", summary.warnings.total())] if summary.warnings else []),
         *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.warnings.items())),
         ("boxes", summary.boxes),
+        *([] if summary.advice is None else [("  these boxes", summary.advice.text)]),
         ("files that are no images", skipped),
         ("taken over from an earlier run", summary.reused),
         ("time", f"{summary.seconds:.1f} s"),

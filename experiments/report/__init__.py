@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from experiments.records import Record, read_record, record_path
+from experiments.report.calibration import calibration_section
 from experiments.report.foreground import foreground_section
 from experiments.report.grids import grid_section
 from experiments.report.hints import hints_section
@@ -20,6 +21,7 @@ Section = Callable[[Record, Path], Iterator[str]]
 
 _SECTIONS: dict[str, Section] = {
     "foreground": foreground_section,
+    "calibrate": calibration_section,
     "hints": hints_section,
     "peers": peers_section,
     "background": refusal_section,

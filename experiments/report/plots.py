@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.ours import OURS
 
-__all__ = ["figure1_plot", "peers_plot", "set_size_plot"]
+__all__ = ["figure1_plot", "peers_plot", "reliability_plot", "set_size_plot"]
 
 _OURS_COLOUR, _PEER_COLOUR = "#c1440e", "#56708a"
 
@@ -83,6 +83,26 @@ def figure1_plot(cells: dict[str, Any], path: Path) -> None:
     axis.set(xlabel="k, share of the channels averaged", ylabel="CorLoc Mean")
     axis.legend(frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def reliability_plot(judged: dict[str, dict[str, Any]], path: Path) -> None:
+    """Share of boxes that are right over what their scores say.
+
+    Args:
+        judged: By a title, what `experiments.calibrate.reliability` says.
+        path: SVG to write.
+    """
+    figure = Figure(figsize=(2.6 * len(judged), 2.9), layout="constrained")
+    panels = figure.subplots(1, len(judged), sharey=True, squeeze=False)[0]
+    for axis, (title, told) in zip(panels, judged.items(), strict=True):
+        said, right, counts = np.asarray(told["bins"]).T
+        axis.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+        axis.scatter(said, right, s=4 + 200 * counts / counts.sum(), color=_OURS_COLOUR)
+        axis.set(title=title, xlabel="score", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axis.title.set_fontsize(9)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("share of boxes that are right")
     _save(figure, path)
 
 

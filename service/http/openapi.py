@@ -16,7 +16,7 @@ from service.http.parameters import FitParameters
 from service.http.paths import COLOCALIZE, OBJECT
 from service.http.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, ProblemCode
 from service.http.rendering import failed_image, model_body
-from service.http.schemas import BoxBody, ColocalizeResponse, ExportBody, ImageBody, ProblemBody, Timing
+from service.http.schemas import AdviceBody, BoxBody, ColocalizeResponse, ExportBody, ImageBody, ProblemBody, Timing
 from service.settings import Settings
 
 __all__ = [
@@ -129,6 +129,7 @@ def example_answer(engine: Engine) -> dict[str, Any]:
         model=model_body(engine),
         mode="common",
         images=(found, failed_image("b.jpg", ImageError("empty_file", "the file has 0 bytes"))),
+        advice=AdviceBody(verdict="sure", right=0.91, text="sure: about 91 % of the boxes are likely right"),
         timing_ms=Timing(queue=0.4, decode=9.1, inference=41.0, postprocess=12.3, total=58.7),
     )
     return answer.model_dump(mode="json")

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Container, Sequence
+from dataclasses import asdict
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from colocalization.outside_prior import OutsidePrior
 from colocalization.results import ImageResult
 from service.http.problems import Problem
 from service.http.schemas import (
+    AdviceBody,
     BoxBody,
     HeatmapBody,
     HeatmapKind,
@@ -173,7 +175,9 @@ def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[b
             pieces.append(b",")
         error = job.errors.get(index)
         pieces.append(job.answers[index] if error is None else failed_image(name, error).model_dump_json().encode())
-    pieces.append(f'],"timing_ms":{spent.model_dump_json()}}}'.encode())
+    advice = job.advice
+    told = "null" if advice is None else AdviceBody(**asdict(advice)).model_dump_json()
+    pieces.append(f'],"advice":{told},"timing_ms":{spent.model_dump_json()}}}'.encode())
     return pieces, spent.model_dump()
 
 

@@ -5,12 +5,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from colocalization.advice import Verdict
 from colocalization.errors import ImageErrorCode, ImageWarningCode
 from colocalization.metadata import Pooling, Precision
 from colocalization.results import Effort, Mode
 from service.http.problems import ProblemCode
 
 __all__ = [
+    "AdviceBody",
     "BoxBody",
     "ColocalizeResponse",
     "ExportBody",
@@ -59,7 +61,13 @@ class BoxBody(_Body):
     y0: float
     x1: float
     y1: float
-    score: Annotated[float, Field(description="Mean heat inside, in [0, 1].")]
+    score: Annotated[
+        float,
+        Field(
+            description="Estimated probability, in [0, 1], that the box's IoU with an instance is at least 0.5; 1 for "
+            "a hint's own box."
+        ),
+    ]
 
 
 class ImageErrorBody(_Body):
@@ -137,6 +145,20 @@ class ModelBody(_Body):
     ] = None
 
 
+class AdviceBody(_Body):
+    """What to make of the boxes of a set."""
+
+    verdict: Annotated[
+        Verdict,
+        Field(
+            description="`sure`: at least three of four boxes are likely right; `check`: at least half; `hint`: fewer, "
+            "and a box drawn by hand in one image will help."
+        ),
+    ]
+    right: Annotated[float, Field(description="Share of the images' best boxes that are likely right, in [0, 1].")]
+    text: Annotated[str, Field(description="The same in one sentence.")]
+
+
 class Timing(_Body):
     """Milliseconds spent on a request.
 
@@ -158,6 +180,9 @@ class ColocalizeResponse(_Body):
         Mode, Field(description="`attention` where `common` was asked for and nothing in common was found.")
     ]
     images: Annotated[tuple[ImageBody, ...], Field(description="One for each image, in the order sent.")]
+    advice: Annotated[
+        AdviceBody | None, Field(description="What to make of the boxes; null where there is none to judge.")
+    ] = None
     timing_ms: Timing
 
 
@@ -218,6 +243,7 @@ class ExportBody(_Body):
     ]
     model: Annotated[ModelBody | None, Field(description="The model, for the formats that name it.")] = None
     mode: Mode | None = None
+    advice: AdviceBody | None = None
     timing_ms: Timing | None = None
 
     @field_validator("images")

@@ -6,13 +6,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from colocalization.advice import Advice, advise
 from colocalization.common_object import CommonObject
 from colocalization.errors import ImageError
 from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import NO_HINTS, FittedSet, ImageFeatures, Localizer, PreparedImage, SecondLooks
 from colocalization.results import ImageResult, Mode
 
-__all__ = ["STAGES", "Job", "JobImage", "JobOptions", "Render", "Stage", "StageTimes"]
+__all__ = ["STAGES", "Answer", "Job", "JobImage", "JobOptions", "Render", "Stage", "StageTimes"]
 
 Stage = Literal["decode", "inference", "postprocess"]
 
@@ -68,6 +69,19 @@ class JobImage:
     prepared: PreparedImage | None = None
     features: ImageFeatures | None = None
     looks: SecondLooks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One image's part of the answer, and what remains known of its result.
+
+    Attributes:
+        content: The part of the answer.
+        judged_score: Score of its best box, where it says something of the set.
+    """
+
+    content: bytes = b""
+    judged_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,7 @@ class Job:
         self.only_fits = options.only_fits
         self.request_id = request_id
         self.answers: list[bytes] = [b""] * len(sources)
+        self._judged: list[float] = []
         self.errors = {index: source for index, source in enumerate(sources) if isinstance(source, ImageError)}
         self.images = [JobImage(index, source) for index, source in enumerate(sources) if isinstance(source, bytes)]
         self.times = StageTimes()
@@ -235,9 +250,17 @@ class Job:
         """What the network gave for an image is of no use."""
         self._refuse(image, error)
 
-    def answered(self, image: JobImage, answer: bytes) -> None:
+    @property
+    def advice(self) -> Advice | None:
+        """What to make of the boxes of the images that are answered; None where there is none to judge."""
+        # In an order of their own, so that the sum does not depend on which image was done first.
+        return advise(sum(sorted(self._judged)), len(self._judged), hinted=bool(self.hints))
+
+    def answered(self, image: JobImage, answer: Answer) -> None:
         """An image's part of the answer is there."""
-        self.answers[image.index] = answer
+        self.answers[image.index] = answer.content
+        if answer.judged_score is not None:
+            self._judged.append(answer.judged_score)
         self.unanswered -= 1
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from colocalization.hints import HintError
 from colocalization.localizer import FittedSet, PreparedImage
 from service.inference.decoding import LARGE_PIXELS, header_pixels
 from service.inference.interface import Monitor, SchedulerLimits
-from service.inference.job import Job, JobImage
+from service.inference.job import Answer, Job, JobImage
 from service.inference.work import Batch, Task, Work
 
 __all__ = ["Scheduler"]
@@ -113,7 +113,7 @@ class Scheduler:
 
     def _finish(self, job: Job, image: JobImage) -> None:
         started = time.monotonic()
-        outcome: bytes | ImageError | None = None
+        outcome: Answer | ImageError | None = None
         failure: Exception | None = None
         try:
             outcome = _finish_image(job, image)
@@ -174,7 +174,7 @@ def _fit_set(task: Task) -> FittedSet:
     )
 
 
-def _finish_image(job: Job, image: JobImage) -> bytes:
+def _finish_image(job: Job, image: JobImage) -> Answer:
     """Write an image's part of the answer.
 
     Raises:
@@ -187,4 +187,4 @@ def _finish_image(job: Job, image: JobImage) -> bytes:
     result = job.localizer.finish(
         prepared, features, job.common, looks=looks, hint=job.hints.get(image.index), max_boxes=job.max_boxes
     )
-    return job.render(image.index, result, prepared)
+    return Answer(job.render(image.index, result, prepared), result.judged_score)

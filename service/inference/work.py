@@ -16,7 +16,7 @@ from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import FittedSet, PreparedImage
 from service.inference.fair_queue import FairQueue
 from service.inference.interface import InferenceFailed, Monitor, Overloaded, SchedulerLimits, Stopped
-from service.inference.job import Job, JobImage, Stage
+from service.inference.job import Answer, Job, JobImage, Stage
 from service.inference.rate import RateMeter
 
 __all__ = ["Batch", "Task", "Work"]
@@ -280,7 +280,7 @@ class Work:
             elif fit is not None:
                 self._after_fit(job, fit)
 
-    def finished(self, job: Job, image: JobImage, outcome: bytes | ImageError | None, seconds: float) -> None:
+    def finished(self, job: Job, image: JobImage, outcome: Answer | ImageError | None, seconds: float) -> None:
         """An image's part of the answer took so many seconds; None where it failed, and its job with it."""
         with self._lock:
             if self._stop_working(job, "postprocess", seconds) and outcome is not None:
@@ -331,7 +331,7 @@ class Work:
             self._queue_finish(job, images)
             return
         for image in images:
-            job.answered(image, b"")
+            job.answered(image, Answer())
             self._count_answer("ok")
         self._advance(job)
 

@@ -13,6 +13,7 @@ from colocalization.extent import (
     outline_shares,
     window_extent,
     window_shares,
+    with_prior_boxes,
 )
 from colocalization.transform import Region
 from tests.colocalization.sample_images import blank, square
@@ -274,3 +275,21 @@ class TestWindow:
         assert 0 <= box.x0 < box.x1 <= width
         assert 0 <= box.y0 < box.y1 <= height
         assert window_shares(blank(width, height, 50), look, self.left).shape == (20, 20)
+
+
+class TestWithPriorBoxes:
+    def test_each_box_goes_to_the_one_that_it_overlaps_most(self) -> None:
+        own = [Box(0, 0, 10, 10, 0.9), Box(40, 40, 50, 50, 0.5), Box(80, 80, 90, 90, 0.4)]
+        prior = [Box(40, 40, 50, 60, 1), Box(0, 0, 20, 10, 1), Box(80, 80, 200, 200, 1)]
+        found = with_prior_boxes(own, prior)
+        assert [box.as_tuple() for box in found] == [
+            pytest.approx((0, 0, 16, 10)),
+            pytest.approx((40, 40, 50, 56)),
+            (80, 80, 90, 90),  # what the prior has there is something else
+        ]
+        assert [box.score for box in found] == [0.9, 0.5, 0.4]
+
+    def test_nothing_on_one_side_changes_nothing(self) -> None:
+        box = Box(0, 0, 10, 10, 0.9)
+        assert with_prior_boxes([], [box]) == ()
+        assert with_prior_boxes([box], []) == (box,)

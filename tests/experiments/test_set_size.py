@@ -26,7 +26,7 @@ def test_the_pool_is_scored_once(count: int, size: int | None) -> None:
 
 def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
-    results = measure_set_size(dummy_localizer, sets, lambda text: None)
+    results = measure_set_size({"squares": dummy_localizer}, sets, lambda text: None)
     assert list(results["sizes"]) == ["1", "2", "5", "20", "100", "all"]
     for size in results["sizes"].values():
         assert len(size["iou_thousandths"]["squares"]) == 6

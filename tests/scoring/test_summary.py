@@ -1,7 +1,9 @@
 import io
+import json
 
 from rich.console import Console
 
+from colocalization.advice import advise
 from colocalization.boxes import Box
 from colocalization.errors import ImageError, ImageWarning
 from colocalization.results import ImageResult
@@ -57,3 +59,22 @@ def test_the_table_says_how_much_was_removed() -> None:
 
     assert "outdated files removed" not in shown(0)
     assert "│ outdated files removed         │      3 │" in shown(3)
+
+
+def test_what_to_make_of_the_boxes_is_told_also_of_parts_counted_elsewhere() -> None:
+    def result(score: float, *, shown: bool | None) -> ImageResult:
+        return ImageResult(4, 4, (Box(0, 0, 1, 1, score), Box(1, 1, 2, 2, 0.1)), 0.9, shown, None)
+
+    parts = [ScoreSummary("common"), ScoreSummary("common")]
+    parts[0].add(to_prediction("a", result(0.9, shown=True)))
+    parts[0].add(to_prediction("b", result(0.1, shown=False)))
+    parts[1].add(to_prediction("c", result(0.6, shown=True)))
+    parts[1].add(to_prediction("d", result(1.0, shown=True)))  # drawn by a user
+    summary = ScoreSummary("common")
+    assert summary.advice is None
+    for part in parts:
+        summary.add_counts(json.loads(json.dumps(part.counts())))
+    assert summary.advice == advise(1.5, 2)
+    screen = io.StringIO()
+    Console(file=screen, width=120).print(summary_table(summary, skipped=0, provider="CPU", model="net"))
+    assert "sure: about 75 % of the boxes are likely right" in screen.getvalue()

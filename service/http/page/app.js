@@ -18,6 +18,7 @@ const MOST_HINTS = 64; // in a request
 const SETTINGS = ["mode", "max-boxes", "opacity", "order", "choice", "threshold", "label"];
 
 let model = null; // of the last answer, for the formats that name it
+let advice = null; // of the last answer: what to make of the boxes
 let isRestored = false; // before, nothing is saved over what was kept
 let waiting = new Set(); // images of the request under way
 
@@ -95,7 +96,7 @@ function render() {
   const { items } = images,
     shown = visible(),
     { isRunning } = progress;
-  showOverview(items, { limits, threshold: threshold(), isRunning, object: kept.selected });
+  showOverview(items, { limits, threshold: threshold(), isRunning, object: kept.selected, advice });
   cards.show(shown, { threshold: threshold(), waiting });
   byId("none-shown").hidden = !items.length || shown.length > 0;
   for (const id of ["opacity", "threshold"]) byId(`${id}-value`).textContent = `${byId(id).value} %`;
@@ -111,7 +112,7 @@ function render() {
 function saveState() {
   if (!isRestored) return;
   const settings = Object.fromEntries(SETTINGS.map((id) => [id, byId(id).value]));
-  storage.saveState({ order: images.items.map((item) => item.id), settings, model }).catch(() => {});
+  storage.saveState({ order: images.items.map((item) => item.id), settings, model, advice }).catch(() => {});
 }
 
 // The fields of a request besides its images, or why there can be none.
@@ -160,7 +161,7 @@ async function run(items = images.items, note = []) {
   await sending(items, `Looking at ${count(items.length, "image")}`, async (sent, options) => {
     asked = fieldsOf(sent);
     const answer = await service.colocalize(sent, asked, options);
-    ({ model } = answer);
+    ({ model, advice } = answer);
     images.answered(sent, answer.images, asked.max_boxes === "1");
     const alone = asked.mode === "common" && answer.mode === "attention";
     say(
@@ -216,7 +217,7 @@ function forgetHints() {
 function clear() {
   progress.cancel();
   images.clear();
-  model = null;
+  model = advice = null;
   tell("");
   say("Everything was cleared.");
   render();
@@ -258,7 +259,7 @@ async function restore() {
   if (images.items.length) return;
   if (!found?.images.length) return;
   images.restore(found.images);
-  ({ model } = found.state);
+  ({ model, advice = null } = found.state);
   for (const id of SETTINGS) if (found.state.settings[id] !== undefined) byId(id).value = found.state.settings[id];
   if (!byId("mode").value) byId("mode").value = "common"; // an object that is not there any more
   say(`${count(images.items.length, "image")} from before.`);

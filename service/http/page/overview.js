@@ -5,8 +5,9 @@ import { counts } from "./sorting.js";
 
 let isAgainSeen = true; // whether the button to run again is on the screen
 
-// Shows it all. `object` is the name of the kept object that is looked for, or nothing.
-export function showOverview(items, { limits, threshold, isRunning, object }) {
+// Shows it all. `object` is the name of the kept object that is looked for, or nothing; `advice` what the service says
+// of the boxes.
+export function showOverview(items, { limits, threshold, isRunning, object, advice }) {
   const fresh = items.filter((item) => !item.result).length,
     hinted = items.filter(isHinted).length;
   const hasResults = fresh < items.length,
@@ -24,6 +25,8 @@ export function showOverview(items, { limits, threshold, isRunning, object }) {
   byId("advice").hidden = !hasResults || hinted > 0 || Boolean(object);
   const number = counts(items, threshold);
   byId("summary").textContent = summary(items, threshold, number, fresh, hinted);
+  byId("verdict").hidden = !advice;
+  byId("verdict").textContent = advice ? `${advice.text[0].toUpperCase()}${advice.text.slice(1)}.` : "";
   for (const option of byId("choice").options) option.textContent = `${option.dataset.name} (${number[option.value]})`;
 }
 

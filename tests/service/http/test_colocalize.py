@@ -2,12 +2,15 @@
 
 import base64
 import io
+import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from colocalization.advice import advise
 from tests.service.conftest import Start, encode
 
 
@@ -202,3 +205,27 @@ def test_previews_are_of_tiff_alone_where_those_are_asked_for(client: TestClient
     assert [image["preview"] is not None for image in every] == [True, True]
     none = client.post("/colocalize", files=files[:2]).json()["images"]
     assert [image["preview"] for image in none] == [None, None]
+
+
+def test_advice_is_that_of_the_boxes(client: TestClient, jpeg: bytes) -> None:
+    answer = client.post("/colocalize", files=images(jpeg, b"no image", jpeg)).json()
+    scores = [image["boxes"][0]["score"] for image in answer["images"] if image["contains_common_object"]]
+    expected = advise(sum(scores), len(scores))
+    assert len(scores) == 2
+    assert expected is not None
+    assert answer["advice"] == {**asdict(expected), "right": pytest.approx(expected.right)}
+
+
+def test_no_advice_where_there_is_no_box(client: TestClient) -> None:
+    blank = encode(np.zeros((20, 30, 3), dtype=np.uint8))
+    assert client.post("/colocalize", files=images(blank, blank)).json()["advice"] is None
+
+
+def test_box_drawn_by_a_user_does_not_make_a_set_look_better(client: TestClient, jpeg: bytes) -> None:
+    plain = client.post("/colocalize", files=images(jpeg, jpeg)).json()
+    hints = json.dumps([{"image": "0.jpg", "x0": 16, "y0": 16, "x1": 32, "y1": 32}])
+    files = [("images", ("0.jpg", jpeg)), ("images", ("1.jpg", jpeg))]
+    hinted = client.post("/colocalize", files=files, data={"hints": hints}).json()
+    assert hinted["images"][0]["boxes"][0]["score"] == 1
+    assert hinted["advice"]["right"] == pytest.approx(hinted["images"][1]["boxes"][0]["score"])
+    assert plain["advice"]["right"] < 1

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from colocalization.advice import advise
 from colocalization.errors import ImageError
 from colocalization.hints import HintError, ImageHints
 from colocalization.images import DecodedImage
 from colocalization.localizer import FittedSet, Localizer, PreparedImage
 from colocalization.results import Mode
-from service.inference.job import STAGES, Job, JobOptions, StageTimes
+from service.inference.job import STAGES, Answer, Job, JobOptions, StageTimes
 
 EMPTY = ImageError("empty_file", "the file has 0 bytes")
 
@@ -50,9 +51,10 @@ def test_in_attention_mode_nothing_is_held(dummy_localizer: Localizer) -> None:
 
 def test_answers_and_refusals_count_down(dummy_localizer: Localizer) -> None:
     made = job(dummy_localizer, [b"a", b"b"])
-    made.answered(made.images[1], b"there")
+    made.answered(made.images[1], Answer(b"there", 0.8))
     made.unlocalizable(made.images[0], EMPTY)
     assert (made.answers, made.errors, made.unanswered) == ([b"", b"there"], {0: EMPTY}, 0)
+    assert made.advice == advise(0.8, 1)
 
 
 def test_images_in_hand_are_counted_and_timed(dummy_localizer: Localizer) -> None:

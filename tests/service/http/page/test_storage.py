@@ -1,5 +1,6 @@
 """What is kept in the browser survives a reload, and is gone when it is cleared or too old."""
 
+import re
 from typing import TYPE_CHECKING
 
 from tests.service.http.page.driving import card, choose, drag, look, names, rects, run
@@ -24,6 +25,17 @@ def again(page: "Page") -> None:
     page.wait_for_timeout(300)  # what was put is on its way to the disk
     page.reload()
     page.locator("body.ready").wait_for()
+
+
+def test_what_the_service_makes_of_the_boxes_is_shown_and_survives_a_reload(page: "Page") -> None:
+    assert not page.locator("#verdict").is_visible()
+    choose(page, "a.png", "b.png")
+    told = page.locator("#verdict").inner_text()
+    assert re.fullmatch(r"(Sure|Check them|Better with a hint): about \d+ % of the boxes are likely right.*\.", told)
+    again(page)
+    assert page.locator("#verdict").inner_text() == told
+    page.get_by_role("button", name="Clear everything").click()
+    page.locator("#verdict").wait_for(state="hidden")
 
 
 def test_images_results_corrections_and_settings_survive_a_reload(page: "Page") -> None:
