@@ -56,7 +56,7 @@ class Localizer(Steps):
             threads: Threads of one operator; 0 takes one for each core.
             limits: What one image may cost.
             effort: How much work mode `common` takes.
-            prior: ONNX file of a saliency network, see `OutsidePrior`; in place of the model's own prior.
+            prior: ONNX file of a saliency network, see `OutsidePrior`; it joins the model's own prior.
             prior_kind: What kind of network that is; told by the file's name if left out.
 
         Raises:

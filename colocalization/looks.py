@@ -23,17 +23,21 @@ class ImageFeatures:
     Attributes:
         attention: (h, w) float32.
         features: (C, h, w) float32.
-        foreground: (h', w') float32 [0, 1], the prior's map, cut at 0.5; None where there is no prior.
+        foreground: (h', w') float32 [0, 1], the prior's map, cut at 0.5; None where there is no prior. With one from
+            outside, the mean of the model's own and that.
+        outside: (S, S) float32 [0, 1], what a prior from outside alone sees in the whole image; None of regions, and
+            where there is none.
         is_finite: Whether all of them is finite. Half precision can overflow on single images.
     """
 
     attention: NDArray[np.float32]
     features: NDArray[np.float32]
     foreground: NDArray[np.float32] | None = None
+    outside: NDArray[np.float32] | None = None
     is_finite: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        maps = (self.attention, self.features, self.foreground)
+        maps = (self.attention, self.features, self.foreground, self.outside)
         finite = all(bool(np.isfinite(values).all()) for values in maps if values is not None)
         object.__setattr__(self, "is_finite", finite)
 
@@ -50,7 +54,7 @@ class Looker:
     """
 
     def __init__(self, engine: Engine, prior: OutsidePrior | None = None) -> None:
-        """Take an engine, and a prior from outside in place of the one that the engine's model may have."""
+        """Take an engine, and a prior from outside that joins the one that the engine's model may have."""
         self._engine = engine
         self._prior = prior
         self.transform: InputTransform = engine.metadata.transform()
@@ -65,7 +69,7 @@ class Looker:
         looks = self._run(inputs)
         if self._prior is None:
             return looks
-        return [replace(look, foreground=self._prior.map(rgb)) for look, rgb in zip(looks, images, strict=True)]
+        return [_joined(look, self._prior.map(rgb)) for look, rgb in zip(looks, images, strict=True)]
 
     def region(self, rgb: NDArray[np.uint8], region: Region, whole: ImageFeatures) -> ImageFeatures:
         """Look at a region of an image; alone in its batch, so that nothing else changes the result.
@@ -81,11 +85,11 @@ class Looker:
         height, width = rgb.shape[:2]
         all_of_it = region.in_pixels(width, height) == (0, 0, width, height)
         look = whole if all_of_it else self._run(self.transform(rgb, region)[None])[0]
-        if self._prior is None or whole.foreground is None:
+        if all_of_it or whole.outside is None:
             return look
         corners = region.x0, region.y0, region.x1, region.y1
         rows, columns = look.attention.shape
-        return replace(look, foreground=cropped(whole.foreground, corners, columns, rows))
+        return replace(_joined(look, cropped(whole.outside, corners, columns, rows)), outside=None)
 
     def _run(self, inputs: NDArray[np.float32]) -> list[ImageFeatures]:
         output = self._engine.run(inputs)
@@ -117,6 +121,15 @@ class Looker:
     def grid(self, count: int) -> TileGrid:
         """The grid of so many tiles in a row."""
         return TileGrid(count, self._engine.metadata.map_size)
+
+
+def _joined(look: ImageFeatures, outside: NDArray[np.float32]) -> ImageFeatures:
+    """A look with what a prior from outside sees in the same part of the image."""
+    if look.foreground is None:
+        return replace(look, foreground=outside, outside=outside)
+    rows, columns = outside.shape
+    own = cropped(look.foreground, (0.0, 0.0, 1.0, 1.0), columns, rows)
+    return replace(look, foreground=(own + outside) / np.float32(2), outside=outside)
 
 
 def check_finite(features: ImageFeatures) -> None:

@@ -24,6 +24,9 @@ PriorKind = Literal["u2net", "isnet", "birefnet"]
 """How a network's input is made and its output read. `u2net`: U2-Net (Qin et al. 2020) and its smaller kin; `isnet`:
 IS-Net (Qin et al. 2022); `birefnet`: BiRefNet (Zheng et al. 2024)."""
 
+_MOST_SIDE = 320
+"""Side of the maps that are kept: of a set 64 are held at once."""
+
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -97,8 +100,8 @@ class OutsidePrior:
             rgb: (H, W, 3) uint8.
 
         Returns:
-            (S, S) float32 [0, 1], min-max normalised, over all of the image; all NaN where the network's output is not
-            finite.
+            (S, S) float32 [0, 1], min-max normalised, over all of the image, at most 320 x 320; all NaN where the
+            network's output is not finite.
 
         Raises:
             ModelError: The network's output is no map.
@@ -116,6 +119,8 @@ class OutsidePrior:
         values = values.reshape(values.shape[-2:])
         if recipe.logits:
             values = np.asarray(1 / (1 + np.exp(-np.clip(values, -50, 50))), dtype=np.float32)
+        rows, columns = (min(side, _MOST_SIDE) for side in values.shape)
+        values = np.asarray(cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
         # A map that is not finite must not pass for one without foreground.
         return min_max(values) if np.isfinite(values).all() else np.full_like(values, np.nan)
 

@@ -74,7 +74,7 @@ class Steps:
         engine: Runs the network.
         limits: What one image may cost.
         effort: How much work mode `common` takes.
-        prior: A prior from outside, in place of the model's own.
+        prior: A prior from outside, which joins the model's own.
     """
 
     set_sample_size = 64
@@ -278,16 +278,18 @@ class Steps:
             # One colour all over: what the network sees there is its own padding, which stands out at the borders.
             return Extent((), np.zeros(image.rgb.shape[:2], np.float32)), 0.0
         if common is None:
-            if features.foreground is None:
+            # A prior from outside is finer than the model's own, and here better alone.
+            prior = features.foreground if features.outside is None else features.outside
+            if prior is None:
                 extent, seen = attention_extent(image.rgb, features.attention, most), features.attention
             else:
-                extent, seen = foreground_extent(image.rgb, features.foreground, most), features.foreground
+                extent, seen = foreground_extent(image.rgb, prior, most), prior
             return extent, otsu_separability(min_max(seen))
         if common.exemplar is not None:
             return find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
         extent = common_extent(image.rgb, self._looks(image, features, common, looks or {}, most), most)
-        if self.prior is not None and features.foreground is not None:
-            alone = foreground_extent(image.rgb, features.foreground, _ALL_BOXES)
+        if features.outside is not None:
+            alone = foreground_extent(image.rgb, features.outside, _ALL_BOXES)
             extent = replace(extent, boxes=with_prior_boxes(extent.boxes, alone.boxes))
         return extent, common.first.confidence(features.features)
 

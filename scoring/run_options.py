@@ -46,7 +46,7 @@ class MachineOptions:
         model: Model file; None takes the one in the box.
         precision: Which file of the model in the box is taken, or what that of `model` has to be.
         effort: How much work mode `common` takes.
-        prior: File of a saliency network in place of the model's own prior; None for none.
+        prior: File of a saliency network that joins the model's own prior; None for none.
         prior_kind: What kind of network that is; None: told by its name.
         device: Where the network runs.
         require_gpu: Whether to refuse to run without one.

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     prior: Path | None = Field(
         None,
-        description="ONNX file of a saliency network of rembg's kind, which takes the place of the model's own prior. "
+        description="ONNX file of a saliency network of rembg's kind, which joins the model's own prior. "
         "Such networks are trained with masks.",
     )
     prior_kind: PriorKind | None = Field(

@@ -274,7 +274,7 @@ class ModelDetails(_Body):
         str, Field(description="What the model's foreground prior was learnt on; empty where it has none.")
     ]
     prior: Annotated[
-        str | None, Field(description="The prior from outside in its place, a network trained with masks; or null.")
+        str | None, Field(description="The prior from outside beside it, a network trained with masks; or null.")
     ]
     provider: Annotated[str, Field(description="ONNX Runtime's execution provider in use.")]
     provider_warning: Annotated[str | None, Field(description="Why it is not the one hoped for, or null.")]

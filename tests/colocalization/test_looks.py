@@ -1,12 +1,18 @@
 """Looks at regions and tiles, by the cells' brightness."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from colocalization.engine import NetworkOutput
 from colocalization.errors import ImageError
 from colocalization.looks import ImageFeatures, Looker, check_finite
+from colocalization.outside_prior import OutsidePrior
 from colocalization.tiles import TileGrid
 from colocalization.transform import Region
+from tests.colocalization.saliency import write_saliency
 from tests.colocalization.sample_images import blank, square
 from tests.dummy_engine import DummyEngine
 
@@ -105,3 +111,57 @@ class TestTiles:
         (whole,) = looker.run(looker.transform(rgb)[None])
         found = looker.tiles(rgb, whole, looker.grid(6))
         np.testing.assert_allclose(found[0], 0.2, atol=1e-5)
+
+
+class TestPriorFromOutside:
+    """One that is the brightness, on 8 x 8 cells, over an image whose left half is white."""
+
+    @pytest.fixture
+    def prior(self, tmp_path: Path) -> OutsidePrior:
+        return OutsidePrior(write_saliency(tmp_path / "u2net.onnx"), threads=1)
+
+    @pytest.fixture
+    def rgb(self) -> np.ndarray:
+        return square(64, 64, 0, 0, 32, 64)
+
+    def test_it_alone_is_the_prior_of_a_model_without_one(
+        self, dummy_engine: DummyEngine, prior: OutsidePrior, rgb: np.ndarray
+    ) -> None:
+        looker = Looker(dummy_engine, prior)
+        (whole,) = looker.run(looker.transform(rgb)[None], [rgb])
+        assert whole.foreground is not None
+        assert whole.foreground is whole.outside
+        np.testing.assert_allclose(whole.foreground, np.broadcast_to([1, 1, 1, 1, 0, 0, 0, 0], (8, 8)), atol=1e-5)
+        right = looker.region(rgb, Region(0.5, 0.0, 1.0, 1.0), whole)
+        assert right.outside is None
+        assert right.foreground is not None
+        assert right.foreground[:, 2:].max() == pytest.approx(0, abs=1e-5)
+
+    def test_it_joins_the_one_that_a_model_has(
+        self, dummy_engine: DummyEngine, prior: OutsidePrior, rgb: np.ndarray
+    ) -> None:
+        own = np.full((1, 4, 4), 0.5, np.float32)
+        engine = WithForeground(dummy_engine, own)
+        looker = Looker(engine, prior)
+        (whole,) = looker.run(looker.transform(rgb)[None], [rgb])
+        assert whole.foreground is not None
+        expected = np.broadcast_to([0.75] * 4 + [0.25] * 4, (8, 8))
+        np.testing.assert_allclose(whole.foreground, expected, atol=1e-5)
+        left = looker.region(rgb, Region(0.0, 0.0, 0.5, 1.0), whole)
+        assert left.foreground is not None
+        np.testing.assert_allclose(left.foreground[:, :6], 0.75, atol=1e-5)
+
+    def test_what_is_not_finite_in_it_spoils_the_look(self) -> None:
+        assert not replace(looked(), outside=np.full((2, 2), np.nan, np.float32)).is_finite
+
+
+class WithForeground:
+    """An engine whose model has a prior of its own."""
+
+    def __init__(self, engine: DummyEngine, foreground: np.ndarray) -> None:
+        self._engine, self._foreground = engine, foreground
+        self.metadata, self.sha256 = engine.metadata, engine.sha256
+        self.provider, self.provider_warning = engine.provider, engine.provider_warning
+
+    def run(self, inputs: np.ndarray) -> NetworkOutput:
+        return replace(self._engine.run(inputs), foreground=self._foreground)
