@@ -138,7 +138,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str, model: 
         *([("  with a warning", summary.warnings.total())] if summary.warnings else []),
         *((f"    {code.replace('_', ' ')}", count) for code, count in sorted(summary.warnings.items())),
         ("boxes", summary.boxes),
-        *([] if summary.advice is None else [("  these boxes", summary.advice.text)]),
+        *([] if summary.advice is None else [("  verdict", summary.advice.text)]),
         ("files that are no images", skipped),
         ("taken over from an earlier run", summary.reused),
         ("time", f"{summary.seconds:.1f} s"),
