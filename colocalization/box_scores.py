@@ -48,10 +48,10 @@ _INSIDE = ("map inside", "map inside, relative", "sides touched")
 _SET = (*_INSIDE, "share of the image", "map outside")
 
 CALIBRATIONS: dict[Evidence, Calibration] = {
-    "attention": Calibration((*_INSIDE, "map outside"), (1.0, 2.0, -0.4, -7.0), -0.8),
-    "prior": Calibration((*_INSIDE, "map outside"), (1.0, 3.0, -0.6, -7.0), -1.5),
-    "set": Calibration((*_SET, "highest of the map"), (2.0, 3.5, -0.4, -1.5, -4.0, -15.0), 10.0),
-    "set and prior": Calibration((*_SET, "prior outside"), (2.0, 3.5, -0.4, -1.5, 1.0, -8.0), -2.0),
+    "attention": Calibration((*_INSIDE, "map outside"), (3.1093, 0.5976, -0.3947, -7.1282), -0.9834),
+    "prior": Calibration((*_INSIDE, "map outside"), (4.1803, 1.2725, -0.7021, -5.7888), -1.9068),
+    "set": Calibration((*_SET, "highest of the map"), (3.8239, 2.2934, -0.4398, -1.4921, -2.9095, -16.1133), 10.751),
+    "set and prior": Calibration((*_SET, "prior outside"), (3.6179, 2.0669, -0.36, -1.925, 2.6014, -8.0592), -1.884),
     "hints": Calibration(("map inside", "map inside, relative"), (3.8061, 2.8236), -4.5029),
 }
 
