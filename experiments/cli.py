@@ -20,6 +20,7 @@ from experiments.options import (
     Halves,
     Layout,
     Limit,
+    Precision,
     Records,
     Which,
     default_model,
@@ -34,7 +35,7 @@ from experiments.report import write_report
 from experiments.saliency import Saliency, fetch_u2netp
 from experiments.scale import COUNTS, measure_scale
 from experiments.set_size import measure_set_size
-from experiments.sets import open_background
+from experiments.sets import open_background, open_sets
 from experiments.tables import GridPlan, run_grid
 from training.config_file import load_config
 from training.console import ConsoleProgress
@@ -126,11 +127,12 @@ def set_size(
 
 
 @app.command()
-def hints(data: Data = _DATA, limit: Limit = None, records: Records = None) -> None:
-    """What one box teaches: every set without a hint and with the box of its hint.csv."""
+def hints(data: Data = _DATA, limit: Limit = None, records: Records = None, precision: Precision = "fp32") -> None:
+    """What boxes teach: every set without a hint, with the box of its hint.csv, and with two more."""
     with session("hints", data, limit, records) as run:
-        sets = read_sets(run, data, "all", "auto", "")
-        run.results.update(measure_hints(load_localizer(run, "full"), data, sets, note))
+        sets = open_sets(data)  # whole: hints are drawn from all of a set
+        localizer = load_localizer(run, "full", precision)
+        run.results.update(measure_hints(localizer, data, sets, note, limit=limit))
 
 
 @app.command()
