@@ -63,9 +63,10 @@ def peers(
         typer.Option(help=f"Measure these alone, repeatable, keep the rest of the record: {', '.join(KINDS)}."),
     ] = None,
     cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
+    label: Annotated[str, typer.Option(help="Added to the record's name, to keep it beside another one.")] = "",
 ) -> None:
     """Every method on the same images, with the same network's features."""
-    with session("peers", data, limit, records) as run, default_model() as model:
+    with session("peers" + (f"-{label}" if label else ""), data, limit, records) as run, default_model() as model:
         kinds = _kinds(only)
         sets = read_sets(run, data, which, layout, category)
         localizer = load_localizer(run)
