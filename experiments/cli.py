@@ -11,6 +11,7 @@ from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.calibrate import measure_calibration
 from experiments.compare import KINDS, Kind, compare, merge
+from experiments.failures import draw_failures
 from experiments.figure2 import draw_figure
 from experiments.foreground import half_taught, measure_foreground
 from experiments.hints import measure_hints
@@ -187,6 +188,23 @@ def figure2(
         sheet = draw_figure(localizer, sets[0].images, count=count, method=OURS[f"ours, {mode}"])
         out.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(out, quality=88)
+
+
+@app.command()
+def failures(
+    out: Annotated[Path, typer.Option(help="Folder of the sheets, one a set; outside the repository.")],
+    data: Data = _DATA,
+    count: Annotated[int, typer.Option(min=1, help="Worst images of a set to draw.")] = 12,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+    precision: Precision = "fp32",
+) -> None:
+    """Sheets of each set's worst images: truth (red), prediction (green), the prior's map, the set's map."""
+    with session("failures", data, limit, None) as run:
+        sets = read_sets(run, data, which, layout, category)
+        draw_failures(load_localizer(run, "full", precision), sets, out, note, count=count)
 
 
 def _add_grid(name: str, title: str) -> None:
