@@ -39,6 +39,7 @@ __all__ = [
     "fit_first_look",
     "fit_outlined",
     "fit_second_look",
+    "grown_region",
     "sample_indices",
 ]
 
@@ -63,6 +64,11 @@ _FINE = 4
 
 _LEAST_AREA = 0.1
 """Regions smaller than this share of the largest one are taken for noise."""
+
+
+def grown_region(found: Region) -> Region:
+    """The region of the second look at what a first look has found: background on all sides, and not too small."""
+    return found.expanded(_REGION_FACTOR, _SMALLEST_REGION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +123,7 @@ class FirstLook:
         if not len(parts.boxes):
             return [WHOLE]
         return [
-            Region(*(float(value) for value in box / (width, height, width, height))).expanded(
-                _REGION_FACTOR, _SMALLEST_REGION
-            )
+            grown_region(Region(*(float(value) for value in box / (width, height, width, height))))
             for box, area in zip(parts.boxes[:limit], parts.areas[:limit], strict=True)
             if area >= _LEAST_AREA * parts.areas[0]
         ]

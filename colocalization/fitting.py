@@ -12,6 +12,7 @@ from colocalization.common_object import (
     LEAST_OUTLINED,
     CommonObject,
     SecondLook,
+    fit_first_look,
     fit_outlined,
     fit_second_look,
     sample_indices,
@@ -25,7 +26,9 @@ from colocalization.looks import ImageFeatures, Looker, SecondLooks
 from colocalization.maps import upsample
 from colocalization.prior_fitting import fit_first, fit_second_to_prior, priors_of
 from colocalization.prior_role import PRIOR_WEIGHTS, PriorRole, fused
+from colocalization.prototype import SHOWN
 from colocalization.results import Effort, Mode
+from colocalization.scales import MOST_TAUGHT, PROBE_TILES, PROBED, view_parts
 from colocalization.tiles import TileGrid
 from colocalization.transform import Region
 from colocalization.windows import WindowSize, box_cells, box_coverage
@@ -40,6 +43,12 @@ _GRID_BYTES = 400 * 2**20
 
 _LEAST_GRIDS = 12
 
+_LEAST_AGREEING = 0.5
+"""Share of the images without an example in which what the set taught itself must be found."""
+
+_LEAST_PROBED = 6
+"""Images from which on a set can tell that its things are small or many."""
+
 _FOREGROUND = 0.4
 """Below, in the map of the first look, cells are surely not of what the images share."""
 
@@ -48,7 +57,7 @@ _INSIDE = 0.15
 
 _PART = 0.05
 """Share of its image below which a hint is a part of what the images share, or small among it: all else is then
-background."""
+background, and it never joins what the images share."""
 
 Result = TypeVar("Result")
 
@@ -110,9 +119,12 @@ class SetFitter:
         if len(finite) < 2:
             return FittedSet(None)
         fitted, regions = self._fit_common(finite)
-        if fitted.common is None or not any(self._hints.get(index) for index in finite):
+        if fitted.common is None:
             return fitted
-        if self._hints_agree(fitted, regions):
+        if not any(self._hints.get(index) for index in finite):
+            return self._fit_finer(finite, fitted) if self._effort == "thorough" else fitted
+        # Of small things a hint teaches, even where it means what the images share: tiles show them in more detail.
+        if self._hinted_grid(finite)[1] ** 2 >= _PART and self._hints_agree(fitted, regions):
             return fitted
         return self._fit_exemplar(finite, fitted.common)
 
@@ -190,22 +202,65 @@ class SetFitter:
                 )
         return bool(votes) and sum(votes) * 2 >= len(votes)
 
+    # ---- at a finer scale
+
+    def _fit_finer(self, finite: Sequence[int], fitted: FittedSet) -> FittedSet:
+        """What the set teaches itself by tiles, where its things are small or many; else what one look has found."""
+        common = fitted.common
+        shown = [index for index in finite if self._hints.get(index) != ()]
+        if common is None or len(shown) < _LEAST_PROBED:
+            return fitted
+        probed = [shown[place] for place in sample_indices(len(shown), PROBED)]
+        grid = self._looker.grid(PROBE_TILES)
+
+        def look(index: int) -> ImageFeatures | None:
+            self._check()
+            try:
+                return self._looker.whole_by_tiles(self._images[index].rgb, self._features[index], grid)
+            except ImageError:
+                return None
+
+        seen = {
+            index: found for index, found in zip(probed, self._each(look, probed), strict=True) if found is not None
+        }
+        first = fit_first_look([one.attention for one in seen.values()], [one.features for one in seen.values()])
+        if first is None:
+            return fitted
+        view = view_parts([first.object.bounded_map(one.features) for one in seen.values()])
+        if not view.asks_for_tiles:
+            return fitted
+        indices = list(seen)
+        examples = {indices[place]: (box,) for place, box in view.examples.items()}
+        absent = {index: boxes for index, boxes in self._hints.items() if boxes == ()}
+        taught = SetFitter(
+            self._looker,
+            self._images,
+            self._features,
+            effort=self._effort,
+            hints={**absent, **examples},
+            pool=self._pool,
+            check=self._check,
+        )._fit_exemplar(finite, common, max(PROBED, min(MOST_TAUGHT, len(finite) // 2)), PROBE_TILES, _LEAST_AGREEING)
+        return fitted if taught.common is None or taught.common.exemplar is None else taught
+
     # ---- by what hints teach
 
-    def _fit_exemplar(self, finite: Sequence[int], common: CommonObject) -> FittedSet:
-        sizes = [
-            WindowSize.of(box, self._images[index].width, self._images[index].height)
-            for index in finite
-            for box in self._hints.get(index, ())
-        ]
-        cells = self._features[finite[0]].attention.shape[0]
-        grid = TileGrid.for_size(float(np.median([size.side for size in sizes])), cells, MOST_TILES)
+    def _fit_exemplar(
+        self,
+        finite: Sequence[int],
+        common: CommonObject,
+        most_images: int | None = None,
+        most_tiles: int = MOST_TILES,
+        least_agreeing: float = 0.0,
+    ) -> FittedSet:
+        grid, side = self._hinted_grid(finite, most_tiles)
         channels = self._features[finite[0]].features.shape[0]
         most = max(_LEAST_GRIDS, _GRID_BYTES // (2 * channels * grid.side**2))
+        most = min(most, most_images or most)
         others = [index for index in finite if index not in self._hints]
         hinted = [index for index in finite if index in self._hints]
         sample = sorted(hinted + [others[place] for place in sample_indices(len(others), max(1, most - len(hinted)))])
-        sharing = self._is_shared(common, float(np.median([size.side for size in sizes])) ** 2)
+        sharing = self._is_shared(common, side**2)
 
         def hinted_grid(index: int) -> HintedGrid | None:
             self._check()
@@ -264,8 +319,22 @@ class SetFitter:
             return window_shares(self._images[index].rgb, look, region_looks[place].window)
 
         learnt = fit_regions(exemplar, region_looks, outline)
+        others = [place for place in kept if not finds[place][2]]
+        agreeing = sum(learnt.confidence(looked[place][1].features, finds[place][3]) >= SHOWN for place in others)
+        if agreeing < least_agreeing * len(others):
+            return FittedSet(common)
         looks = {finds[place][0]: {looked[place][0]: looked[place][1]} for place in kept}
         return FittedSet(replace(common, exemplar=learnt), looks)
+
+    def _hinted_grid(self, finite: Sequence[int], most_tiles: int = MOST_TILES) -> tuple[TileGrid, float]:
+        """The tiles on which hinted things are looked for, and the median side of these, as a share of the image's."""
+        sides = [
+            WindowSize.of(box, self._images[index].width, self._images[index].height).side
+            for index in finite
+            for box in self._hints.get(index, ())
+        ]
+        side = float(np.median(sides))
+        return TileGrid.for_size(side, self._features[finite[0]].attention.shape[0], most_tiles), side
 
     def _is_shared(self, common: CommonObject, area: float) -> bool:
         """Whether the hints lie in what the images share, as one of several side by side does."""

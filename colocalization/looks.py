@@ -113,10 +113,30 @@ class Looker:
         Raises:
             ImageError: What the network gives for a tile is not finite.
         """
+        return grid.joined([look.features for look in self._tile_looks(rgb, whole, grid)])
+
+    def whole_by_tiles(self, rgb: NDArray[np.uint8], whole: ImageFeatures, grid: TileGrid) -> ImageFeatures:
+        """Attention and features of an image by looks at its tiles, on the one grid of `tiles`; without a prior's map.
+
+        Args:
+            rgb: See `tiles`.
+            whole: See `tiles`.
+            grid: See `tiles`.
+
+        Raises:
+            ImageError: What the network gives for a tile is not finite.
+        """
+        looks = self._tile_looks(rgb, whole, grid)
+        return ImageFeatures(
+            grid.joined([look.attention[None] for look in looks])[0],
+            grid.joined([look.features for look in looks]),
+        )
+
+    def _tile_looks(self, rgb: NDArray[np.uint8], whole: ImageFeatures, grid: TileGrid) -> list[ImageFeatures]:
         looks = [whole] if grid.count == 1 else [self.region(rgb, region, whole) for region in grid.regions()]
         for look in looks:
             check_finite(look)
-        return grid.joined([look.features for look in looks])
+        return looks
 
     def grid(self, count: int) -> TileGrid:
         """The grid of so many tiles in a row."""

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
 
-Effort = Literal["full", "fast"]
+Effort = Literal["full", "fast", "thorough"]
 """`full`: mode `common` looks at each image twice, the second time at the object's part alone. `fast`: twice only at
 those that the common object is estimated from, and only where at least 8 of them show it, so that outlines are learnt
-from; for large sets about two thirds of the time and coarser boxes. Mode `attention` always looks once."""
+from; for large sets about two thirds of the time and coarser boxes. `thorough`: as `full`, and where the set shows that
+its things are small or many, nine looks at tiles of each image; at most six times the time. Mode `attention` always
+looks once."""
 
 Mode = Literal["attention", "common"]
 """`attention`: each image by its own attention map. `common`: by what the images of the set have in common."""

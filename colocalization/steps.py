@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +88,8 @@ class Steps:
         effort: Effort = "full",
         prior: OutsidePrior | None = None,
     ) -> None:
-        if effort not in ("full", "fast"):
-            raise ValueError(f"effort must be 'full' or 'fast', got {effort!r}")
+        if effort not in get_args(Effort):
+            raise ValueError(f"effort must be {' or '.join(map(repr, get_args(Effort)))}, got {effort!r}")
         self.engine = engine
         self.limits = limits or ImageLimits()
         self.effort: Effort = effort

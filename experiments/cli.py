@@ -11,6 +11,7 @@ from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.calibrate import measure_calibration
 from experiments.compare import KINDS, Kind, compare, merge
+from experiments.failures import draw_failures
 from experiments.figure2 import draw_figure
 from experiments.foreground import half_taught, measure_foreground
 from experiments.hints import measure_hints
@@ -20,6 +21,7 @@ from experiments.options import (
     Halves,
     Layout,
     Limit,
+    Precision,
     Records,
     Which,
     default_model,
@@ -34,7 +36,7 @@ from experiments.report import write_report
 from experiments.saliency import Saliency, fetch_u2netp
 from experiments.scale import COUNTS, measure_scale
 from experiments.set_size import measure_set_size
-from experiments.sets import open_background
+from experiments.sets import open_background, open_sets
 from experiments.tables import GridPlan, run_grid
 from training.config_file import load_config
 from training.console import ConsoleProgress
@@ -62,9 +64,10 @@ def peers(
         typer.Option(help=f"Measure these alone, repeatable, keep the rest of the record: {', '.join(KINDS)}."),
     ] = None,
     cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
+    label: Annotated[str, typer.Option(help="Added to the record's name, to keep it beside another one.")] = "",
 ) -> None:
     """Every method on the same images, with the same network's features."""
-    with session("peers", data, limit, records) as run, default_model() as model:
+    with session("peers" + (f"-{label}" if label else ""), data, limit, records) as run, default_model() as model:
         kinds = _kinds(only)
         sets = read_sets(run, data, which, layout, category)
         localizer = load_localizer(run)
@@ -126,11 +129,12 @@ def set_size(
 
 
 @app.command()
-def hints(data: Data = _DATA, limit: Limit = None, records: Records = None) -> None:
-    """What one box teaches: every set without a hint and with the box of its hint.csv."""
+def hints(data: Data = _DATA, limit: Limit = None, records: Records = None, precision: Precision = "fp32") -> None:
+    """What boxes teach: every set without a hint, with the box of its hint.csv, and with two more."""
     with session("hints", data, limit, records) as run:
-        sets = read_sets(run, data, "all", "auto", "")
-        run.results.update(measure_hints(load_localizer(run, "full"), data, sets, note))
+        sets = open_sets(data)  # whole: hints are drawn from all of a set
+        localizer = load_localizer(run, "full", precision)
+        run.results.update(measure_hints(localizer, data, sets, note, limit=limit))
 
 
 @app.command()
@@ -184,6 +188,23 @@ def figure2(
         sheet = draw_figure(localizer, sets[0].images, count=count, method=OURS[f"ours, {mode}"])
         out.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(out, quality=88)
+
+
+@app.command()
+def failures(
+    out: Annotated[Path, typer.Option(help="Folder of the sheets, one a set; outside the repository.")],
+    data: Data = _DATA,
+    count: Annotated[int, typer.Option(min=1, help="Worst images of a set to draw.")] = 12,
+    limit: Limit = None,
+    which: Which = "all",
+    layout: Layout = "auto",
+    category: Category = "",
+    precision: Precision = "fp32",
+) -> None:
+    """Sheets of each set's worst images: truth (red), prediction (green), the prior's map, the set's map."""
+    with session("failures", data, limit, None) as run:
+        sets = read_sets(run, data, which, layout, category)
+        draw_failures(load_localizer(run, "full", precision), sets, out, note, count=count)
 
 
 def _add_grid(name: str, title: str) -> None:

@@ -13,7 +13,8 @@ from experiments.maxboxacc import MaxBoxAcc
 from experiments.network import Head, ResizedNetwork
 from experiments.observe import ObservedSet, observe, prepare
 from experiments.ours import OURS, OwnMethod, found
-from experiments.peers import FEATURE_PEERS, TRIVIAL_PEERS, Found, Peer
+from experiments.peers import FEATURE_PEERS, LOOK_TWICE, TRIVIAL_PEERS, Found, Peer
+from experiments.peers.twice import LookedTwice
 from experiments.records import Note
 from experiments.saliency import Saliency
 from experiments.scores import best_iou, pack_ious, summarise
@@ -22,12 +23,16 @@ from training.datasets import DatasetImage
 from training.errors import TrainingError
 from training.provenance import Provenance
 
-__all__ = ["FURTHER_SIZES", "KINDS", "Kind", "compare", "merge", "summaries"]
+__all__ = ["CONTROLS", "FURTHER_SIZES", "KINDS", "Kind", "compare", "merge", "summaries"]
 
-Kind = Literal["trivial", "features", "saliency", "ours"]
-"""Kinds of methods: those that look at no pixel, those on the network's features, the saliency network, and ours."""
+Kind = Literal["trivial", "features", "twice", "saliency", "ours"]
+"""Kinds of methods: those that look at no pixel, those on the network's features, these with our second look and our
+outline, the saliency network, and ours."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+CONTROLS = {f"{name}, second look": LookedTwice(FEATURE_PEERS[name]) for name in LOOK_TWICE}
+"""Peers with our second look and our outline."""
 
 FURTHER_SIZES = (320,)
 """Input sizes besides the model's own that peers are tried at, so that each is compared at its better one."""
@@ -89,7 +94,7 @@ def compare(
         ImageError: An image cannot be read.
     """
     commit, metadata = Provenance.here().commit, localizer.engine.metadata
-    head = Head(metadata) if {"trivial", "features"} & set(kinds) else None
+    head = Head(metadata) if {"trivial", "features", "twice"} & set(kinds) else None
     further = [size for size in FURTHER_SIZES if "features" in kinds and size != metadata.input_size]
     resized = {size: ResizedNetwork(model, metadata, size) for size in further}
     results: dict[str, Any] = {}
@@ -129,6 +134,13 @@ def _methods(
             return lambda index: find(observations[index])
 
         yield name, fit_peer
+    if "twice" in kinds:
+        for name, control in CONTROLS.items():
+
+            def fit_control(control: LookedTwice = control) -> Callable[[int], Found]:
+                return control.fit(localizer, observed)
+
+            yield name, fit_control
     if saliency is not None and "saliency" in kinds:
         yield saliency.name, lambda: lambda index: saliency.find(prepare(localizer, observed.images[index]).image)
     if "ours" in kinds:

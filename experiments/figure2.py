@@ -4,6 +4,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from colocalization.common_object import sample_indices
@@ -15,7 +17,7 @@ from experiments.ours import OURS, OwnMethod
 from scoring.contact_sheet import TILE_SIDE, Tile, contact_sheet
 from training.datasets import BoxTuple, DatasetImage
 
-__all__ = ["draw_figure"]
+__all__ = ["draw_figure", "with_boxes"]
 
 _TRUTH, _PREDICTED = (220, 30, 30), (30, 220, 60)
 
@@ -54,12 +56,31 @@ def draw_figure(
 
 def _draw(image: DatasetImage, result: ImageResult, localizer: Localizer) -> Image.Image:
     rgb = image.load(localizer.limits).rgb
-    drawn = Image.fromarray(overlay(rgb, result.heatmap))
+    predicted = [result.boxes[0].as_tuple()] if result.boxes else []
+    return with_boxes(rgb, result.heatmap, (result.width, result.height), image.boxes, predicted)
+
+
+def with_boxes(
+    rgb: NDArray[np.uint8],
+    heatmap: NDArray[np.float32] | None,
+    size: tuple[int, int],
+    truth: Sequence[BoxTuple] = (),
+    predicted: Sequence[BoxTuple] = (),
+) -> Image.Image:
+    """An image as a tile of a sheet: its heat map, the ground truth in red, what was found in green.
+
+    Args:
+        rgb: (H, W, 3) uint8, the image at its working size.
+        heatmap: (H, W) float32 [0, 1], or None.
+        size: Width and height of the original, in whose pixels the boxes are.
+        truth: The ground truth.
+        predicted: What was found.
+    """
+    drawn = Image.fromarray(overlay(rgb, heatmap))
     drawn.thumbnail((TILE_SIDE, TILE_SIDE), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(drawn)
-    across, down = drawn.width / result.width, drawn.height / result.height
-    predicted = [result.boxes[0].as_tuple()] if result.boxes else []
-    boxes: list[tuple[BoxTuple, tuple[int, int, int]]] = [(box, _TRUTH) for box in image.boxes]
+    across, down = drawn.width / size[0], drawn.height / size[1]
+    boxes: list[tuple[BoxTuple, tuple[int, int, int]]] = [(box, _TRUTH) for box in truth]
     boxes += [(box, _PREDICTED) for box in predicted]
     for (x0, y0, x1, y1), colour in boxes:
         corners = (x0 * across, y0 * down, max(x0 * across, x1 * across - 1), max(y0 * down, y1 * down - 1))

@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
 
 from colocalization.commands.exits import errors_reported
-from colocalization.localizer import DEFAULT_MODEL, Localizer
+from colocalization.localizer import Localizer
+from colocalization.model_choice import box_model
 from colocalization.results import Effort
 from experiments.records import record_path, write_record
 from experiments.sets import EvaluationSet, ScoredImages, open_sets
@@ -25,6 +25,7 @@ __all__ = [
     "Halves",
     "Layout",
     "Limit",
+    "Precision",
     "Records",
     "Session",
     "Which",
@@ -43,6 +44,7 @@ Halves = Annotated[
     typer.Option(help="Folder for the models whose priors half of the sets have taught: kept there, and taken from."),
 ]
 Layout = Annotated[str, typer.Option(help="Layout of a single data set, see docs/training.md.")]
+Precision = Annotated[Literal["fp32", "int8"], typer.Option(help="Of the model in the box.")]
 Category = Annotated[str, typer.Option(help="Class of a single data set.")]
 Records = Annotated[
     Path | None, typer.Option(help="Folder of the records: docs/records, and runs/experiments where --limit is given.")
@@ -91,13 +93,14 @@ def session(name: str, data: Path, limit: int | None, records: Path | None, **se
             note(f"{run.path} written, {run.results['wall_seconds']:.0f} s")
 
 
-def load_localizer(run: Session, effort: Effort = "full") -> Localizer:
+def load_localizer(run: Session, effort: Effort = "full", precision: Literal["fp32", "int8"] = "fp32") -> Localizer:
     """The shipped model on one thread of the CPU; its name and hash go into the settings."""
-    with default_model() as model:
+    with box_model(precision) as model:
         localizer = Localizer.load(model, device="cpu", threads=1, effort=effort)
     metadata = localizer.engine.metadata
     run.settings.update(
         model=metadata.name,
+        precision=precision,
         model_sha256=localizer.engine.sha256,
         input_size=metadata.input_size,
         threads=1,
@@ -109,7 +112,7 @@ def load_localizer(run: Session, effort: Effort = "full") -> Localizer:
 @contextmanager
 def default_model() -> Iterator[Path]:
     """The file of the shipped model."""
-    with as_file(files("colocalization") / "models" / DEFAULT_MODEL) as model:
+    with box_model() as model:
         yield model
 
 

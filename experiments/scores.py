@@ -2,13 +2,14 @@
 
 Images are drawn anew, with replacement, within each set; a group is the mean of its sets (PASCAL07-6x2: left and
 right), the overall score the mean of the groups, for every draw. All methods get the same draws, so that differences
-between methods are paired.
+between methods are paired. That says how well these sets are known. How much another choice of sets would change, says
+a second interval, for which groups are drawn anew, too.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,7 +55,8 @@ class Summary:
         images: Number of images.
         missing: How many have no box.
         values: Score by name.
-        intervals: 95 % bootstrap interval by name.
+        intervals: 95 % bootstrap interval over images by name.
+        over_sets: The same over groups and images; of a single group as `intervals`.
         legacy: Score by name with images without a box left out, as PsyNet counts.
     """
 
@@ -62,6 +64,7 @@ class Summary:
     missing: int
     values: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    over_sets: dict[str, tuple[float, float]]
     legacy: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
@@ -71,6 +74,9 @@ class Summary:
             "missing": self.missing,
             "corloc": {name: round(value, 2) for name, value in self.values.items()},
             "interval": {name: [round(low, 2), round(high, 2)] for name, (low, high) in self.intervals.items()},
+            "interval_over_sets": {
+                name: [round(low, 2), round(high, 2)] for name, (low, high) in self.over_sets.items()
+            },
             "legacy": {name: round(value, 2) for name, value in self.legacy.items()},
         }
 
@@ -102,12 +108,16 @@ def summarise(ious: Mapping[str, ArrayLike], groups: Mapping[str, str]) -> tuple
     pooled = {group: np.concatenate(arrays) for group, arrays in members.items()}
     parts = {group: _summary(pooled[group], scores[group], draws[group], legacy[group]) for group in members}
     everything = np.concatenate(list(pooled.values()))
-    overall = _summary(everything, *(_mean(list(parts.values())) for parts in (scores, draws, legacy)))
+    means, drawn_means, legacy_means = (_mean(list(parts.values())) for parts in (scores, draws, legacy))
+    overall = _summary(everything, means, drawn_means, legacy_means, _over_groups(list(draws.values())))
     return parts, overall
 
 
 def difference(
-    ours: Mapping[str, ArrayLike], theirs: Mapping[str, ArrayLike], groups: Mapping[str, str]
+    ours: Mapping[str, ArrayLike],
+    theirs: Mapping[str, ArrayLike],
+    groups: Mapping[str, str],
+    over: Literal["images", "sets"] = "images",
 ) -> dict[str, tuple[float, float, float]]:
     """How much better one method is than another on the same images, mean over the groups.
 
@@ -115,6 +125,7 @@ def difference(
         ours: IoUs as for `summarise`.
         theirs: IoUs of the same images.
         groups: Group of each set.
+        over: What is drawn anew: images within each set, or groups and their images.
 
     Returns:
         Difference in points, with the ends of its paired 95 % bootstrap interval, by name.
@@ -133,7 +144,9 @@ def difference(
         values.setdefault(groups[name], []).append((_hits(first) - _hits(second)).mean(axis=0))
         draws.setdefault(groups[name], []).append(_draws(name, first) - _draws(name, second))
     value = _mean([_mean(arrays) for arrays in values.values()])
-    low, high = np.percentile(_mean([_mean(arrays) for arrays in draws.values()]), (2.5, 97.5), axis=0)
+    by_group = [_mean(arrays) for arrays in draws.values()]
+    drawn = _mean(by_group) if over == "images" else _over_groups(by_group)
+    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
     return {name: (float(value[index]), float(low[index]), float(high[index])) for index, name in enumerate(_NAMES)}
 
 
@@ -158,6 +171,17 @@ def _draws(name: str, ious: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(weights @ _hits(ious) / count)
 
 
+def _over_groups(draws: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(draws, 4) means over groups that are drawn anew, each with its images of that draw.
+
+    Args:
+        draws: (draws, 4) of each group.
+    """
+    count = len(draws)
+    weights = np.random.default_rng(count).multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+    return np.asarray(np.einsum("dg,gdn->dn", weights / count, np.stack(draws)))
+
+
 def _legacy(ious: NDArray[np.float64]) -> NDArray[np.float64]:
     found = ious[ious >= 0]
     return _hits(found).mean(axis=0) if found.size else np.zeros(len(_NAMES))
@@ -168,13 +192,19 @@ def _mean(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _summary(
-    ious: NDArray[np.float64], values: NDArray[np.float64], draws: NDArray[np.float64], legacy: NDArray[np.float64]
+    ious: NDArray[np.float64],
+    values: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    legacy: NDArray[np.float64],
+    over_sets: NDArray[np.float64] | None = None,
 ) -> Summary:
     low, high = np.percentile(draws, (2.5, 97.5), axis=0)
+    lowest, highest = np.percentile(draws if over_sets is None else over_sets, (2.5, 97.5), axis=0)
     return Summary(
         images=ious.size,
         missing=int((ious < 0).sum()),
         values={name: float(values[index]) for index, name in enumerate(_NAMES)},
         intervals={name: (float(low[index]), float(high[index])) for index, name in enumerate(_NAMES)},
+        over_sets={name: (float(lowest[index]), float(highest[index])) for index, name in enumerate(_NAMES)},
         legacy={name: float(legacy[index]) for index, name in enumerate(_NAMES)},
     )

@@ -39,21 +39,22 @@ class Tile:
     mark: str | None = None
 
 
-def contact_sheet(tiles: Sequence[Tile]) -> Image.Image:
+def contact_sheet(tiles: Sequence[Tile], columns: int | None = None) -> Image.Image:
     """Lay tiles out in a grid, row by row.
 
     Args:
         tiles: At least one tile.
+        columns: Tiles in a row, at least 1; up to eight, as many as make it about square, if left out.
 
     Returns:
-        The sheet, RGB; up to eight columns, as many as make it about square before that.
+        The sheet, RGB.
 
     Raises:
         ValueError: There is no tile.
     """
     if not tiles:
         raise ValueError("a contact sheet needs at least one tile")
-    columns = min(_MOST_COLUMNS, _columns_of_a_square(len(tiles)))
+    columns = columns or min(_MOST_COLUMNS, _columns_of_a_square(len(tiles)))
     rows = -(-len(tiles) // columns)
     across, down = TILE_SIDE + _MARGIN, TILE_SIDE + _CAPTION_HEIGHT + _MARGIN
     sheet = Image.new("RGB", (columns * across + _MARGIN, rows * down + _MARGIN), _BACKGROUND)

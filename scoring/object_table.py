@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colocalization.common_object import CommonObject
-from scoring.summary import what_hints_did
+from scoring.summary import what_hints_did, what_scale_was_used
 
 __all__ = ["object_table"]
 
@@ -31,13 +31,17 @@ def _rows(common: CommonObject, place: str) -> list[tuple[str, object]]:
             ("fitted on images", origin.images),
             *([("  hinted", origin.hinted)] if origin.hinted else []),
             *([("  hints", what_hints_did(common))] if origin.hinted else []),
+            *([("scale", scale)] if (scale := what_scale_was_used(common)) else []),
         ]
     rows.append(("agreement of the images", f"{common.agreement:.2f}"))
     if (exemplar := common.exemplar) is not None:
         sides = [100 * size.side for size in exemplar.sizes]
         aspects = [size.aspect for size in exemplar.sizes]
         rows += [
-            ("instances hinted", len(exemplar.sizes)),
+            (
+                "instances learnt from" if origin is not None and not origin.hinted else "instances hinted",
+                len(exemplar.sizes),
+            ),
             ("  root of their share of the image", _range(sides, "{:.1f} %")),
             ("  width by height", _range(aspects, "{:.2f}")),
         ]
@@ -45,7 +49,7 @@ def _rows(common: CommonObject, place: str) -> list[tuple[str, object]]:
         "one look",
         *(["second looks"] if common.second is not None else []),
         *(["outlines"] if common.outlined is not None else []),
-        *(["hints"] if exemplar is not None else []),
+        *([] if exemplar is None else ["its own parts"] if origin is not None and not origin.hinted else ["hints"]),
     ]
     rows.append(("learnt from", ", ".join(learnt)))
     rows.append(("can grow (--add-to)", "no" if common.sums is None else "yes"))

@@ -8,7 +8,7 @@ from experiments.peers.representer import Representer
 from experiments.peers.scda import SelectedDescriptors
 from experiments.peers.trivial import CentredBox, WholeImage
 
-__all__ = ["FEATURE_PEERS", "TRIVIAL_PEERS", "Finder", "Found", "Observation", "Peer"]
+__all__ = ["FEATURE_PEERS", "LOOK_TWICE", "TRIVIAL_PEERS", "Finder", "Found", "Observation", "Peer"]
 
 TRIVIAL_PEERS: dict[str, Peer] = {"whole image": WholeImage(), "centred box": CentredBox(0.7)}
 """Peers that look at no pixel."""
@@ -21,3 +21,6 @@ FEATURE_PEERS: dict[str, Peer] = {
     "l2 norm + representer": NormRepresenter(),
 }
 """Peers that use the network's features, by name."""
+
+LOOK_TWICE = ("DDT", "representer", "l2 norm + representer")
+"""Those of them that look at the set, and so can take a second look as ours does."""

@@ -38,10 +38,12 @@ class Found:
     Attributes:
         box: Half-open `x0, y0, x1, y1` in pixels of the image, or None.
         heatmap: (h, w) map over the whole image, of any range, or None where the method has none.
+        cut: Value of the map above which the object is; None where the method cuts otherwise.
     """
 
     box: BoxTuple | None
     heatmap: NDArray[np.float32] | None
+    cut: float | None = None
 
 
 Finder = Callable[[Observation], Found]

@@ -24,7 +24,7 @@ class DescriptorTransform:
         def find(seen: Observation) -> Found:
             positions = np.einsum("c,chw->hw", direction, seen.features) - direction @ mean
             heatmap = np.asarray(positions, dtype=np.float32)
-            return Found(cut_box(heatmap, 0.0, seen.width, seen.height), heatmap)
+            return Found(cut_box(heatmap, 0.0, seen.width, seen.height), heatmap, 0.0)
 
         return find
 

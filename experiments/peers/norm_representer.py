@@ -22,7 +22,7 @@ class NormRepresenter:
 
         def find(seen: Observation) -> Found:
             heatmap = _map(seen, direction)
-            return Found(cut_box(heatmap, threshold, seen.width, seen.height), heatmap)
+            return Found(cut_box(heatmap, threshold, seen.width, seen.height), heatmap, threshold)
 
         return find
 

@@ -27,7 +27,7 @@ class Representer:
         def find(seen: Observation) -> Found:
             heatmap = min_max(representer_map(seen.features, direction))
             threshold = otsu_threshold(upsample(heatmap, seen.width, seen.height))
-            return Found(cut_box(heatmap, threshold, seen.width, seen.height), heatmap)
+            return Found(cut_box(heatmap, threshold, seen.width, seen.height), heatmap, threshold)
 
         return find
 

@@ -56,7 +56,7 @@ def test_records_of_another_model_do_not_merge(tmp_path: Path) -> None:
 def test_an_unknown_kind(tmp_path: Path) -> None:
     code, output = call("peers", "--data", str(EXAMPLES), "--records", str(tmp_path), "--only", "best")
     assert code == 2
-    assert "there is no kind of method 'best'; allowed: trivial, features, saliency, ours" in output
+    assert "there is no kind of method 'best'; allowed: trivial, features, twice, saliency, ours" in output
 
 
 def test_no_data(tmp_path: Path) -> None:

@@ -97,3 +97,13 @@ def test_packing_keeps_the_side_of_a_threshold(threshold: float) -> None:
 def test_several_boxes_count_by_the_best() -> None:
     assert best_iou((0, 0, 4, 4), [(10, 10, 12, 12), (0, 0, 4, 2)]) == 0.5
     assert best_iou(None, [(0, 0, 4, 4)]) == NO_BOX
+
+
+def test_sets_drawn_anew_say_how_much_the_choice_of_sets_matters() -> None:
+    """Two sets, all hits and none: known exactly by their images, and by themselves not at all."""
+    _, overall = summarise({"a": [0.9] * 5, "b": [0.1] * 5}, {"a": "a", "b": "b"})
+    assert overall.intervals["0.5"] == pytest.approx((50, 50))
+    assert overall.over_sets["0.5"] == pytest.approx((0, 100))
+    hits, misses = {"a": [0.9] * 5, "b": [0.1] * 5}, {"a": [0.1] * 5, "b": [0.1] * 5}
+    assert difference(hits, misses, {"a": "a", "b": "b"})["0.5"] == pytest.approx((50, 50, 50))
+    assert difference(hits, misses, {"a": "a", "b": "b"}, over="sets")["0.5"] == pytest.approx((50, 0, 100))
