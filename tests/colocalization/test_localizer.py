@@ -337,7 +337,7 @@ class TestDummy:
         assert len(found.boxes) == expected
 
     def test_effort_is_checked(self, dummy_engine: DummyEngine) -> None:
-        with pytest.raises(ValueError, match="effort must be 'full' or 'fast', got 'slow'"):
+        with pytest.raises(ValueError, match="effort must be 'full' or 'fast' or 'thorough', got 'slow'"):
             Localizer(dummy_engine, effort="slow")  # type: ignore[arg-type]
 
     def test_bad_image_alone_raises_from_prepare(self, dummy_localizer: Localizer) -> None:
