@@ -289,7 +289,7 @@ def _covered(look: RegionLook, inset: float = 0.0) -> NDArray[np.float32]:
     return box_coverage((x0 + inset, y0 + inset, x1 - inset, y1 - inset), *look.features.shape[1:])
 
 
-def agrees(found: Corners, hinted: Sequence[Corners], least: float = 0.5) -> bool:
+def agrees(found: Corners, hinted: Sequence[Corners], least: float = 0.4) -> bool:
     """Whether a box found without hints is one of those hinted, by IoU.
 
     Example:

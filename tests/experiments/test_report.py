@@ -200,3 +200,22 @@ def test_what_was_measured_before_a_correction_says_so(tells: bool, records: Cal
     settings = {"grid": "table2", "preset": "small", "overrides": [], "data": "cub", "images": {"train": 1, "test": 3}}
     text = written(records("table2-cub", settings, results))
     assert ("**To be measured again:** this is without the contrastive loss" in text) is not tells
+
+
+def test_sets_of_development_have_their_own_columns(records: Callable[..., Path]) -> None:
+    """All hits at 0.5 of ours on cats, and none on cells: each has its mean, and its intervals."""
+    results = peers_results()
+    cats = results["sets"].pop("cats")
+    cells = {name: {**told, "iou_thousandths": [100] * 4} for name, told in cats["methods"].items()}
+    results["sets"] = {
+        "pets_cats": {**cats, "group": "pets_cats"},
+        "blood_cells": {**cats, "group": "blood_cells", "methods": cells},
+    }
+    results["summary"] = summaries(results["sets"])
+    folder = records("peers-both", {}, results)
+    text = written(folder)
+    assert (
+        "| **ours, common** | 100.0 [100.0, 100.0] [100, 100] | 100.0 [100.0, 100.0] [100, 100] | "
+        "0.0 [0.0, 0.0] [0, 0] | 0.0 [0.0, 0.0] [0, 0] |"
+    ) in text
+    assert (folder.parent / "docs" / "figures" / "peers-both.svg").is_file()
