@@ -21,7 +21,11 @@ from colocalization.prototype import Prototype, fit_prototype
 from colocalization.transform import Region
 from colocalization.windows import WindowSize, box_cells, box_coverage, find_windows
 
-__all__ = ["Exemplar", "HintedGrid", "RegionLook", "agrees", "fit_regions", "fit_scan", "region_around"]
+__all__ = ["JOINS_FROM", "Exemplar", "HintedGrid", "RegionLook", "agrees", "fit_regions", "fit_scan", "region_around"]
+
+JOINS_FROM = 0.4
+"""IoU of a hint with what was found without it from which on it means the same. Where it meant something else, as cells
+among cells, it was at most 0.20 in 14 images; of cats, raccoons and horses at least 0.55 in all but two of 21."""
 
 _ROUNDS = 2
 """How often what was found is learnt from: more learns its own errors."""
@@ -289,7 +293,7 @@ def _covered(look: RegionLook, inset: float = 0.0) -> NDArray[np.float32]:
     return box_coverage((x0 + inset, y0 + inset, x1 - inset, y1 - inset), *look.features.shape[1:])
 
 
-def agrees(found: Corners, hinted: Sequence[Corners], least: float = 0.4) -> bool:
+def agrees(found: Corners, hinted: Sequence[Corners], least: float = JOINS_FROM) -> bool:
     """Whether a box found without hints is one of those hinted, by IoU.
 
     Example:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from colocalization.exemplar import JOINS_FROM
 from colocalization.localizer import Localizer
 from colocalization.memory import keep_freed_memory
 from colocalization.results import Effort, Mode
@@ -131,7 +132,7 @@ def set_size(
 @app.command()
 def hints(data: Data = _DATA, limit: Limit = None, records: Records = None, precision: Precision = "fp32") -> None:
     """What boxes teach: every set without a hint, with the box of its hint.csv, and with two more."""
-    with session("hints", data, limit, records) as run:
+    with session("hints", data, limit, records, joins_from=JOINS_FROM) as run:
         sets = open_sets(data)  # whole: hints are drawn from all of a set
         localizer = load_localizer(run, "full", precision)
         run.results.update(measure_hints(localizer, data, sets, note, limit=limit))

@@ -45,7 +45,7 @@ def peers_section(record: Record, figures: Path) -> Iterator[str]:
     if {group in DEVELOPMENT for group in groups} == {True, False}:
         yield from _by_development(sets)
         yield ""
-    plot = f"{record['experiment']}.svg"
+    plot = f"{record.get('experiment', 'peers')}.svg"
     peers_plot(summary, figures / plot)
     yield f"![CorLoc of every method with intervals](figures/{plot})"
     yield ""
@@ -77,8 +77,8 @@ def _by_development(sets: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         "The six are the sets on which our method was developed, by comparing some forty variants; the eight came "
-        "later, and of ours without a hint only the prior's weights and trust were settled while looking at them. First "
-        "the interval over images, then over sets and images: how much another choice of such sets would change. "
+        "later, and of ours without a hint only the prior's weights and trust were settled while looking at them. "
+        "First the interval over images, then over sets and images: how much another choice of such sets would change. "
         "*Second look* is the peer with our second look and our outline, *no prior* ours without the foreground prior: "
         "what lies between them is what the discriminant and learning from outlines add."
     )

@@ -335,8 +335,8 @@ class TestRegionAround:
     ("found", "expected"),
     [
         ((0.0, 0.0, 0.4, 0.4), True),
-        ((0.0, 0.0, 0.4, 0.2), True),  # an IoU of a half is enough
-        ((0.0, 0.0, 0.4, 0.19), False),
+        ((0.0, 0.0, 0.4, 0.17), True),  # an IoU of 0.4 is enough
+        ((0.0, 0.0, 0.4, 0.15), False),
         ((0.6, 0.6, 1.0, 1.0), True),  # the second of the hints
         ((0.2, 0.2, 0.8, 0.8), False),  # between them
         ((0.0, 0.0, 1.0, 1.0), False),
