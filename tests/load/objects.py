@@ -129,11 +129,11 @@ def measure(requests: int, clients: int, kills: int, folder: Path) -> dict[str, 
         killed = 0
         for turn in range(kills):
             due = requests * (turn + 1) // (kills + 1)
-            wait_for(lambda due=due: tally.requests >= due, 300)  # type: ignore[misc]
+            wait_for(lambda due=due: tally.requests >= due, 300)
             started = children(service)  # in the order of their starts: the last one lives
             os.kill(started[-1], signal.SIGKILL)
             killed += 1
-            wait_for(lambda known=started: len(children(service)) > len(known), 60)  # type: ignore[misc]
+            wait_for(lambda known=started: len(children(service)) > len(known), 60)
         for thread in threads:
             thread.join()
         workers = {entry["pid"] for entry in service.log() if entry["message"] == "request"}
