@@ -16,6 +16,7 @@ from experiments.failures import draw_failures
 from experiments.figure2 import draw_figure
 from experiments.foreground import half_taught, measure_foreground
 from experiments.hints import measure_hints
+from experiments.kept_object import measure_kept_object
 from experiments.options import (
     Category,
     Data,
@@ -127,6 +128,25 @@ def set_size(
         load_localizer(run, effort)  # tells the record of the model
         with half_taught(model, data, sets, note, folder=halves, effort=effort) as taught:
             run.results.update(measure_set_size(taught.with_prior, sets, note))
+
+
+@app.command()
+def kept_object(
+    data: Data = _DATA,
+    limit: Limit = None,
+    only: Annotated[list[str] | None, typer.Option("--set", help="Group of sets, repeatable; else all.")] = None,
+    records: Records = None,
+    effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
+) -> None:
+    """What is lost when the common object comes from other images of the same kind?"""
+    with session("kept-object", data, limit, records, effort=effort) as run:
+        sets = read_sets(run, data, "all", "auto", "")
+        if unknown := sorted(set(only or ()) - {members.group for members in sets}):
+            allowed = ", ".join(dict.fromkeys(members.group for members in sets))
+            raise TrainingError(f"there is no group of sets {unknown[0]!r}; allowed: {allowed}")
+        sets = [members for members in sets if not only or members.group in only]
+        run.settings["sets"] = {members.name: len(members.images) for members in sets}
+        run.results.update(measure_kept_object(load_localizer(run, effort), sets, note))
 
 
 @app.command()
