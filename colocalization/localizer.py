@@ -183,7 +183,7 @@ class Localizer(Steps):
                 the network's output is not finite, gets a result with an `error`.
             mode: What the boxes are found by. A single readable image has nothing in common with others: `common`
                 falls back to `attention`, and the result says so.
-            max_boxes: Most boxes an image; 0: all.
+            max_boxes: Most boxes an image, hints not counted; 0: all.
             hints: What is known of some images, by index or by the path that is their source: a box `x0, y0, x1, y1` in
                 pixels of the original, several boxes, or None where the image does not show the object.
             common: A common object that was fitted before, in place of the one that these images have; then a single

@@ -116,7 +116,7 @@ class ImageResult:
 
         Args:
             hints: Boxes of instances in pixels of the original; none where the image does not show the object.
-            most: Most boxes.
+            most: Most boxes; of the hints none is left out, since what was drawn by hand must not get lost.
 
         Returns:
             With the hints as its best boxes, of score 1, and what was found besides; or without boxes.
@@ -132,7 +132,9 @@ class ImageResult:
             return replace(self, boxes=(), confidence=0.0, contains_common_object=False)
         known = tuple(Box(*corners, 1.0) for corners in hints)
         others = [box for box in self.boxes if box_iou([box.as_tuple()], list(hints)).max() < _SAME]
-        return replace(self, boxes=(*known, *others)[:most], confidence=1.0, contains_common_object=True)
+        return replace(
+            self, boxes=(*known, *others)[: max(most, len(known))], confidence=1.0, contains_common_object=True
+        )
 
     def to_supervision(self, label: str = "object") -> "sv.Detections":
         """The boxes as `Detections` of the package supervision, best first, with their scores as confidence.

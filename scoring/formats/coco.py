@@ -13,7 +13,8 @@ __all__ = ["write_coco"]
 def write_coco(stream: BinaryIO, read: Read, label: str) -> None:
     """A COCO data set; an image that could not be read is left out, since its size is not known.
 
-    Images and annotations carry `confidence` and `contains_common_object` beside what COCO asks for.
+    Images carry `confidence` and `contains_common_object` beside what COCO asks for, annotations `score` and the flag.
+    They have no `confidence`: FiftyOne calls `score` so, and stops at an annotation with both.
     """
     stream.write(b'{"info": {"description": "Predicted by Colocalize"},\n"categories": ')
     stream.write(json.dumps([{"id": 1, "name": label, "supercategory": ""}]).encode())
@@ -33,7 +34,8 @@ def _numbered(read: Read) -> Iterator[tuple[int, Record]]:
 
 def _image(number: int, image: Prediction) -> dict[str, object]:
     size = {"width": image["width"], "height": image["height"]}
-    return {"id": number, "file_name": image["path"], **size, **_of_the_set(image)}
+    of_the_set = {"confidence": image["confidence"], "contains_common_object": image["contains_common_object"]}
+    return {"id": number, "file_name": image["path"], **size, **of_the_set}
 
 
 def _annotation(number: int, image_number: int, image: Prediction, box: PredictionBox) -> dict[str, object]:
@@ -47,9 +49,5 @@ def _annotation(number: int, image_number: int, image: Prediction, box: Predicti
         "iscrowd": 0,
         "segmentation": [],
         "score": box["score"],
-        **_of_the_set(image),
+        "contains_common_object": image["contains_common_object"],
     }
-
-
-def _of_the_set(image: Prediction) -> dict[str, object]:
-    return {"confidence": image["confidence"], "contains_common_object": image["contains_common_object"]}

@@ -39,7 +39,10 @@ CONTRASTS = """
     const texts = [...element.childNodes].filter((node) => node.nodeType === 3);
     const words = texts.map((node) => node.data.trim()).join("");
     if (!words || !element.checkVisibility() || element.closest(":disabled, .hidden, option, template")) continue;
-    const under = ground(element), text = over(rgba(getComputedStyle(element).color), under);
+    const under = ground(element), colour = rgba(getComputedStyle(element).color);
+    for (let at = element; at; at = at.parentElement) colour[3] *= Number(getComputedStyle(at).opacity);
+    if (colour[3] === 0) continue; // not to be seen until it is pointed at
+    const text = over(colour, under);
     const [a, b] = [light(text), light(under)].sort((x, y) => y - x);
     found.push([words.slice(0, 40), (a + 0.05) / (b + 0.05)]);
   }
