@@ -252,9 +252,9 @@ class TestNotFinite:
 
     def test_hints_of_such_images_do_not_count_against_those_of_others(self) -> None:
         x, y = PLACES[1][0]
-        half = said((x, y, x + 36, y + 72))  # half of what the images share
+        third = said((x, y, x + 24, y + 72))  # a third of what the images share
         images = self.spoilt(0)
-        alone, beside = images.fit({1: half}).common, images.fit({0: half, 1: half}).common
+        alone, beside = images.fit({1: third}).common, images.fit({0: third, 1: third}).common
         assert alone is not None
         assert beside is not None
         assert alone.exemplar is not None
