@@ -219,3 +219,4 @@ def test_sets_of_development_have_their_own_columns(records: Callable[..., Path]
         "0.0 [0.0, 0.0] [0, 0] | 0.0 [0.0, 0.0] [0, 0] |"
     ) in text
     assert (folder.parent / "docs" / "figures" / "peers-both.svg").is_file()
+    assert "## What fails now" not in text  # that is of one record
