@@ -23,7 +23,7 @@ Effort = Literal["full", "fast", "thorough"]
 """`full`: mode `common` looks at each image twice, the second time at the object's part alone. `fast`: twice only at
 those that the common object is estimated from, and only where at least 8 of them show it, so that outlines are learnt
 from; for large sets about two thirds of the time and coarser boxes. `thorough`: as `full`, and where the set shows that
-its things are small or many, nine looks at tiles of each image; at most six times the time. Mode `attention` always
+its things are small or many, up to nine looks at tiles of each image: several times the time. Mode `attention` always
 looks once."""
 
 Mode = Literal["attention", "common"]

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         "full",
         description="full: mode common looks at each image twice; fast: twice only at those whose outlines it "
         "learns from, with coarser boxes; thorough: as full, and where the set shows many small things, nine looks at "
-        "tiles of each image, at most six times the time.",
+        "tiles of each image: two to five times the time, more with many boxes.",
     )
     require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
     gpus: Annotated[tuple[int, ...], NoDecode] = Field(
