@@ -78,7 +78,8 @@ def _by_development(sets: dict[str, Any]) -> Iterator[str]:
     yield (
         "The six are the sets on which our method was developed, by comparing some forty variants; the eight came "
         "later, and of ours without a hint only the prior's weights and trust were settled while looking at them. "
-        "First the interval over images, then over sets and images: how much another choice of such sets would change. "
+        "In brackets the interval over images, in parentheses that over sets and images: how much another choice of "
+        "such sets would change. "
         "*Second look* is the peer with our second look and our outline, *no prior* ours without the foreground prior: "
         "what lies between them is what the discriminant and learning from outlines add."
     )
@@ -97,7 +98,7 @@ def _by_development(sets: dict[str, Any]) -> Iterator[str]:
             _, mean = summarise(ious, {name: result["group"] for name, result in part.items()})
             for at in _THRESHOLDS:
                 low, high = mean.over_sets[at]
-                row.append(f"{interval(mean.values[at], mean.intervals[at])} [{low:.0f}, {high:.0f}]")
+                row.append(f"{interval(mean.values[at], mean.intervals[at])} ({low:.0f}, {high:.0f})")
         rows.append(row)
     yield from table(["method", *(f"{title}, {at}" for title in chosen for at in _THRESHOLDS)], rows)
 

@@ -215,8 +215,8 @@ def test_sets_of_development_have_their_own_columns(records: Callable[..., Path]
     folder = records("peers-both", {}, results)
     text = written(folder)
     assert (
-        "| **ours, common** | 100.0 [100.0, 100.0] [100, 100] | 100.0 [100.0, 100.0] [100, 100] | "
-        "0.0 [0.0, 0.0] [0, 0] | 0.0 [0.0, 0.0] [0, 0] |"
+        "| **ours, common** | 100.0 [100.0, 100.0] (100, 100) | 100.0 [100.0, 100.0] (100, 100) | "
+        "0.0 [0.0, 0.0] (0, 0) | 0.0 [0.0, 0.0] (0, 0) |"
     ) in text
     assert (folder.parent / "docs" / "figures" / "peers-both.svg").is_file()
     assert "## What fails now" not in text  # that is of one record
