@@ -94,7 +94,7 @@ def centred(maps: Sequence[NDArray[np.float32]], cuts: Sequence[float]) -> list[
         (h, w) float32 [0, 1] each.
 
     Example:
-        >>> centred([np.array([[1.0, 3.0, 5.0, 9.0]], np.float32)], [4.0])[0].round(3).tolist()
+        >>> centred([np.array([[1.0, 3.0, 5.0, 9.0]], np.float32)], [4.0])[0].astype(float).round(3).tolist()
         [[0.125, 0.375, 0.583, 0.917]]
     """
     distances = np.concatenate([(one - cut).ravel() for one, cut in zip(maps, cuts, strict=True)])
