@@ -6,7 +6,7 @@ The mean of the scores of a set's best boxes is about the share of them that are
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Advice", "Verdict", "advise", "counts_for_advice"]
+__all__ = ["DRAWN_SCORE", "Advice", "Verdict", "advise", "counts_for_advice"]
 
 Verdict = Literal["sure", "check", "hint"]
 """`sure`: at least three of four boxes are likely right. `check`: at least half. `hint`: fewer; a box drawn by hand in
@@ -14,7 +14,7 @@ one of the images will help more than looking through all."""
 
 _SURE, _CHECK = 0.75, 0.5
 
-_SAID = 1.0
+DRAWN_SCORE = 1.0
 """The score of a box that a user has drawn; estimates stay below."""
 
 
@@ -40,7 +40,7 @@ def counts_for_advice(score: float, *, shown: bool | None) -> bool:
         score: Score of the box.
         shown: Whether the image is taken to show the object; None where nobody can tell.
     """
-    return shown is not False and score < _SAID
+    return shown is not False and score < DRAWN_SCORE
 
 
 def advise(total: float, count: int, *, hinted: bool = False) -> Advice | None:
@@ -49,7 +49,7 @@ def advise(total: float, count: int, *, hinted: bool = False) -> Advice | None:
     Args:
         total: Sum of the scores of the best boxes that count (`counts_for_advice`).
         count: How many those are.
-        hinted: Whether hints were given.
+        hinted: Whether boxes were drawn by hand.
 
     Returns:
         None where there is no box to judge.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.advice import Advice, advise, counts_for_advice
+from colocalization.advice import DRAWN_SCORE, Advice, advise, counts_for_advice
 from colocalization.boxes import Box, box_iou
 from colocalization.errors import ImageError, ImageWarning
 from colocalization.interop import as_detections, as_figure, as_frame
@@ -130,7 +130,7 @@ class ImageResult:
         """
         if not hints:
             return replace(self, boxes=(), confidence=0.0, contains_common_object=False)
-        known = tuple(Box(*corners, 1.0) for corners in hints)
+        known = tuple(Box(*corners, DRAWN_SCORE) for corners in hints)
         others = [box for box in self.boxes if box_iou([box.as_tuple()], list(hints)).max() < _SAME]
         return replace(
             self, boxes=(*known, *others)[: max(most, len(known))], confidence=1.0, contains_common_object=True
@@ -191,7 +191,7 @@ class SetResult:
     def advice(self) -> Advice | None:
         """What to make of the boxes: sure, to be checked, or better with a hint; None where there is none to judge."""
         scores = [score for score in (image.judged_score for image in self.images) if score is not None]
-        hinted = any(image.boxes and image.boxes[0].score >= 1 for image in self.images)
+        hinted = any(image.boxes and image.boxes[0].score >= DRAWN_SCORE for image in self.images)
         return advise(sum(scores), len(scores), hinted=hinted)
 
     def to_pandas(self, names: Sequence[str] | None = None) -> "pd.DataFrame":

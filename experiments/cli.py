@@ -107,6 +107,7 @@ def background(
         sets = read_sets(run, data, which, "auto", "")
         load_localizer(run, "fast")  # tells the record of the model
         with half_taught(model, data, sets, note, folder=halves, effort="fast") as taught:
+            run.settings["priors"] = dict(taught.lessons)
             found = measure_background(taught.plain, sets, open_background(data), note, with_prior=taught.with_prior)
         run.results.update(found)
 
@@ -127,6 +128,7 @@ def set_size(
         sets = read_sets(run, data, which, layout, category)
         load_localizer(run, effort)  # tells the record of the model
         with half_taught(model, data, sets, note, folder=halves, effort=effort) as taught:
+            run.settings["priors"] = dict(taught.lessons)
             run.results.update(measure_set_size(taught.with_prior, sets, note))
 
 

@@ -132,7 +132,7 @@ def half_taught(
         else:
             place.mkdir(parents=True, exist_ok=True)
             lessons = _teach_halves(model, root, sets, place, note)
-            told.write_text(json.dumps({"about": about, "lessons": lessons}), "utf-8")
+            told.write_text(json.dumps({"about": about, "lessons": lessons}, indent=1), "utf-8")
         plain = _localizer(place / "plain.onnx", effort)
         by_half = [_localizer(place / f"prior-{number}.onnx", effort) for number in (0, 1)]
         with_prior = {

@@ -91,7 +91,7 @@ class ScoreSummary:
     @property
     def advice(self) -> Advice | None:
         """What to make of the boxes; None where there is none to judge."""
-        return advise(self.judged_score, self.judged, hinted=bool(self.hints))
+        return advise(self.judged_score, self.judged, hinted=any(said.boxes for said in self.hints.values()))
 
     def counts(self) -> dict[str, Any]:
         """What was counted, as JSON can hold it."""

@@ -31,7 +31,8 @@ def peers_section(record: Record, figures: Path) -> Iterator[str]:
         f"One network, untrained here: {record['settings'].get('model', 'the shipped model')}; `@` is the input size "
         f"in pixels, ours runs at {size}. Channel mean and SCDA look at the head's channels after their ReLU, the "
         "other peers, like ours, at the last block's linear output. CPU time is one thread's for an image, without "
-        "the forward pass over the whole image, which all but the first two and u2netp need."
+        "the forward pass over the whole image, which all but the first two and u2netp need. Where the model has a "
+        "foreground prior, ours has it as it ships: these sets have taught it, too, though without boxes."
     )
     yield ""
     yield from table(

@@ -17,7 +17,8 @@ def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: AR
     yield ""
     yield (
         "AUROC of `confidence` between images of the set and background; *refused*: images of the set that the "
-        "default cut takes for background, *accepted*: the reverse, in percent. Means over draws."
+        "default cut takes for background, *accepted*: the reverse, in percent. Means over draws; each set with the "
+        "prior that the other half of the sets has taught."
     )
     yield ""
     head = ["set", "refused, no background"]

@@ -254,7 +254,9 @@ class Job:
     def advice(self) -> Advice | None:
         """What to make of the boxes of the images that are answered; None where there is none to judge."""
         # In an order of their own, so that the sum does not depend on which image was done first.
-        return advise(sum(sorted(self._judged)), len(self._judged), hinted=bool(self.hints))
+        return advise(
+            sum(sorted(self._judged)), len(self._judged), hinted=any(said.boxes for said in self.hints.values())
+        )
 
     def answered(self, image: JobImage, answer: Answer) -> None:
         """An image's part of the answer is there."""

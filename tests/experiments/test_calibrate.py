@@ -75,9 +75,11 @@ def test_the_package_ships_what_the_record_has_learnt() -> None:
 
 def test_section_has_the_errors_and_the_sets(record: Callable[..., Record], tmp_path: Path) -> None:
     judged = {"error": 0.041, "auroc": 0.83, "boxes": 40, "bins": [[0.2, 0.25, 20], [0.8, 0.75, 20]]}
-    part = {"all": judged, "best": {**judged, "error": 0.062}, "sets": {"raccoon": [0.81, 0.92]}}
+    part = {"all": judged, "best": {**judged, "error": 0.062}, "sets": {"raccoon": [0.81, 0.92], "plates": [0.6, 0.0]}}
     told = record("calibrate", {}, {"set and prior": {"sets left out": part, "halves": part}, "wall_seconds": 3.0})
     text = "\n".join(calibration_section(told, tmp_path))
     assert "| set and prior | 40 | 0.062 | 0.062 | 0.041 | 0.041 | 0.83 | 0.83 |" in text
-    assert "| raccoon | 81 | 92 |" in text
+    assert "| raccoon | 81 | sure | 92 | sure |" in text
+    assert "| plates | 60 | check | 0 | hint |" in text
+    assert "It says that for 1 of the 2 sets." in text
     assert (tmp_path / "reliability.svg").stat().st_size > 1000
