@@ -43,13 +43,14 @@ def counts_for_advice(score: float, *, shown: bool | None) -> bool:
     return shown is not False and score < DRAWN_SCORE
 
 
-def advise(total: float, count: int, *, hinted: bool = False) -> Advice | None:
+def advise(total: float, count: int, *, hinted: bool = False, finer: bool = False) -> Advice | None:
     """What to make of a set.
 
     Args:
         total: Sum of the scores of the best boxes that count (`counts_for_advice`).
         count: How many those are.
         hinted: Whether boxes were drawn by hand.
+        finer: Whether it was decided over the set if tiles are looked at, so that more effort cannot help.
 
     Returns:
         None where there is no box to judge.
@@ -69,4 +70,6 @@ def advise(total: float, count: int, *, hinted: bool = False) -> Advice | None:
     if right >= _CHECK:
         return Advice("check", right, f"check them: {share}")
     more = "more boxes by hand will help" if hinted else "one box drawn by hand in one image will help (a hint)"
+    if not (hinted or finer):
+        more += ", or effort thorough where the things are small or many"
     return Advice("hint", right, f"better with a hint: {share}; {more}")

@@ -19,6 +19,7 @@ from colocalization.model_choice import DEFAULT_MODEL, PrecisionChoice, load_eng
 from colocalization.outside_prior import OutsidePrior, PriorKind
 from colocalization.results import Effort, ImageResult, Mode, SetResult
 from colocalization.sampling import read_sample
+from colocalization.scales import scale_of
 from colocalization.sources import Given, HintsGiven, check_source, hint_text, hints_by_index, listed, source_name
 from colocalization.steps import NO_HINTS, PreparedImage, Steps, check_max_boxes
 
@@ -216,7 +217,8 @@ class Localizer(Steps):
         given = listed(sources)
         if common is not None:
             self.check_common(common)
-            return SetResult("common", tuple(self._localize_one(*one, common, max_boxes) for one in enumerate(given)))
+            found = tuple(self._localize_one(*one, common, max_boxes) for one in enumerate(given))
+            return SetResult("common", found, scale_of(common))
         said = hints_by_index(hints or {}, given)
         prepared = [self._try_prepare(index, source, said.get(index)) for index, source in enumerate(given)]
         good = {index: one for index, one in enumerate(prepared) if isinstance(one, PreparedImage)}
@@ -232,7 +234,8 @@ class Localizer(Steps):
                 return ImageResult.failed(one)
             return self._try_finish(one, features[index], fitted.common, looks[index], said.get(index), max_boxes)
 
-        return SetResult(fitted.mode, tuple(finished(*one) for one in enumerate(prepared)))
+        found = tuple(finished(*one) for one in enumerate(prepared))
+        return SetResult(fitted.mode, found, scale_of(fitted.common))
 
     def _localize_one(self, index: int, source: ImageSource, common: CommonObject, max_boxes: int) -> ImageResult:
         prepared = self._try_prepare(index, source, None)

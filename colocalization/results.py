@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import supervision as sv
     from matplotlib.figure import Figure
 
-__all__ = ["Effort", "ImageResult", "Mode", "SetResult"]
+__all__ = ["Effort", "ImageResult", "Mode", "Scale", "SetResult"]
 
 Effort = Literal["full", "fast", "thorough"]
 """`full`: mode `common` looks at each image twice, the second time at the object's part alone. `fast`: twice only at
@@ -175,6 +175,22 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """At which scale the images of a set were looked at, where that was chosen for the set.
+
+    Attributes:
+        tiles: Tiles in a row and in a column; 1 is one look at the whole image.
+        side: Typical side of the things, the root of their area as a share of that of their image, in (0, 1]; None
+            where tiles were not called for.
+        text: The same and why, in one sentence.
+    """
+
+    tiles: int
+    side: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetResult:
     """What was found in a set of images.
 
@@ -182,17 +198,19 @@ class SetResult:
         mode: The mode that was used; `attention` where `common` was asked for a single readable image, or for
             images without any foreground.
         images: One result for each image, in the order given.
+        scale: At which scale they were looked at, where hints or effort `thorough` have chosen it; else None.
     """
 
     mode: Mode
     images: tuple[ImageResult, ...]
+    scale: Scale | None = None
 
     @property
     def advice(self) -> Advice | None:
         """What to make of the boxes: sure, to be checked, or better with a hint; None where there is none to judge."""
         scores = [score for score in (image.judged_score for image in self.images) if score is not None]
         hinted = any(image.boxes and image.boxes[0].score >= DRAWN_SCORE for image in self.images)
-        return advise(sum(scores), len(scores), hinted=hinted)
+        return advise(sum(scores), len(scores), hinted=hinted, finer=self.scale is not None)
 
     def to_pandas(self, names: Sequence[str] | None = None) -> "pd.DataFrame":
         """All boxes as a table: `image`, `x0` to `y1` in pixels of the original, `score`, and what the image is like.

@@ -7,15 +7,18 @@ typical size stand in for the boxes that a user would have drawn (`colocalizatio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import connected_components
+from colocalization.common_object import CommonObject
 from colocalization.hints import Corners
 from colocalization.maps import upsample
+from colocalization.results import Scale
 
-__all__ = ["MOST_TAUGHT", "PROBED", "PROBE_TILES", "FinerView", "view_parts"]
+__all__ = ["MOST_TAUGHT", "PROBED", "PROBE_TILES", "FinerView", "scale_of", "view_parts"]
 
 PROBE_TILES = 3
 """Tiles in a row and in a column by which is looked: 9 looks at an image."""
@@ -111,6 +114,28 @@ def view_parts(maps: Sequence[NDArray[np.float32]]) -> FinerView:
         alike=float(np.mean([len(parts) for parts in alike])),
         examples={index: part.box for part, index in sorted(chosen, key=lambda one: one[1])},
     )
+
+
+def scale_of(common: CommonObject | None) -> Scale | None:
+    """At which scale images are looked at for a common object, and why.
+
+    Args:
+        common: The common object; None for mode `attention`.
+
+    Returns:
+        None where that was not chosen for the set: with another effort than `thorough`, and no hint that taught.
+    """
+    origin = None if common is None else common.origin
+    if common is None or (common.exemplar is None and (origin is None or origin.effort != "thorough" or origin.hinted)):
+        return None
+    if common.exemplar is None:
+        return Scale(1, None, "one look at the whole image: tiles show no many parts of one size")
+    tiles, side = common.exemplar.tiles, float(median(size.side for size in common.exemplar.sizes))
+    looks = "one look at the whole image" if tiles == 1 else f"{tiles} x {tiles} tiles an image"
+    size = f"{100 * side:.0f} % of their image's side"
+    drawn = origin is None or origin.hinted
+    why = f"what was drawn by hand has {size}" if drawn else f"the images show many parts of one size, {size}"
+    return Scale(tiles, side, f"{looks}: {why}")
 
 
 def _parts(scores: NDArray[np.float32]) -> list[_Part]:

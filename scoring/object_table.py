@@ -4,7 +4,8 @@ from rich.table import Table
 from rich.text import Text
 
 from colocalization.common_object import CommonObject
-from scoring.summary import what_hints_did, what_scale_was_used
+from colocalization.scales import scale_of
+from scoring.summary import what_hints_did
 
 __all__ = ["object_table"]
 
@@ -31,7 +32,7 @@ def _rows(common: CommonObject, place: str) -> list[tuple[str, object]]:
             ("fitted on images", origin.images),
             *([("  hinted", origin.hinted)] if origin.hinted else []),
             *([("  hints", what_hints_did(common))] if origin.hinted else []),
-            *([("scale", scale)] if (scale := what_scale_was_used(common)) else []),
+            *([("scale", scale.text)] if (scale := scale_of(common)) else []),
         ]
     rows.append(("agreement of the images", f"{common.agreement:.2f}"))
     if (exemplar := common.exemplar) is not None:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from rich.table import Table
@@ -12,13 +11,13 @@ from rich.text import Text
 
 from colocalization.advice import Advice, advise, counts_for_advice
 from colocalization.common_object import CommonObject
-from colocalization.exemplar import Exemplar
 from colocalization.hints import ImageHints
 from colocalization.results import Mode
+from colocalization.scales import scale_of
 from scoring.outputs import Cleared
 from scoring.predictions import Prediction
 
-__all__ = ["ScoreSummary", "summary_table", "what_hints_did", "what_scale_was_used"]
+__all__ = ["ScoreSummary", "summary_table", "what_hints_did"]
 
 _FAILURES_NAMED = 5
 
@@ -91,7 +90,8 @@ class ScoreSummary:
     @property
     def advice(self) -> Advice | None:
         """What to make of the boxes; None where there is none to judge."""
-        return advise(self.judged_score, self.judged, hinted=any(said.boxes for said in self.hints.values()))
+        hinted = any(said.boxes for said in self.hints.values())
+        return advise(self.judged_score, self.judged, hinted=hinted, finer=scale_of(self.common) is not None)
 
     def counts(self) -> dict[str, Any]:
         """What was counted, as JSON can hold it."""
@@ -132,7 +132,7 @@ def summary_table(summary: ScoreSummary, *, skipped: int, provider: str, model: 
         ("model", model),
         ("ran on", provider.removesuffix("ExecutionProvider")),
         *_hint_rows(summary),
-        *([("scale", scale)] if not summary.hints and (scale := what_scale_was_used(summary.common)) else []),
+        *([("scale", scale.text)] if (scale := scale_of(summary.common)) else []),
         ("images", summary.images),
         ("  with a box", summary.with_boxes),
         *([("  with the common object", summary.with_common_object)] if summary.mode == "common" else []),
@@ -168,26 +168,10 @@ def _hint_rows(summary: ScoreSummary) -> list[tuple[str, object]]:
     ]
 
 
-def what_scale_was_used(common: CommonObject | None) -> str:
-    """At which scale effort `thorough` has looked, and why; empty with another effort, or where hints say it."""
-    origin = None if common is None else common.origin
-    if common is None or origin is None or origin.effort != "thorough" or origin.hinted:
-        return ""
-    if common.exemplar is None:
-        return "one look at the whole image: tiles show no many parts of one size"
-    side = 100 * float(median(size.side for size in common.exemplar.sizes))
-    return f"{_looks(common.exemplar)}: the images show many parts of one size, {side:.0f} % of their side"
-
-
 def what_hints_did(common: CommonObject | None) -> str:
     """What hints have changed in the common object that was fitted with them."""
     if common is None:
         return "nothing could be learnt"
     if common.exemplar is None:
         return "joined what the images share"
-    return f"taught the object: {_looks(common.exemplar)}"
-
-
-def _looks(exemplar: Exemplar) -> str:
-    tiles = exemplar.tiles
-    return "one look at the whole image" if tiles == 1 else f"{tiles} x {tiles} tiles an image"
+    return "taught the object"

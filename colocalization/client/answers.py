@@ -16,7 +16,7 @@ from colocalization.boxes import Box
 from colocalization.client.errors import AnswerError, BusyError, ProblemError
 from colocalization.client.retries import REFUSED
 from colocalization.errors import ImageError, ImageWarning
-from colocalization.results import ImageResult, Mode, SetResult
+from colocalization.results import ImageResult, Mode, Scale, SetResult
 
 __all__ = [
     "NamedResult",
@@ -163,18 +163,27 @@ def read_set(response: httpx.Response, names: Sequence[str]) -> ServedSet:
         if problem.code not in _UNREADABLE or not isinstance(problem, ProblemError):
             raise problem
         results = tuple(ImageResult.failed(error) for error in _errors_of_all(problem, len(names)))
-        return ServedSet("attention", results, tuple(names), None, {}, problem.request_id)
+        return ServedSet("attention", results, names=tuple(names), request_id=problem.request_id)
     answer = _json(response)
     try:
         images = tuple(_image(one) for one in answer["images"])
         mode, model, timing = answer["mode"], _model(answer["model"]), dict(answer["timing_ms"])
+        scale = _scale(answer.get("scale"))
     except _MALFORMED as error:
         raise _unexpected(response, error) from error
     if len(images) != len(names):
         raise AnswerError(
             f"{len(names)} images were sent, and {len(images)} were answered", status=response.status_code
         )
-    return ServedSet(mode, images, tuple(names), model, timing, response.headers.get("x-request-id"))
+    return ServedSet(
+        mode,
+        images,
+        scale,
+        names=tuple(names),
+        model=model,
+        timing_ms=timing,
+        request_id=response.headers.get("x-request-id"),
+    )
 
 
 def read_details(response: httpx.Response) -> ServiceDetails:
@@ -266,6 +275,13 @@ def _unexpected(response: httpx.Response, error: Exception) -> AnswerError:
 def _shown(response: httpx.Response) -> str:
     text = " ".join(response.text.split())
     return repr(text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]}…")
+
+
+def _scale(told: Mapping[str, Any] | None) -> Scale | None:
+    if told is None:
+        return None
+    side = told["side"]
+    return Scale(int(told["tiles"]), None if side is None else float(side), str(told["text"]))
 
 
 def _model(told: Any) -> ServedModel:

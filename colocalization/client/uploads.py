@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -60,7 +60,7 @@ class OpenedSet:
             ImageResult.failed(self.errors[index]) if index in self.errors else next(found)
             for index in range(len(self.names))
         )
-        return ServedSet(answer.mode, tuple(results), self.names, answer.model, answer.timing_ms, answer.request_id)
+        return replace(answer, images=tuple(results), names=self.names)
 
 
 def upload_names(sources: Sequence[ImageSource]) -> tuple[str, ...]:

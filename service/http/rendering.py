@@ -27,6 +27,7 @@ from service.http.schemas import (
     ModelBody,
     PreviewBody,
     PreviewKind,
+    ScaleBody,
     Timing,
 )
 from service.inference.job import STAGES, Job
@@ -177,7 +178,8 @@ def write_answer(job: Job, names: Sequence[str], seconds: float) -> tuple[list[b
         pieces.append(job.answers[index] if error is None else failed_image(name, error).model_dump_json().encode())
     advice = job.advice
     told = "null" if advice is None else AdviceBody(**asdict(advice)).model_dump_json()
-    pieces.append(f'],"advice":{told},"timing_ms":{spent.model_dump_json()}}}'.encode())
+    scale = "null" if job.scale is None else ScaleBody(**asdict(job.scale)).model_dump_json()
+    pieces.append(f'],"advice":{told},"scale":{scale},"timing_ms":{spent.model_dump_json()}}}'.encode())
     return pieces, spent.model_dump()
 
 

@@ -172,6 +172,17 @@ class Timing(_Body):
     total: Annotated[float, Field(description="From the end of the upload to the answer.")]
 
 
+class ScaleBody(_Body):
+    """At which scale the images were looked at."""
+
+    tiles: Annotated[int, Field(ge=1, description="Tiles in a row and in a column; 1 is one look at the whole image.")]
+    side: Annotated[
+        float | None,
+        Field(description="Typical side of the things as a share of their image's; null where tiles were not needed."),
+    ]
+    text: str
+
+
 class ColocalizeResponse(_Body):
     """The answer of `POST /colocalize`."""
 
@@ -182,6 +193,10 @@ class ColocalizeResponse(_Body):
     images: Annotated[tuple[ImageBody, ...], Field(description="One for each image, in the order sent.")]
     advice: Annotated[
         AdviceBody | None, Field(description="What to make of the boxes; null where there is none to judge.")
+    ] = None
+    scale: Annotated[
+        ScaleBody | None,
+        Field(description="The scale that hints or effort `thorough` have chosen for the set; else null."),
     ] = None
     timing_ms: Timing
 
@@ -244,6 +259,7 @@ class ExportBody(_Body):
     model: Annotated[ModelBody | None, Field(description="The model, for the formats that name it.")] = None
     mode: Mode | None = None
     advice: AdviceBody | None = None
+    scale: ScaleBody | None = None
     timing_ms: Timing | None = None
 
     @field_validator("images")

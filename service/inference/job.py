@@ -11,7 +11,8 @@ from colocalization.common_object import CommonObject
 from colocalization.errors import ImageError
 from colocalization.hints import HintError, ImageHints
 from colocalization.localizer import NO_HINTS, FittedSet, ImageFeatures, Localizer, PreparedImage, SecondLooks
-from colocalization.results import ImageResult, Mode
+from colocalization.results import ImageResult, Mode, Scale
+from colocalization.scales import scale_of
 
 __all__ = ["STAGES", "Answer", "Job", "JobImage", "JobOptions", "Render", "Stage", "StageTimes"]
 
@@ -254,9 +255,13 @@ class Job:
     def advice(self) -> Advice | None:
         """What to make of the boxes of the images that are answered; None where there is none to judge."""
         # In an order of their own, so that the sum does not depend on which image was done first.
-        return advise(
-            sum(sorted(self._judged)), len(self._judged), hinted=any(said.boxes for said in self.hints.values())
-        )
+        total, hinted = sum(sorted(self._judged)), any(said.boxes for said in self.hints.values())
+        return advise(total, len(self._judged), hinted=hinted, finer=self.scale is not None)
+
+    @property
+    def scale(self) -> Scale | None:
+        """At which scale the images are looked at, where that was chosen for the set."""
+        return scale_of(self.common)
 
     def answered(self, image: JobImage, answer: Answer) -> None:
         """An image's part of the answer is there."""

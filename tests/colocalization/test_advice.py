@@ -5,7 +5,7 @@ import pytest
 from colocalization.advice import advise, counts_for_advice
 from colocalization.boxes import Box
 from colocalization.errors import ImageError
-from colocalization.results import ImageResult, SetResult
+from colocalization.results import ImageResult, Scale, SetResult
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,11 @@ def test_who_has_given_a_hint_is_not_told_to_give_one() -> None:
     assert "more boxes" in further.text
 
 
+def test_more_effort_is_named_where_it_can_help() -> None:
+    few, finer, drawn = advise(0.1, 1), advise(0.1, 1, finer=True), advise(0.1, 1, hinted=True)
+    assert ["thorough" in one.text for one in (few, finer, drawn) if one is not None] == [True, False, False]
+
+
 def test_boxes_drawn_by_hand_and_those_of_images_without_the_object_do_not_count() -> None:
     assert counts_for_advice(0.9, shown=True)
     assert counts_for_advice(0.9, shown=None)
@@ -46,3 +51,5 @@ def test_advice_of_results() -> None:
     results = (result(0.9), result(0.7), result(0.0, shown=False), ImageResult(9, 9, (), 0.0, True, None))
     assert SetResult("common", results).advice == advise(1.6, 2)
     assert SetResult("common", (*results, result(1.0))).advice == advise(1.6, 2, hinted=True)
+    poor = (result(0.1), result(0.2))
+    assert SetResult("common", poor, Scale(1, None, "one look")).advice == advise(0.1 + 0.2, 2, finer=True)

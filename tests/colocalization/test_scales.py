@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from colocalization.fitting import FittedSet
-from colocalization.results import Effort
-from colocalization.scales import view_parts
+from colocalization.results import Effort, Scale
+from colocalization.scales import scale_of, view_parts
+from tests.colocalization import objects
 from tests.colocalization.colour_engine import painted
 from tests.colocalization.test_fitting import WHITE, Set, is_taught, overlap
 
@@ -49,6 +50,15 @@ def test_parts_that_few_images_show_are_not_enough() -> None:
     assert not view_parts([MANY] * 2 + [drawn()] * 6).asks_for_tiles
 
 
+def test_scale_that_hints_have_chosen() -> None:
+    assert scale_of(None) is None
+    assert scale_of(objects.PLAIN) is None
+    scale = scale_of(objects.WHOLE)
+    assert scale is not None
+    assert scale.tiles == 3
+    assert scale.text == "3 x 3 tiles an image: what was drawn by hand has 11 % of their image's side"
+
+
 def test_nothing_found() -> None:
     assert not view_parts([drawn()] * 3).asks_for_tiles
 
@@ -74,6 +84,10 @@ def test_a_set_of_many_small_things_teaches_itself() -> None:
     assert common.common is not None
     assert common.common.origin is not None
     assert (common.common.origin.effort, common.common.origin.hinted) == ("thorough", 0)
+    scale = scale_of(common.common)
+    assert scale is not None
+    assert (scale.tiles, scale.side) == (3, pytest.approx(22 / 256, abs=0.05))
+    assert "many parts of one size" in scale.text
     found = images.finish(common, 3, most=20)
     assert found.contains_common_object
     assert 7 <= len(found) <= 11
@@ -92,6 +106,10 @@ def test_a_set_of_one_large_thing_is_found_as_with_full_effort() -> None:
     pictures = [painted(256, ((40 + 4 * n, 60, 160 + 4 * n, 180), WHITE)) for n in range(12)]
     (thorough, by_thorough), (full, by_full) = fitted(pictures, "thorough"), fitted(pictures, "full")
     assert not is_taught(by_thorough)
+    assert scale_of(by_full.common) is None
+    assert scale_of(by_thorough.common) == Scale(
+        1, None, "one look at the whole image: tiles show no many parts of one size"
+    )
     # At most 12 images by 9 tiles more, whatever the size of the set.
     assert len(thorough.engine.batch_sizes) <= len(full.engine.batch_sizes) + 12 * 9
     for index in range(12):

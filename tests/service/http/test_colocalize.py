@@ -216,6 +216,11 @@ def test_advice_is_that_of_the_boxes(client: TestClient, jpeg: bytes) -> None:
     assert answer["advice"] == {**asdict(expected), "right": pytest.approx(expected.right)}
 
 
+def test_scale_that_a_hint_has_chosen(client: TestClient, jpeg: bytes) -> None:
+    """By the dummy engine a hint joins what the images share, so that no scale was chosen."""
+    assert client.post("/colocalize", files=images(jpeg, jpeg)).json()["scale"] is None
+
+
 def test_no_advice_where_there_is_no_box(client: TestClient) -> None:
     blank = encode(np.zeros((20, 30, 3), dtype=np.uint8))
     assert client.post("/colocalize", files=images(blank, blank)).json()["advice"] is None
