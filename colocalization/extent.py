@@ -19,6 +19,7 @@ __all__ = [
     "Look",
     "attention_extent",
     "common_extent",
+    "confirmed",
     "foreground_extent",
     "outline_shares",
     "window_extent",
@@ -100,7 +101,7 @@ def foreground_extent(rgb: NDArray[np.uint8], foreground: NDArray[np.float32], m
     return Extent(tuple(boxes), np.clip(2 * values - np.float32(0.5), 0, 1))
 
 
-def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int) -> Extent:
+def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int, *, outlined: bool = True) -> Extent:
     """Extent of the common object in the regions that were looked at.
 
     In each region the map is refined on the image's colours; its components give boxes, which the map's own extent
@@ -111,6 +112,7 @@ def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int)
         rgb: (H, W, 3) uint8 image at its working size.
         looks: Regions, most important first, with their maps.
         max_boxes: Most boxes.
+        outlined: Whether to refine; if not, the components are those of the map as it is cut.
     """
     height, width = rgb.shape[:2]
     heatmap = np.zeros((height, width), dtype=np.float32)
@@ -121,12 +123,33 @@ def common_extent(rgb: NDArray[np.uint8], looks: Sequence[Look], max_boxes: int)
         # 0 at the background's mean and 1 at the object's, so that a region's rim does not show.
         heat = np.clip(2 * scores - 0.5, 0, 1)
         np.maximum(patch, upsample(heat, right - left, bottom - top), out=patch)
-        fine, cut, outline = _outlined(rgb[top:bottom, left:right], scores)
+        fine, cut, outline = _outlined(rgb[top:bottom, left:right], scores, refined=outlined)
         frame = Frame(outline.shape[1], outline.shape[0], left, top, right, bottom)
-        outlined = _component_boxes(outline, fine, max_boxes)
+        found = _component_boxes(outline, fine, max_boxes)
         area = width * height / (frame.across * frame.down)
-        boxes += [frame.to_image(box) for box in _corrected(outlined, fine > cut - _WIDER, area)]
+        boxes += [frame.to_image(box) for box in _corrected(found, fine > cut - _WIDER, area)]
     return Extent(tuple(_best(boxes, max_boxes)), heatmap)
+
+
+def confirmed(boxes: Sequence[Box], prior: Sequence[Box], least: float) -> bool:
+    """Whether a prior sees each of the boxes too, so that more work on them would change little.
+
+    Args:
+        boxes: Boxes by what the set shares.
+        prior: Boxes by what the prior alone sees in the image.
+        least: IoU that each box must have with one of the prior's.
+
+    Returns:
+        False where there is no box.
+
+    Example:
+        >>> confirmed([Box(0, 0, 10, 10, 0.9)], [Box(0, 0, 10, 9, 0.8), Box(50, 50, 60, 60, 0.7)], 0.7)
+        True
+    """
+    if not boxes or not prior:
+        return False
+    overlaps = box_iou([box.as_tuple() for box in boxes], [box.as_tuple() for box in prior])
+    return bool((overlaps.max(axis=1) >= least).all())
 
 
 def with_prior_boxes(boxes: Sequence[Box], prior: Sequence[Box]) -> tuple[Box, ...]:
@@ -240,15 +263,15 @@ def _averaged(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np
 
 
 def _outlined(
-    patch: NDArray[np.uint8], scores: NDArray[np.float32]
+    patch: NDArray[np.uint8], scores: NDArray[np.float32], *, refined: bool = True
 ) -> tuple[NDArray[np.float32], float, NDArray[np.bool_]]:
-    """The map of a region at the size at which its outline is found, its cut, and the outline."""
+    """The map of a region at the size at which its outline is found, its cut, and the outline; or that of the cut."""
     small = _reduced(patch)
     rows, columns = small.shape[:2]
     fine = upsample(scores, columns, rows)
     # A region in which nothing reaches the middle between the classes still has a likeliest part.
     cut = _CUT if scores.max() > _CUT else float(otsu_threshold(scores))
-    return fine, cut, refine(small, fine, threshold=cut)
+    return fine, cut, refine(small, fine, threshold=cut) if refined else np.asarray(fine > cut)
 
 
 def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit: int) -> list[Box]:
