@@ -21,6 +21,7 @@ __all__ = [
     "common_extent",
     "confirmed",
     "foreground_extent",
+    "joined",
     "outline_shares",
     "window_extent",
     "window_shares",
@@ -150,6 +151,18 @@ def confirmed(boxes: Sequence[Box], prior: Sequence[Box], least: float) -> bool:
         return False
     overlaps = box_iou([box.as_tuple() for box in boxes], [box.as_tuple() for box in prior])
     return bool((overlaps.max(axis=1) >= least).all())
+
+
+def joined(best: Extent, further: Extent, max_boxes: int) -> Extent:
+    """One extent of two: the boxes of the first, then those of the second that are of other objects.
+
+    Args:
+        best: With the best box.
+        further: Another extent of the same image.
+        max_boxes: Most boxes.
+    """
+    boxes = _best([*best.boxes, *further.boxes], max_boxes)
+    return Extent(tuple(boxes), np.maximum(best.heatmap, further.heatmap))
 
 
 def with_prior_boxes(boxes: Sequence[Box], prior: Sequence[Box]) -> tuple[Box, ...]:

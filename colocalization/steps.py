@@ -15,19 +15,11 @@ from numpy.typing import NDArray
 
 from colocalization._version import __version__
 from colocalization.box_scores import scored
-from colocalization.common_object import WHOLE, CommonObject
+from colocalization.common_finding import find_common, looks_for
+from colocalization.common_object import CommonObject
 from colocalization.engine import Engine
 from colocalization.errors import ObjectError
-from colocalization.extent import (
-    Extent,
-    Look,
-    attention_extent,
-    common_extent,
-    confirmed,
-    foreground_extent,
-    outline_shares,
-    with_prior_boxes,
-)
+from colocalization.extent import Extent, attention_extent, foreground_extent, outline_shares, with_prior_boxes
 from colocalization.finding import find_exemplar
 from colocalization.fitting import FittedSet, SetFitter
 from colocalization.hints import ImageHints
@@ -42,14 +34,6 @@ from colocalization.results import Effort, ImageResult
 from colocalization.sampling import choose_sample
 
 __all__ = ["NO_HINTS", "PreparedImage", "Steps", "check_max_boxes"]
-
-_ONE_LOOK_SUFFICES = 0.7
-"""IoU with the prior's box from which on a box of the first look's map is taken as it is. Of 40 images of each of
-fourteen sets, with priors that had not seen them, two of three have it, and their boxes are as good as after a second
-look and an outline: where both see the same there is seldom room for a better box."""
-
-_MAP_SUFFICES = 0.6
-"""The same of a second look's map, without an outline."""
 
 _ALL_BOXES = 1000
 """Most boxes of an image where all are asked for: beyond is noise."""
@@ -297,7 +281,8 @@ class Steps:
             return extent, otsu_separability(min_max(seen))
         if common.exemplar is not None:
             return find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
-        extent = self._common_extent(image, features, common, looks or {}, most)
+        again = self.effort != "fast"
+        extent = find_common(self._looker, image, features, common, looks or {}, most, again=again)
         if features.outside is not None:
             alone = foreground_extent(image.rgb, features.outside, _ALL_BOXES)
             extent = replace(extent, boxes=with_prior_boxes(extent.boxes, alone.boxes))
@@ -326,47 +311,9 @@ class Steps:
             ImageError: As `finish`.
         """
         check_finite(features)
-        look = self._looks(prepared.image, features, common, looks or {}, 1)[0]
+        again = self.effort != "fast"
+        look = looks_for(self._looker, prepared.image, features, common, looks or {}, 1, again=again)[0]
         return outline_shares(prepared.image.rgb, look, features.attention.shape)[0]
-
-    def _common_extent(
-        self,
-        image: DecodedImage,
-        features: ImageFeatures,
-        common: CommonObject,
-        known: SecondLooks,
-        most: int,
-    ) -> Extent:
-        """The extent by what the set shares: by as little work as the prior confirms."""
-        if common.prior is None or features.foreground is None:
-            return common_extent(image.rgb, self._looks(image, features, common, known, most), most)
-        alone = foreground_extent(image.rgb, features.foreground, _ALL_BOXES).boxes
-        whole = [(WHOLE, common.whole_map(features.features, features.foreground))]
-        extent = common_extent(image.rgb, whole, most, outlined=False)
-        if confirmed(extent.boxes, alone, _ONE_LOOK_SUFFICES):
-            return extent
-        looks = self._looks(image, features, common, known, most)
-        extent = common_extent(image.rgb, looks, most, outlined=False)
-        return extent if confirmed(extent.boxes, alone, _MAP_SUFFICES) else common_extent(image.rgb, looks, most)
-
-    def _looks(
-        self,
-        image: DecodedImage,
-        features: ImageFeatures,
-        common: CommonObject,
-        known: SecondLooks,
-        max_boxes: int,
-    ) -> list[Look]:
-        """The regions to find boxes in, most important first, and the map of each."""
-        if self.effort == "fast" or common.second is None:
-            return [(WHOLE, common.whole_map(features.features, features.foreground))]
-        looks = []
-        regions = common.first.regions(features.features, max_boxes, prior=features.foreground, role=common.prior)
-        for region in regions:
-            again = known.get(region) or self._looker.region(image.rgb, region, features)
-            check_finite(again)
-            looks.append((region, common.map(features.features, region, again.features, again.foreground)))
-        return looks
 
 
 def check_max_boxes(max_boxes: int) -> None:
