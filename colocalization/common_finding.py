@@ -1,5 +1,8 @@
 """Finding what images share in one of them: by one look, and where the prior does not confirm it, by a second one."""
 
+from collections.abc import Sequence
+
+from colocalization.boxes import Box
 from colocalization.common_object import WHOLE, CommonObject
 from colocalization.extent import Extent, Look, common_extent, confirmed, foreground_extent, joined
 from colocalization.images import DecodedImage
@@ -7,12 +10,12 @@ from colocalization.looks import ImageFeatures, Looker, SecondLooks, check_finit
 
 __all__ = ["find_common", "looks_for"]
 
-_ONE_LOOK_SUFFICES = 0.7
+_ONE_LOOK = 0.7
 """IoU with a box of the prior's from which on the best box of the first look's map is taken as it is. Of 40 images of
 each of fourteen sets, with priors that had not seen them, two of three have it, and their boxes are as good as after a
 second look and an outline: where both see the same there is seldom room for a better box."""
 
-_MAP_SUFFICES = 0.6
+_TWO_LOOKS = 0.6
 """The same of a second look's map, without an outline."""
 
 _ALL = 1000
@@ -43,10 +46,14 @@ def find_common(
     Raises:
         ImageError: What the network gives for a part of the image is not finite.
     """
-    best = _confirmed_extent(looker, image, features, common, known, again=again)
+    priors = _prior_boxes(image, features, common)
+    best = _confirmed(image, [(WHOLE, common.whole_map(features.features, features.foreground))], priors, _ONE_LOOK)
     if best is not None and max_boxes == 1:
         return best
     looks = looks_for(looker, image, features, common, known, max_boxes, again=again)
+    best = best or _confirmed(image, looks[:1], priors, _TWO_LOOKS)
+    if best is not None and max_boxes == 1:
+        return best
     extent = common_extent(image.rgb, looks, max_boxes)
     return extent if best is None else joined(best, extent, max_boxes)
 
@@ -76,7 +83,7 @@ def looks_for(
         ImageError: See `find_common`.
     """
     if not again or common.second is None:
-        return [_whole_look(features, common)]
+        return [(WHOLE, common.whole_map(features.features, features.foreground))]
     looks = []
     regions = common.first.regions(features.features, max_boxes, prior=features.foreground, role=common.prior)
     for region in regions:
@@ -86,26 +93,15 @@ def looks_for(
     return looks
 
 
-def _confirmed_extent(
-    looker: Looker,
-    image: DecodedImage,
-    features: ImageFeatures,
-    common: CommonObject,
-    known: SecondLooks,
-    *,
-    again: bool,
-) -> Extent | None:
-    """The extent with one box that the prior sees too, without an outline: of one look, else of two."""
+def _prior_boxes(image: DecodedImage, features: ImageFeatures, common: CommonObject) -> tuple[Box, ...]:
     if common.prior is None or features.foreground is None:
+        return ()
+    return foreground_extent(image.rgb, features.foreground, _ALL).boxes
+
+
+def _confirmed(image: DecodedImage, looks: Sequence[Look], priors: Sequence[Box], least: float) -> Extent | None:
+    """The extent with one box that the prior sees too, without an outline; None where it does not."""
+    if not priors:
         return None
-    alone = foreground_extent(image.rgb, features.foreground, _ALL).boxes
-    extent = common_extent(image.rgb, [_whole_look(features, common)], 1, outlined=False)
-    if confirmed(extent.boxes, alone, _ONE_LOOK_SUFFICES):
-        return extent
-    looks = looks_for(looker, image, features, common, known, 1, again=again)
     extent = common_extent(image.rgb, looks, 1, outlined=False)
-    return extent if confirmed(extent.boxes, alone, _MAP_SUFFICES) else None
-
-
-def _whole_look(features: ImageFeatures, common: CommonObject) -> Look:
-    return WHOLE, common.whole_map(features.features, features.foreground)
+    return extent if confirmed(extent.boxes, priors, least) else None
