@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Effort", "ImageResult", "Mode", "Scale", "SetResult"]
 
 Effort = Literal["full", "fast", "thorough"]
-"""`full`: mode `common` looks at each image twice, the second time at the object's part alone. `fast`: twice only at
-those that the common object is estimated from, and only where at least 8 of them show it, so that outlines are learnt
-from; for large sets about two thirds of the time and coarser boxes. `thorough`: as `full`, and where the set shows that
-its things are small or many, up to nine looks at tiles of each image: several times the time. Mode `attention` always
-looks once."""
+"""`full`: mode `common` looks at the whole image and, unless the prior confirms what it found there, at the object's
+part alone. `fast`: at that only in images that the common object is estimated from, and only where at least 8 of them
+show it, so that outlines are learnt from; less time and coarser boxes. `thorough`: as `full`, and where the set shows
+that its things are small or many, up to nine looks at tiles of each image: several times the time. Mode `attention`
+always looks once."""
 
 Mode = Literal["attention", "common"]
 """`attention`: each image by its own attention map. `common`: by what the images of the set have in common."""
