@@ -19,11 +19,15 @@ SHOWN = 0.5
 
 _POWER_ITERATIONS = 50
 
-_CUT = 0.25
+_CUT = 0.22
 """Cosine to the prototype from which on an image counts as showing the common object, in a large set."""
 
-_LEAST_AGREEMENT = 0.25
-"""Mean cosine between the images of a large set below which the set has no common object."""
+_LEAST_AGREEMENT = 0.22
+"""Agreement of the images of a large set below which the set has no common object."""
+
+_LEANING = 1.44
+"""How much the agreement is lowered by what an image has more in the prototype than its equal share. Among few images
+some two are alike by chance, and are then nearly all of the prototype, which says nothing of the others."""
 
 _SOFTNESS = 0.08
 """Width of the logistic curve that turns the cosine into a confidence."""
@@ -37,7 +41,8 @@ class Prototype:
         centre: (C,) float32, mean descriptor of the set.
         total: (C,) float32, weighted sum of the images' unit-length summaries; 0 where they agree in nothing.
         own_weight: Weight that an image of the set has in `total` on average.
-        agreement: Weighted mean cosine between different images of the set, in [0, 1].
+        agreement: How much the images of the set agree, in [0, 1]: the weighted mean cosine between different ones,
+            less for a prototype that leans on few of them.
     """
 
     centre: NDArray[np.float32]
@@ -70,13 +75,17 @@ class Prototype:
 
         Example:
             >>> nothing = np.zeros(2, np.float32)
-            >>> Prototype(nothing, nothing, own_weight=0.0, agreement=0.5).confidence(0.25)
+            >>> Prototype(nothing, nothing, own_weight=0.0, agreement=0.5).confidence(0.22)
             0.5
-            >>> Prototype(nothing, nothing, own_weight=0.5, agreement=0.5).confidence(0.125)
+            >>> Prototype(nothing, nothing, own_weight=0.5, agreement=0.5).confidence(0.11)
             0.5
+            >>> Prototype(nothing, nothing, own_weight=0.5, agreement=0.0).confidence(0.9)
+            0.0
             >>> Prototype(nothing, nothing, own_weight=0.01, agreement=0.1).confidence(0.9) < 0.5
             True
         """
+        if not self.agreement:
+            return 0.0
         exponent = (similarity - _CUT * (1 - self.own_weight)) / _SOFTNESS
         missing = self.agreement - _LEAST_AGREEMENT * (1 - 2 * self.own_weight)
         if missing < 0:
@@ -120,6 +129,7 @@ def prototype_of(centre: NDArray[np.float32], foregrounds: NDArray[np.float32]) 
     own = float(weights @ weights)
     between = float(weights @ cosines @ weights) - own
     agreement = between / (1 - own) if own < 1 else 0.0
+    agreement -= _LEANING * (own - 1 / len(foregrounds))
     return Prototype(centre, (weights @ summaries).astype(np.float32), own, max(0.0, agreement))
 
 

@@ -26,8 +26,14 @@ SHARES = (0.1, 0.3, 0.5)
 """Shares of background in the mixture."""
 
 _DRAWS = 3
-_ALONE = (5, 20, 50, 150)
+_ALONE = (2, 5, 10, 20, 50, 150)
 """Sizes of sets of background alone."""
+
+_FEW = (2, 5, 10, 20)
+"""Sizes of small sets, all of whose images show the object."""
+
+_FEW_DRAWS = 20
+"""Draws of sets of at most `_FEW` images: a handful of them says nothing of a share in percent."""
 
 _CUT = 0.5
 """Confidence from which on an image is taken to show the common object."""
@@ -69,6 +75,7 @@ def measure_background(
                         "group": members.group,
                         "images": len(members.images),
                         "pure": _pure(own, shown),
+                        "few": {str(size): _few(own, shown, size) for size in _FEW if size < len(members.images)},
                     }
                     results[members.name]["shares"] = {
                         f"{share:g}": _mixed(own, shown, clutter, share) for share in SHARES
@@ -156,6 +163,16 @@ def _pure(localizer: Localizer, shown: ObservedSet) -> dict[str, float]:
     return {"false_refusals": _percent(values < _CUT), "agreement": round(agreement, 3)}
 
 
+def _few(localizer: Localizer, shown: ObservedSet, size: int) -> float:
+    """False refusals in sets of a few images of the object, in percent."""
+    refused = []
+    for draw in range(_FEW_DRAWS):
+        chosen = np.random.default_rng([draw, size]).choice(len(shown.images), size, replace=False)
+        values, _ = confidences(_Mixture([(shown, int(index)) for index in chosen]), localizer.set_sample_size)
+        refused.append(_percent(values < _CUT))
+    return round(float(np.mean(refused)), 2)
+
+
 def _mixed(localizer: Localizer, shown: ObservedSet, clutter: ObservedSet, share: float) -> dict[str, float]:
     draws = []
     for draw in range(_DRAWS):
@@ -183,7 +200,8 @@ def _mixed(localizer: Localizer, shown: ObservedSet, clutter: ObservedSet, share
 
 def _alone(localizer: Localizer, clutter: ObservedSet, size: int) -> dict[str, float]:
     draws = []
-    for draw in range(1 if size == len(clutter.images) else _DRAWS):
+    draws_taken = _FEW_DRAWS if size <= max(_FEW) else _DRAWS
+    for draw in range(1 if size == len(clutter.images) else draws_taken):
         random = np.random.default_rng([draw, size])
         chosen = random.choice(len(clutter.images), size, replace=False)
         values, agreement = confidences(
@@ -211,4 +229,9 @@ def _means(results: dict[str, Any]) -> dict[str, Any]:
         share: {name: mean(lambda result: result["shares"][share][name]) for name in names}  # noqa: B023
         for share in next(iter(results.values()))["shares"]
     }
-    return {"pure": {"false_refusals": mean(lambda result: result["pure"]["false_refusals"])}, "shares": shares}
+    sizes = [size for size in map(str, _FEW) if all(size in result["few"] for result in results.values())]
+    return {
+        "pure": {"false_refusals": mean(lambda result: result["pure"]["false_refusals"])},
+        "few": {size: mean(lambda result: result["few"][size]) for size in sizes},  # noqa: B023
+        "shares": shares,
+    }

@@ -34,7 +34,12 @@ def refusal_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: AR
         rows.append(row)
     yield from table(head, rows)
     yield ""
-    yield "Sets of background alone, in which nothing should be accepted:"
+    yield (
+        "Sets of a few images, all of which show the object: how many are refused, in percent, the mean over "
+        "draws and sets: "
+        + ", ".join(f"{told:.1f} of {size}" for size, told in results["mean"]["few"].items())
+        + ". Sets of background alone, in which nothing should be accepted:"
+    )
     yield ""
     yield from table(
         ["images", "accepted, %", "agreement of the set"],

@@ -37,9 +37,18 @@ def test_similarity_of_equal_images_is_1() -> None:
     images = [image(1)] * 3 + [image(2)]
     prototype = fit_prototype(images, FOREGROUND)
     assert prototype.similarity(images[0], FOREGROUND) == pytest.approx(1.0, abs=1e-3)
-    assert prototype.agreement == pytest.approx(1.0, abs=1e-3)
     # Three equal shares of a third each; the odd image has none.
     assert prototype.own_weight == pytest.approx(1 / 3, abs=1e-4)
+    # The mean cosine is 1; it leans by 1/3 - 1/4.
+    assert prototype.agreement == pytest.approx(1.0 - 1.44 / 12, abs=1e-3)
+
+
+def test_two_of_five_that_are_alike_do_not_make_a_set() -> None:
+    """They are all of the prototype, so that their mean cosine says nothing of the others."""
+    alike = [image(mixed(1, 2, 3)), image(mixed(1, 4, 5))]
+    others = [image(channel) for channel in (6, 7, 0)]
+    assert min(confidences([image(1)] * 5)) > 0.9
+    assert max(confidences([*alike, *others])) < 0.5
 
 
 def test_images_with_nothing_in_common() -> None:
@@ -94,7 +103,9 @@ def test_weights_are_the_leading_eigenvector(images: list[np.ndarray]) -> None:
         for j in range(len(images))
         if i != j
     )
-    assert prototype.agreement == pytest.approx(max(0.0, between / (1 - weights @ weights)), abs=1e-5)
+    leaning = weights @ weights - 1 / len(images)
+    expected = between / (1 - weights @ weights) - 1.44 * leaning
+    assert prototype.agreement == pytest.approx(max(0.0, expected), abs=1e-5)
 
 
 def test_order_does_not_matter() -> None:

@@ -53,7 +53,9 @@ def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[Datas
     # 10 % of background beside 6 images is 1 of 7, at least; 50 % is 6 of 12.
     assert [(share["images"], share["background"]) for share in shares.values()] == [(6, 1), (6, 3), (6, 6)]
     assert results["mean"]["shares"]["0.5"]["auroc"] == shares["0.5"]["auroc"]
-    assert list(results["background_alone"]) == ["5"]
+    assert list(results["background_alone"]) == ["2", "5"]
+    assert set(results["sets"]["squares"]["few"]) == {"2", "5"}
+    assert results["mean"]["few"] == results["sets"]["squares"]["few"]
     assert len(notes) == 2
 
 

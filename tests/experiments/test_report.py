@@ -36,10 +36,11 @@ def peers_results() -> dict[str, Any]:
 def background_results() -> dict[str, Any]:
     share = {"auroc": 0.987, "false_refusals": 1.5, "false_acceptances": 2.5, "agreement": 0.7}
     shares = {"0.1": share, "0.3": share, "0.5": share}
-    told = {"group": "cats", "images": 4, "pure": {"false_refusals": 0.5, "agreement": 0.8}, "shares": shares}
+    told = {"group": "cats", "images": 4, "pure": {"false_refusals": 0.5, "agreement": 0.8}}
+    told |= {"few": {"5": 12.5}, "shares": shares}
     return {
         "sets": {"cats": told},
-        "mean": {"pure": {"false_refusals": 0.5}, "shares": shares},
+        "mean": {"pure": {"false_refusals": 0.5}, "few": {"5": 12.5}, "shares": shares},
         "background_alone": {"20": {"accepted": 3.25, "agreement": 0.11}},
     }
 
