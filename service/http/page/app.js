@@ -1,7 +1,7 @@
 // The page of the service: images go to POST /colocalize, what comes back is looked at, corrected and taken away.
 import { Cards } from "./cards.js";
 import { Collection } from "./collection.js";
-import { Failure, byId, count } from "./dom.js";
+import { Failure, byId, count, together } from "./dom.js";
 import { download } from "./downloads.js";
 import { chosen, dropped } from "./files.js";
 import { Kept } from "./kept.js";
@@ -99,7 +99,7 @@ function render() {
   showOverview(items, { limits, threshold: threshold(), isRunning, object: kept.selected, advice });
   cards.show(shown, { threshold: threshold(), waiting });
   byId("none-shown").hidden = !items.length || shown.length > 0;
-  for (const id of ["opacity", "threshold"]) byId(`${id}-value`).textContent = `${byId(id).value} %`;
+  for (const id of ["opacity", "threshold"]) byId(`${id}-value`).textContent = together(byId(id).value, "%");
   document.documentElement.style.setProperty("--heat", Number(byId("opacity").value) / 100);
   kept.render(items.length > 0 && !isRunning);
   viewer.refresh();
@@ -165,7 +165,7 @@ async function run(items = images.items, note = []) {
     images.answered(sent, answer.images, asked.max_boxes === "1");
     const alone = asked.mode === "common" && answer.mode === "attention";
     say(
-      `Done in ${(answer.timing_ms.total / 1000).toFixed(2)} s.` +
+      `Done in ${together((answer.timing_ms.total / 1000).toFixed(2), "s")}.` +
         (alone ? " Nothing in common was found; this is what stands out in each." : ""),
     );
   });

@@ -1,6 +1,6 @@
 // The images as cards: a picture with its boxes and heat map, what is known of it, and what can be said of it.
 import { drawBoxes } from "./boxes.js";
-import { count, fromTemplate, percent } from "./dom.js";
+import { count, fromTemplate, percent, together } from "./dom.js";
 import { boxesOf, confidenceOf, handBoxes, isRead, shows } from "./review.js";
 
 // The picture of an image: of its file, or of the preview where this browser cannot show the file.
@@ -36,7 +36,7 @@ export function factsOf(item, threshold) {
   if (!item.result) return "not looked at yet";
   const { width, height, error, warning } = item.result;
   if (error) return error.message;
-  const told = [`${width} × ${height}`, ...(warning ? [warning.message] : [])];
+  const told = [together(width, "×", height), ...(warning ? [warning.message] : [])];
   const boxes = boxesOf(item),
     shown = shows(item, threshold);
   if (item.said?.absent) return [...told, "you: not in this one"].join(" · ");

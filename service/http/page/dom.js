@@ -16,11 +16,15 @@ export const fromTemplate = (id) => byId(id).content.firstElementChild.cloneNode
 
 const MIB = 2 ** 20;
 
-export const inMib = (bytes) => (bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${+(bytes / MIB).toFixed(1)} MiB`);
+// Words that stay on one line, such as a number and its unit.
+export const together = (...words) => words.join("\u00a0");
+
+export const inMib = (bytes) =>
+  bytes < MIB ? together(Math.ceil(bytes / 1024), "KiB") : together(+(bytes / MIB).toFixed(1), "MiB");
 
 export const count = (number, noun, many = `${noun}s`) => `${number} ${number === 1 ? noun : many}`;
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => together(Math.round(100 * share), "%");
 
 // A failure that is told in two parts: what happened, and what to do.
 export class Failure extends Error {

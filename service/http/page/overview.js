@@ -35,7 +35,7 @@ const withHints = (hinted) => (hinted === 1 ? " with this hint" : ` with these $
 function summary(items, threshold, number, fresh, hinted) {
   const told = [count(items.length, "image")];
   if (items.some((item) => shows(item, threshold) !== null)) {
-    told.push(`${number.shows} show it`, `${number.lacks} do not`);
+    told.push(count(number.shows, "shows it", "show it"), count(number.lacks, "does not", "do not"));
   }
   if (number.failed) told.push(`${number.failed} not read`);
   if (fresh) told.push(`${fresh} not looked at yet`);

@@ -74,7 +74,7 @@ def test_single_images_are_added_and_removed(page: "Page") -> None:
 
 
 def test_limits_are_told_before_anything_is_sent(page: "Page") -> None:
-    assert "up to 6 at a time, 32 MiB each and 128 MiB together" in page.locator("#limits").inner_text()
+    page.locator("#limits", has_text="up to 6 at a time, 32 MiB each and 128 MiB together").wait_for()
     page.set_input_files("#files", files(*(f"{index}.png" for index in range(8))))
     page.locator("#status", has_text="Done in").wait_for()
     assert len(names(page)) == 6
@@ -92,7 +92,7 @@ def test_limits_are_told_before_anything_is_sent(page: "Page") -> None:
     }
     """
     page.evaluate(large)
-    assert page.locator("#meter-over").inner_text() == "a.png has 33 MiB; at most 32 MiB are allowed. Remove it."
+    page.locator("#meter-over", has_text="a.png has 33 MiB; at most 32 MiB are allowed. Remove it.").wait_for()
     assert page.locator("#again").is_disabled()
     for _ in range(2):
         page.locator(".card").first.hover()

@@ -122,7 +122,7 @@ def test_image_that_does_not_show_it(page: "Page") -> None:
     run(page, "Run again with this hint")
     assert (len(rects(card(page, "a.png"))), rects(card(page, "c.png"))) == (1, [])
     assert "not in this one" in card(page, "c.png").locator(".facts").inner_text()
-    assert "1 do not" in page.locator("#summary").inner_text()
+    assert "1 does not" in page.locator("#summary").inner_text()
 
 
 def test_several_boxes_and_one_that_is_drawn_among_them(page: "Page") -> None:
