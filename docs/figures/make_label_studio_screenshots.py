@@ -24,7 +24,8 @@ from tests.labelstudio.servers import EMAIL, PASSWORD, ROOT, Studio, running_bac
 IMAGES = ROOT / "examples" / "images"
 NAMES = ("domestic_duck", "hens", "kingfisher", "osprey", "owl", "scarlet_macaw", "wren")
 CONFIG = """<View><Image name="image" value="$image"/>
-<RectangleLabels name="label" toName="image"><Label value="bird"/></RectangleLabels></View>"""
+<RectangleLabels name="label" toName="image" strokeWidth="4">
+<Label value="bird" background="#d0006f"/></RectangleLabels></View>"""
 MOST_BYTES = 120_000
 
 
@@ -54,11 +55,13 @@ def show(page: Page, studio: Studio, project: int) -> None:
     page.get_by_text("Retrieve Predictions").hover()
     write(page, "label-studio-action")
     page.get_by_text("Retrieve Predictions").click()
-    with page.expect_response(lambda answer: "/api/dm/actions" in answer.url, timeout=300_000):
+    with page.expect_response(
+        lambda answer: "/api/dm/actions" in answer.url and answer.request.method == "POST", timeout=300_000
+    ):
         page.locator("button", has_text="OK").click()
     page.goto(f"{studio.url}/projects/{project}/data")
     page.get_by_text(f"Predictions: {len(NAMES)}").wait_for()
-    page.get_by_text("hens.jpg").click()
+    page.get_by_text("osprey.jpg").click()
     page.get_by_text("Submit", exact=True).wait_for()
     page.get_by_text("Regions").first.wait_for()
     page.wait_for_load_state("networkidle")
