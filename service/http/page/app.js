@@ -3,7 +3,7 @@ import { Cards } from "./cards.js";
 import { Collection } from "./collection.js";
 import { Failure, byId, count, together } from "./dom.js";
 import { download } from "./downloads.js";
-import { chosen, dropped } from "./files.js";
+import { chosen, dropped, isSame } from "./files.js";
 import { Kept } from "./kept.js";
 import { Limits } from "./limits.js";
 import { showOverview } from "./overview.js";
@@ -176,17 +176,24 @@ async function run(items = images.items, note = []) {
 function take({ files, note }) {
   const room = Math.max(limits.images - images.items.length, 0),
     isFirst = !images.items.some((item) => item.result);
-  const added = images.add(files.slice(0, room)),
+  const fresh = files.filter(({ file }) => !images.items.some((item) => isSame(item.file, file))),
+    known = files.length - fresh.length;
+  const added = images.add(fresh.slice(0, room)),
     notes = note ? [note] : [];
-  if (added.length < files.length) {
-    const others = files.length > limits.images ? "the others" : `the last ${files.length - added.length}`;
-    notes.push(`At most ${limits.images} images at a time: ${others} were left out.`);
+  if (known) notes.push(known < files.length ? `${known} of them ${known === 1 ? "is" : "are"} here already.` : "All of it is here already.");
+  if (added.length < fresh.length) {
+    const others = files.length > limits.images ? "the others" : `the last ${fresh.length - added.length}`;
+    notes.push(
+      `At most ${limits.images} images at a time: ${others} were left out. For folders of any size there is the ` +
+        "command colocalize score.",
+    );
   }
   const told = notes.length ? [added.length ? "Not all were taken" : "Nothing was taken", notes.join(" ")] : [];
   tell(...told);
   render();
-  if (!added.length || limits.over(images.items)) return;
-  if (isFirst || kept.selected) run(isFirst ? images.items : added, told);
+  const isAskedAgain = isFirst && known > 0; // of a run that was cancelled, or failed
+  if (!(added.length || isAskedAgain) || limits.over(images.items)) return;
+  if (isFirst || kept.selected) run(isFirst ? images.items : added, added.length ? told : []);
   else say(`${count(added.length, "image")} added. Run again to find what all ${images.items.length} have in common.`);
 }
 
@@ -262,7 +269,8 @@ async function restore() {
   ({ model, advice = null } = found.state);
   for (const id of SETTINGS) if (found.state.settings[id] !== undefined) byId(id).value = found.state.settings[id];
   if (!byId("mode").value) byId("mode").value = "common"; // an object that is not there any more
-  say(`${count(images.items.length, "image")} from before.`);
+  const fresh = images.items.filter((item) => !item.result).length;
+  say(`${count(images.items.length, "image")} from before${fresh ? `, ${fresh} not looked at yet` : ""}.`);
 }
 
 const on = (id, type, does) => byId(id).addEventListener(type, does);

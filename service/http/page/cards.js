@@ -52,8 +52,8 @@ export function factsOf(item, threshold) {
           : `${number}, ${hand} by hand`,
   );
   if (hand) return told.join(" · ");
-  if (shown === false && boxes.length) told.push(`confidence ${percent(confidenceOf(item))}: does not show it`);
-  else if (boxes.length && shown !== null) told.push(`confidence ${percent(confidenceOf(item))}`);
+  if (shown === false && boxes.length) told.push(`${together("confidence", percent(confidenceOf(item)))}: does not show it`);
+  else if (boxes.length && shown !== null) told.push(together("confidence", percent(confidenceOf(item))));
   return told.join(" · ");
 }
 
