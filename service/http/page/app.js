@@ -222,6 +222,9 @@ function forgetHints() {
 }
 
 function clear() {
+  const corrected = images.items.filter((item) => item.said).length;
+  const question = `Clear everything, with what you said of ${count(corrected, "image")}? It cannot be had back.`;
+  if (corrected && !confirm(question)) return;
   progress.cancel();
   images.clear();
   model = advice = null;
@@ -234,7 +237,9 @@ function clear() {
 async function takeAway(event) {
   event.preventDefault();
   if (!byId("download-form").reportValidity()) return;
-  const options = { threshold: threshold(), label: byId("label").value.trim() || "object", model };
+  const waits = (seconds) => say(`The service is busy: trying again in ${count(seconds, "second")}.`);
+  const label = byId("label").value.trim() || "object",
+    options = { threshold: threshold(), label, model, tell: { waiting: waits } };
   byId("download").disabled = true;
   try {
     say(`Downloaded ${await download(service, byId("format").value, images.items, options)}`);

@@ -22,6 +22,20 @@ export const together = (...words) => words.join("\u00a0");
 export const inMib = (bytes) =>
   bytes < MIB ? together(Math.ceil(bytes / 1024), "KiB") : together(+(bytes / MIB).toFixed(1), "MiB");
 
+// What is told in a line, part by part; none is broken in two where it fits a line. Unchanged it is left alone, or a
+// screen reader would read it again.
+export function showParts(element, parts) {
+  const words = parts.join(" · ");
+  if (element.textContent === words) return;
+  const spans = parts.map((part, index) => {
+    const span = document.createElement("span");
+    span.className = "part";
+    span.textContent = index < parts.length - 1 ? `${part} ·` : part;
+    return span;
+  });
+  element.replaceChildren(...spans.flatMap((span, index) => (index ? [" ", span] : [span])));
+}
+
 export const count = (number, noun, many = `${noun}s`) => `${number} ${number === 1 ? noun : many}`;
 
 export const percent = (share) => together(Math.round(100 * share), "%");

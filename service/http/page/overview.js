@@ -1,5 +1,5 @@
 // What is said of all images together: how many, how large, which show the object, and what may be done next.
-import { byId, count } from "./dom.js";
+import { byId, count, showParts } from "./dom.js";
 import { isHinted, shows } from "./review.js";
 import { counts } from "./sorting.js";
 
@@ -24,7 +24,7 @@ export function showOverview(items, { limits, threshold, isRunning, object, advi
   byId("bar").hidden = !hasResults;
   byId("advice").hidden = !hasResults || hinted > 0 || Boolean(object);
   const number = counts(items, threshold);
-  byId("summary").textContent = summary(items, threshold, number, fresh, hinted);
+  showParts(byId("summary"), summary(items, threshold, number, fresh, hinted));
   byId("verdict").hidden = !advice;
   byId("verdict").textContent = advice ? `${advice.text[0].toUpperCase()}${advice.text.slice(1)}.` : "";
   for (const option of byId("choice").options) option.textContent = `${option.dataset.name} (${number[option.value]})`;
@@ -40,7 +40,7 @@ function summary(items, threshold, number, fresh, hinted) {
   if (number.failed) told.push(`${number.failed} not read`);
   if (fresh) told.push(`${fresh} not looked at yet`);
   if (hinted) told.push(`${hinted} corrected`);
-  return told.join(" · ");
+  return told;
 }
 
 // The button to run again, once more at the bottom, where it is due and cannot be seen.

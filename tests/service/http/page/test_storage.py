@@ -70,6 +70,19 @@ def test_everything_is_cleared(page: "Page") -> None:
     assert names(page) == []
 
 
+def test_corrections_are_not_cleared_by_a_slip(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    card(page, "b.png").get_by_role("button", name="Not in this one", exact=True).click()
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_role("button", name="Clear everything").click()
+    assert names(page) == ["a.png", "b.png"]
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.get_by_role("button", name="Clear everything").click()
+    assert names(page) == []
+    assert asked == ["Clear everything, with what you said of 1 image? It cannot be had back."] * 2
+
+
 def test_what_is_too_old_is_removed(page: "Page") -> None:
     choose(page, "a.png", "b.png")
     page.wait_for_timeout(300)
