@@ -112,14 +112,18 @@ function render() {
 function saveState() {
   if (!isRestored) return;
   const settings = Object.fromEntries(SETTINGS.map((id) => [id, byId(id).value]));
+  settings.teaches = byId("teach").checked;
   storage.saveState({ order: images.items.map((item) => item.id), settings, model, advice }).catch(() => {});
 }
+
+// What a run or a kept object is taught by: what was corrected, unless it is to stay with its own images.
+const taughtBy = (items) => (byId("teach").checked ? hintsOf(items) : []);
 
 // The fields of a request besides its images, or why there can be none.
 function fieldsOf(items) {
   const fields = { max_boxes: byId("max-boxes").value };
   if (kept.selected) return { ...fields, object: kept.selected };
-  const hints = hintsOf(items);
+  const hints = taughtBy(items);
   if (hints.length > MOST_HINTS) {
     throw new Failure(
       "Too many hints",
@@ -256,7 +260,7 @@ async function keepObject(event) {
   if (!byId("keep-form").reportValidity()) return;
   tell("");
   const told = await sending(images.items, "Learning the object", (sent, options) =>
-    kept.keep(byId("keep-name").value, sent, hintsOf(sent), options),
+    kept.keep(byId("keep-name").value, sent, taughtBy(sent), options),
   );
   if (told) {
     const from = count(told.images, "image");
@@ -273,6 +277,7 @@ async function restore() {
   images.restore(found.images);
   ({ model, advice = null } = found.state);
   for (const id of SETTINGS) if (found.state.settings[id] !== undefined) byId(id).value = found.state.settings[id];
+  byId("teach").checked = found.state.settings.teaches ?? true;
   if (!byId("mode").value) byId("mode").value = "common"; // an object that is not there any more
   const fresh = images.items.filter((item) => !item.result).length;
   say(`${count(images.items.length, "image")} from before${fresh ? `, ${fresh} not looked at yet` : ""}.`);
@@ -306,7 +311,7 @@ on("clear", "click", clear);
 on("problem-close", "click", () => tell());
 on("download-form", "submit", takeAway);
 on("keep-form", "submit", keepObject);
-for (const id of ["order", "choice", "label"]) on(id, "change", render);
+for (const id of ["order", "choice", "label", "teach"]) on(id, "change", render);
 for (const id of ["opacity", "threshold"]) on(id, "input", render);
 for (const type of ["dragenter", "dragover"]) {
   document.addEventListener(type, (event) => {

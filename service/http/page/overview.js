@@ -17,12 +17,17 @@ export function showOverview(items, { limits, threshold, isRunning, object, advi
   byId("meter-over").textContent = over;
   const again = byId("again");
   again.disabled = !items.length || isRunning || Boolean(over);
-  again.textContent = (hasResults ? "Run again" : "Find the boxes") + (hinted && !object ? withHints(hinted) : "");
-  again.classList.toggle("due", hasResults && (fresh > 0 || hinted > 0));
+  byId("teach-label").hidden = !hinted || Boolean(object);
+  const hints = object || !byId("teach").checked ? 0 : hinted;
+  again.textContent = (hasResults ? "Run again" : "Find the boxes") + (hints ? withHints(hints) : "");
+  again.classList.toggle("due", hasResults && (fresh > 0 || hints > 0));
   showBelow();
   byId("forget").hidden = !hinted;
   byId("bar").hidden = !hasResults;
-  byId("advice").hidden = !hasResults || hinted > 0 || Boolean(object);
+  byId("advice").hidden = !hasResults || Boolean(object);
+  byId("advice").textContent = hinted
+    ? "What you corrected is in the download as it is. Run again only where the others should follow it: they change."
+    : "Something else was meant? Open an image, draw a box around it, and run again: the others follow.";
   const number = counts(items, threshold);
   showParts(byId("summary"), summary(items, threshold, number, fresh, hinted));
   byId("verdict").hidden = !advice;
