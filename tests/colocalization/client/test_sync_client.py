@@ -158,7 +158,7 @@ def test_addresses_are_checked(url: str) -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "a\nb", "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 16])
 def test_keys_that_no_header_carries_are_refused_and_not_shown(key: str) -> None:
-    with pytest.raises(ValueError, match="api_key must be of printable ASCII characters, without line breaks$"):
+    with pytest.raises(ValueError, match=r"api_key must be of printable ASCII characters, without line breaks$"):
         Client(api_key=key)
 
 
