@@ -253,8 +253,8 @@ def _page(record: Record) -> Iterator[str]:
     yield ""
     yield (
         f"{told['images']} mixed images, {len(told['steps'])} steps and {told['seconds']} s from opening the page to a "
-        f"COCO file with {told['boxes_by_hand_in_the_file']} boxes by hand, driven by a script that aims at once. Until "
-        f"it is ready the page takes {weight['requests']} requests and {weight['kib']} KiB. CorLoc of the images that "
+        f"COCO file with {told['boxes_by_hand_in_the_file']} boxes by hand, driven by a script that aims at once. "
+        f"Until it is ready the page takes {weight['requests']} requests and {weight['kib']} KiB. CorLoc of the images that "
         f"were not corrected: {corloc['before']}; after running again with the corrections as hints: "
         f"{corloc['run_again_with_these_hints']}."
     )
