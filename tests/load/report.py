@@ -254,8 +254,8 @@ def _page(record: Record) -> Iterator[str]:
     yield (
         f"{told['images']} mixed images, {len(told['steps'])} steps and {told['seconds']} s from opening the page to a "
         f"COCO file with {told['boxes_by_hand_in_the_file']} boxes by hand, driven by a script that aims at once. "
-        f"Until it is ready the page takes {weight['requests']} requests and {weight['kib']} KiB. CorLoc of the images that "
-        f"were not corrected: {corloc['before']}; after running again with the corrections as hints: "
+        f"Until it is ready the page takes {weight['requests']} requests and {weight['kib']} KiB. CorLoc of the images "
+        f"that were not corrected: {corloc['before']}; after running again with the corrections as hints: "
         f"{corloc['run_again_with_these_hints']}."
     )
     yield ""
@@ -271,7 +271,7 @@ def _page(record: Record) -> Iterator[str]:
         states = [state for window in looked.values() for state in window.values()]
         wrong = sum(len(state["violations"]) for state in states)
         yield ""
-        yield f"axe-core, in {len(states)} states ({', '.join(looked)}): violations: {wrong}."
+        yield f"axe-core, in {len(states)} states ({'; '.join(looked)}): violations: {wrong}."
 
 
 _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
