@@ -40,6 +40,7 @@ from experiments.scale import COUNTS, measure_scale
 from experiments.set_size import measure_set_size
 from experiments.sets import open_background, open_sets
 from experiments.tables import GridPlan, run_grid
+from experiments.training_pays import measure_training
 from training.config_file import load_config
 from training.console import ConsoleProgress
 from training.datasets import open_dataset
@@ -167,6 +168,30 @@ def foreground(data: Data = _DATA, limit: Limit = None, records: Records = None,
         sets = read_sets(run, data, "all", "auto", "")
         load_localizer(run)  # tells the record of the model
         run.results.update(measure_foreground(model, data, sets, note, folder=halves))
+
+
+@app.command()
+def training(
+    data: Data = _DATA,
+    records: Records = None,
+    halves: Annotated[
+        Path, typer.Option(help="Folder of the half-taught priors and of what is measured: kept there, and taken from.")
+    ] = Path("runs/halves"),
+    seed: Annotated[list[int] | None, typer.Option(help="Divisions of each set, repeatable.")] = None,
+    most_to_train: Annotated[int, typer.Option(min=8, help="Most images of a set to train on.")] = 60,
+    most_to_try: Annotated[int, typer.Option(min=1, help="Most images of a set to try.")] = 40,
+) -> None:
+    """Does training pay, and does it say so? Trained on one half of each set, tried on the other."""
+    seeds = list(seed or [0, 1, 2])
+    with session("training", data, None, records, seeds=seeds) as run, default_model() as model:
+        run.settings.update(most_to_train=most_to_train, most_to_try=most_to_try)
+        sets = read_sets(run, data, "all", "auto", "")
+        load_localizer(run)  # tells the record of the model
+        measured = measure_training(
+            model, data, sets, note,
+            seeds=seeds, most_to_train=most_to_train, most_to_try=most_to_try, folder=halves,
+        )  # fmt: skip
+        run.results.update(measured)
 
 
 @app.command()

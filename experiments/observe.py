@@ -8,23 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.images import DecodedImage
-from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.localizer import ImageFeatures, Localizer
 from experiments.network import Head, ResizedNetwork
 from experiments.peers.base import Observation
 from experiments.store import ArrayStore
 from training.datasets import DatasetImage
+from training.teaching import prepare_image as prepare
 
 __all__ = ["Observations", "ObservedSet", "observe", "prepare"]
-
-
-def prepare(localizer: Localizer, image: DatasetImage) -> PreparedImage:
-    """Decode an image of a data set as `Localizer.prepare` does, less its banner.
-
-    Raises:
-        ImageError: The image cannot be read.
-    """
-    decoded = image.load(localizer.limits)
-    return PreparedImage(decoded, localizer.engine.metadata.transform()(decoded.rgb))
 
 
 class Observations(Sequence[Observation]):
