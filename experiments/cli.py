@@ -1,10 +1,11 @@
 """The command `python -m experiments`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
+from colocalization.commands.exits import errors_reported
 from colocalization.exemplar import JOINS_FROM
 from colocalization.localizer import Localizer
 from colocalization.memory import keep_freed_memory
@@ -41,9 +42,10 @@ from experiments.set_size import measure_set_size
 from experiments.sets import open_background, open_sets
 from experiments.tables import GridPlan, run_grid
 from experiments.training_pays import measure_training
+from training.config import FeatureMap
 from training.config_file import load_config
 from training.console import ConsoleProgress
-from training.datasets import open_dataset
+from training.datasets import ImageSet, open_dataset
 from training.errors import TrainingError
 
 __all__ = ["app"]
@@ -255,17 +257,26 @@ def failures(
         draw_failures(load_localizer(run, "full", precision), sets, out, note, count=count)
 
 
+_GridData = Annotated[Path, typer.Option(help="One data set with boxes for its test images.")]
+_Runs = Annotated[Path, typer.Option(help="Where runs are looked for and trained.")]
+_Preset = Annotated[str, typer.Option(help="Preset, or a TOML file of settings.")]
+_Override = Annotated[list[str] | None, typer.Option("--set", help="One setting, section.name=value.")]
+_Seed = Annotated[list[int] | None, typer.Option(help="Seeds, repeatable.")]
+_Train = Annotated[bool, typer.Option(help="Train what is missing, or score finished runs alone.")]
+_RUNS = Path("runs/experiments")
+
+
 def _add_grid(name: str, title: str) -> None:
     """Add the command of an experiment that trains."""
 
     @app.command(name, help=title)
     def run(
-        data: Annotated[Path, typer.Option(help="One data set with boxes for its test images.")],
-        runs: Annotated[Path, typer.Option(help="Where runs are looked for and trained.")] = Path("runs/experiments"),
-        preset: Annotated[str, typer.Option(help="Preset, or a TOML file of settings.")] = "small",
-        override: Annotated[list[str] | None, typer.Option("--set", help="One setting, section.name=value.")] = None,
-        seed: Annotated[list[int] | None, typer.Option(help="Seeds, repeatable.")] = None,
-        train: Annotated[bool, typer.Option(help="Train what is missing, or score finished runs alone.")] = True,
+        data: _GridData,
+        runs: _Runs = _RUNS,
+        preset: _Preset = "small",
+        override: _Override = None,
+        seed: _Seed = None,
+        train: _Train = True,
         limit: Limit = None,
         layout: Layout = "auto",
         category: Category = "",
@@ -273,15 +284,26 @@ def _add_grid(name: str, title: str) -> None:
         label: Annotated[str, typer.Option(help="Added to the record's name, to keep it beside another one.")] = "",
     ) -> None:
         keep_freed_memory()
-        record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
-        settings = {"preset": Path(preset).name, "overrides": list(override or []), "seeds": list(seed or [0])}
-        with session(record, data, limit, records, grid=name, **settings) as experiment:
-            images = open_dataset(data, layout, category)
-            experiment.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
-            folder = runs / data.resolve().name
-            with ConsoleProgress(load_config(preset, override or []).run.batch_size) as progress:
-                plan = GridPlan(preset, folder, tuple(override or ()), tuple(seed or (0,)), train, limit)
-                experiment.results.update(run_grid(name, plan, images, progress))
+        images = _open_grid_data(data, layout, category)
+        plan = GridPlan(preset, runs / data.resolve().name, tuple(override or ()), tuple(seed or (0,)), train, limit)
+        _measure_grid(name, data, images, plan, category, records, label)
+
+
+def _open_grid_data(data: Path, layout: str, category: str) -> ImageSet:
+    with errors_reported():
+        return open_dataset(data, layout, category)
+
+
+def _measure_grid(
+    name: str, data: Path, images: ImageSet, plan: GridPlan, category: str, records: Path | None, label: str
+) -> None:
+    """Train and score the cells of an experiment, and write its record."""
+    record = "-".join(part for part in (name, data.resolve().name, category, label) if part)
+    settings = {"preset": Path(plan.preset).name, "overrides": list(plan.overrides), "seeds": list(plan.seeds)}
+    with session(record, data, plan.limit, records, grid=name, **settings) as experiment:
+        experiment.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
+        with ConsoleProgress(load_config(plan.preset, plan.overrides).run.batch_size) as progress:
+            experiment.results.update(run_grid(name, plan, images, progress))
 
 
 for _name, _title in (
@@ -295,6 +317,30 @@ for _name, _title in (
     ("psynet", "PsyNet's training: its pretext tasks, without PTAP and loss."),
 ):
     _add_grid(_name, _title)
+
+
+@app.command()
+def paper(
+    data: _GridData,
+    runs: _Runs = _RUNS,
+    preset: _Preset = "small",
+    override: _Override = None,
+    seed: _Seed = None,
+    train: _Train = True,
+    limit: Limit = None,
+    layout: Layout = "auto",
+    category: Category = "",
+    records: Records = None,
+) -> None:
+    """All of the paper on one data set: Tables 1 to 3 and Figure 1, each on both feature maps; three seeds."""
+    keep_freed_memory()
+    images = _open_grid_data(data, layout, category)
+    for name in ("table1", "table2", "table3", "figure1"):
+        for feature_map in get_args(FeatureMap):
+            overrides = (*(override or ()), f"backbone.feature_map={feature_map}")
+            folder = runs / data.resolve().name / feature_map
+            plan = GridPlan(preset, folder, overrides, tuple(seed or (0, 1, 2)), train, limit)
+            _measure_grid(name, data, images, plan, category, records, feature_map)
 
 
 @app.command()

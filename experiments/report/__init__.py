@@ -8,6 +8,7 @@ from experiments.report.calibration import calibration_section
 from experiments.report.foreground import foreground_section
 from experiments.report.grids import grid_section
 from experiments.report.hints import hints_section
+from experiments.report.pays import training_section
 from experiments.report.peers import peers_section
 from experiments.report.refusal import refusal_section
 from experiments.report.sizes import scale_section, set_size_section
@@ -21,6 +22,7 @@ Section = Callable[[Record, Path], Iterator[str]]
 
 _SECTIONS: dict[str, Section] = {
     "foreground": foreground_section,
+    "training": training_section,
     "calibrate": calibration_section,
     "hints": hints_section,
     "peers": peers_section,

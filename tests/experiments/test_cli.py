@@ -77,6 +77,18 @@ def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
     assert "| PsyNet, odd and rotation |" in text
 
 
+def test_all_of_the_paper_is_each_table_on_both_feature_maps(image_folder: Path, tmp_path: Path) -> None:
+    given = ["--data", str(image_folder), "--runs", str(tmp_path / "runs"), "--records", str(tmp_path), "--no-train"]
+    code, output = call("paper", *given)
+    assert code == 0, output
+    written = {path.name for path in tmp_path.glob("experiment-*.json")}
+    tables = ("table1", "table2", "table3", "figure1")
+    assert written == {f"experiment-{name}-images-{of}.json" for name in tables for of in ("head", "block")}
+    settings = json.loads((tmp_path / "experiment-table1-images-head.json").read_text())["settings"]
+    assert settings["overrides"] == ["backbone.feature_map=head"]
+    assert settings["seeds"] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("mode", ["attention", "common"])
 def test_figure2(mode: str, tmp_path: Path) -> None:
     out = tmp_path / "figure2.jpg"
