@@ -21,7 +21,7 @@ from experiments.model_file import ModelFile
 from experiments.records import Note
 from experiments.scores import best_iou, pack_ious
 from experiments.sets import EvaluationSet
-from training.comparison import Comparison
+from training.comparison import Comparison, judge
 from training.datasets import DatasetImage
 from training.foreground_stage import learn_foreground
 from training.teaching import prepare_image
@@ -93,8 +93,16 @@ def measure_training(
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     kept.write_text(json.dumps(measured), "utf-8")
                     note(f"seed {seed}, {_told(group, measured)}")
-                found.setdefault(str(seed), {})[group] = json.loads(kept.read_text("utf-8"))
+                found.setdefault(str(seed), {})[group] = _judged(json.loads(kept.read_text("utf-8")))
     return {"lessons": taught.lessons, "divisions": found}
+
+
+def _judged(measured: dict[str, Any]) -> dict[str, Any]:
+    """What was kept, with the verdict by today's rule: it is a function of what was measured."""
+    known = Comparison.from_json(measured["comparison"])
+    if known.box is None or known.trained is None:
+        return measured
+    return {**measured, "comparison": judge(known.images, known.box, known.trained).to_json()}
 
 
 def _measure(
