@@ -1,5 +1,6 @@
 """The command `python -m experiments`."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -225,7 +226,7 @@ def figure2(
         Path | None, typer.Option(help="ONNX file of a trained network; else the model in the box.", show_default=False)
     ] = None,
     mode: Annotated[Mode, typer.Option(help="What to draw; the paper's figure is in mode attention.")] = "common",
-    count: Annotated[int, typer.Option(min=1, help="Images to draw.")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="Images to draw.")] = 8,
     limit: Limit = None,
     which: Which = "all",
     layout: Layout = "auto",
@@ -302,6 +303,8 @@ def _measure_grid(
     settings = {"preset": Path(plan.preset).name, "overrides": list(plan.overrides), "seeds": list(plan.seeds)}
     with session(record, data, plan.limit, records, grid=name, **settings) as experiment:
         experiment.settings["images"] = {"train": len(images.train), "test": len(images.labelled_test)}
+        with default_model() as shipped:  # it takes no part, and says which one these runs stand beside
+            experiment.settings["model_sha256"] = sha256(shipped.read_bytes()).hexdigest()
         with ConsoleProgress(load_config(plan.preset, plan.overrides).run.batch_size) as progress:
             experiment.results.update(run_grid(name, plan, images, progress))
 
