@@ -1,5 +1,6 @@
 """The command `python -m experiments`."""
 
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, get_args
@@ -13,7 +14,7 @@ from colocalization.memory import keep_freed_memory
 from colocalization.results import Effort, Mode
 from experiments.background import measure_background
 from experiments.calibrate import measure_calibration
-from experiments.compare import KINDS, Kind, compare, merge
+from experiments.compare import KINDS, OF_ANY_MODEL, Kind, compare, merge
 from experiments.failures import draw_failures
 from experiments.figure2 import draw_figure
 from experiments.foreground import half_taught, measure_foreground
@@ -71,12 +72,22 @@ def peers(
     ] = None,
     cache: Annotated[Path, typer.Option(help="Where the saliency network is kept, outside the repository.")] = _CACHE,
     label: Annotated[str, typer.Option(help="Added to the record's name, to keep it beside another one.")] = "",
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"ONNX file of another network, with --only {' or '.join(OF_ANY_MODEL)}; else the one in the box.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Every method on the same images, with the same network's features."""
-    with session("peers" + (f"-{label}" if label else ""), data, limit, records) as run, default_model() as model:
+    with session("peers" + (f"-{label}" if label else ""), data, limit, records) as run, ExitStack() as stack:
         kinds = _kinds(only)
+        if model is not None and not set(kinds) <= set(OF_ANY_MODEL):
+            raise TrainingError(f"with --model, --only must be of {', '.join(OF_ANY_MODEL)}, got {', '.join(kinds)}")
+        path = model or stack.enter_context(default_model())
         sets = read_sets(run, data, which, layout, category)
-        localizer = load_localizer(run)
+        localizer = load_localizer(run, model=model)
         merges = bool(only) and run.path.is_file()
         if merges and read_record(run.path)["settings"].get("model_sha256") != localizer.engine.sha256:
             raise TrainingError(f"{run.path} was measured with another model; measure all kinds anew, without --only")
@@ -87,7 +98,7 @@ def peers(
             except TrainingError as error:
                 run.settings["left_out"] = {Saliency.name: error.message}
                 note(f"left out: {error.message}")
-        results = compare(localizer, model, sets, note, kinds=kinds, saliency=saliency)
+        results = compare(localizer, path, sets, note, kinds=kinds, saliency=saliency)
         # Read after measuring, which takes long: another kind may have been measured meanwhile.
         run.results.update(merge(read_record(run.path)["results"], results) if merges else results)
 
@@ -95,7 +106,8 @@ def peers(
 def _kinds(names: list[str] | None) -> tuple[Kind, ...]:
     if unknown := [name for name in names or () if name not in KINDS]:
         raise TrainingError(f"there is no kind of method {unknown[0]!r}; allowed: {', '.join(KINDS)}")
-    return tuple(kind for kind in KINDS if not names or kind in names)
+    # Peers made for transformers are asked for by name: on the features of the model in the box they are not fair.
+    return tuple(kind for kind in KINDS if (kind in names if names else kind != "tokens"))
 
 
 @app.command()

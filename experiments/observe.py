@@ -25,7 +25,7 @@ class Observations(Sequence[Observation]):
         self,
         sizes: Sequence[tuple[int, int]],
         features: Sequence[NDArray[np.float32]],
-        head: Sequence[NDArray[np.float32]],
+        head: Sequence[NDArray[np.float32]] | None,
     ) -> None:
         self._sizes, self._features, self._head = sizes, features, head
 
@@ -41,7 +41,8 @@ class Observations(Sequence[Observation]):
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         width, height = self._sizes[index]
-        return Observation(width, height, self._features[index], self._head[index])
+        head = np.zeros((0, 0), np.float32) if self._head is None else self._head[index]
+        return Observation(width, height, self._features[index], head)
 
 
 class ObservedSet:
@@ -70,7 +71,7 @@ class ObservedSet:
 
     def at(self, size: int) -> Observations:
         """The set at an input size, as peers see it."""
-        return Observations(self.sizes, self._features[size], self._head[size])
+        return Observations(self.sizes, self._features[size], self._head.get(size))
 
     def of(self, index: int) -> ImageFeatures:
         """One image as `Localizer.run` gave it."""

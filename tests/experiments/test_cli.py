@@ -56,7 +56,18 @@ def test_records_of_another_model_do_not_merge(tmp_path: Path) -> None:
 def test_an_unknown_kind(tmp_path: Path) -> None:
     code, output = call("peers", "--data", str(EXAMPLES), "--records", str(tmp_path), "--only", "best")
     assert code == 2
-    assert "there is no kind of method 'best'; allowed: trivial, features, twice, saliency, ours" in output
+    assert "there is no kind of method 'best'; allowed: trivial, features, twice, tokens, saliency, ours" in output
+
+
+def test_peers_of_transformers_on_a_model_of_ones_own(tmp_path: Path) -> None:
+    given = ["--data", str(EXAMPLES), "--limit", "2", "--records", str(tmp_path), "--model", str(MODEL)]
+    code, output = call("peers", *given, "--only", "tokens")
+    assert code == 0, output
+    record = json.loads((tmp_path / "experiment-peers.json").read_text())
+    assert set(record["results"]["sets"]["examples"]["methods"]) == {"LOST", "TokenCut"}
+    code, output = call("peers", *given, "--only", "twice")
+    assert code == 2
+    assert "with --model, --only must be of tokens, ours, got twice" in output
 
 
 def test_no_data(tmp_path: Path) -> None:
