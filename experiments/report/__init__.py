@@ -114,9 +114,9 @@ by `python -m experiments figure2 --out docs/figures/figure2.jpg`.
 ![Heat maps with boxes](figures/figure2.jpg)
 """,
     "figure2-trained.jpg": """\
-As the paper's figure: the attention maps of a trained network, one look at one image. The checkpoint is Table 1's
-*PTAP at train and test*, trained on other birds (300 of CUB-200-2011), exported, and drawn by `python -m experiments
-figure2 --model FILE --mode attention --out docs/figures/figure2-trained.jpg`.
+As the paper's figure: the attention maps of a trained network, one look at one image. The network is one of preset
+`small`, trained on 40 birds of CUB-200-2011, exported, and drawn by `python -m experiments figure2 --model FILE --mode
+attention --out docs/figures/figure2-trained.jpg`.
 
 ![Attention maps with boxes](figures/figure2-trained.jpg)
 """,

@@ -63,13 +63,17 @@ def training_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: A
     yield ""
     yield (
         f"`colocalize train` on one half of each set (at most {settings['most_to_train']} images), tried on images of "
-        f"the other (at most {settings['most_to_try']}), {count} divisions of each set, {settings['input_size']} px, "
+        f"the other (at most {settings['most_to_try']}), {count} division{'s' * (count > 1)} of each set, "
+        f"{settings['input_size']} px, "
         "32-bit floats. *Before* is the model in the box but for its prior, which is that of the other half of the "
         "sets ([above](#a-foreground-prior-of-other-sets)): nothing here has seen what it is tried on. The network "
         "stays as it is (preset `foreground`), so that a division, not a seed of the training, is what varies. "
         "PASCAL07-6x2: both views together. CorLoc at 0.5 / 0.7."
     )
     yield ""
+    if remark := settings.get("remark"):
+        yield f"**{remark}**"
+        yield ""
     verdicts = {mode: advised(record, mode) for mode in _MODES}
     rows = []
     for group, divisions in groups.items():
