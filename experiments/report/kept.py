@@ -44,7 +44,9 @@ def kept_section(record: Record, figures: Path) -> Iterator[str]:  # noqa: ARG00
     yield from table(head, rows)
 
 
-def _cells(record: Record, names: Sequence[str], ways: Mapping[str, Mapping[str, Mapping[str, list[int]]]]) -> list[str]:
+def _cells(
+    record: Record, names: Sequence[str], ways: Mapping[str, Mapping[str, Mapping[str, list[int]]]]
+) -> list[str]:
     """Images in a half of the smallest set, CorLoc of both ways, and what is lost."""
     groups = {name: name.partition("/")[0] for name in names}
     ious = [{name: _ious(ways[way]["iou_thousandths"][name]) for name in names} for way in WAYS]

@@ -19,11 +19,13 @@ class Faults:
         delay: Seconds that every request takes longer.
         share: Share of the requests that are answered 503.
         requests: Method and path of every request.
+        times: When each came, in seconds since the epoch.
         refused: How many were answered 503.
     """
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.times: list[float] = []
         self.refused = 0
         self.mend()
 
@@ -36,6 +38,7 @@ class Faults:
         """The server's application with its faults."""
 
         def handle(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            self.times.append(time.time())
             self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
             time.sleep(self.delay)
             if self.share and self._random.random() < self.share:
@@ -87,11 +90,15 @@ def serving_s3() -> Iterator[tuple[dict[str, str], Faults]]:
         The environment variables that a process needs to use it, and what goes wrong at it.
     """
     from moto.moto_server import werkzeug_app
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, *_: Any) -> None:
+            """Say nothing of each request."""
 
     faults = Faults()
     app = faults.around(werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     environment = {
