@@ -31,12 +31,7 @@ def check_status(run: WatchedRun) -> None:
 
 
 def ray_role(command: Sequence[str]) -> str:
-    """What a process of a run is: `driver`, `worker`, or one of Ray's own, `ray`.
-
-    Example:
-        >>> ray_role(["ray::MapWorker(MapBatches(PartScorer))"]), ray_role(["raylet", "--port=1"])
-        ('worker', 'ray')
-    """
+    """What a process of a run is: `driver`, `worker`, or one of Ray's own, `ray`."""
     line = " ".join(command)
     if "MapWorker" in line:
         return "worker"

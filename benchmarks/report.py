@@ -248,10 +248,11 @@ def _folder(path: Path) -> Iterator[str]:
 
 def _checkpoint(record: Record) -> Iterator[str]:
     told = record["results"]
+    export = told["export"].replace("pictures", "images")  # their name when the record was made
     yield "### A trained checkpoint, from torch to `colocalize score`"
     yield ""
     yield (
-        f'Exported ("{told["export"].replace("pictures", "images")}"), then scored with `colocalize score --mode attention` on {told["images"]} '
+        f'Exported ("{export}"), then scored with `colocalize score --mode attention` on {told["images"]} '
         f"test images of {record['settings']['data']}: {told['identical']} boxes are torch's to the last bit, "
         f"the others differ by at most {told['worst_side_px']} pixels (least IoU {told['least_iou']}). "
         "CorLoc at 0.3 / 0.5 / 0.7: "

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import ray_speed
 from benchmarks.process_tree import Sample, WatchedRun
+from benchmarks.ray_output import ray_role
 from benchmarks.ray_speed import WAYS, Steady, steady_state
 from training.errors import TrainingError
 
@@ -37,6 +38,12 @@ def test_images_in_the_journal_are_counted_as_it_grows() -> None:
     journal = b"head\n1\n22\n333\n"
     run = WatchedRun(0, sizes=[(1.0, 5), (2.0, 7), (2.5, 9), (3.0, 14)])  # at 2.5 s the second line is half there
     assert ray_speed._journalled(run, journal) == [(2.0, 1), (3.0, 2)]
+
+
+def test_what_a_process_is_is_told_by_its_command() -> None:
+    assert ray_role(["ray::MapWorker(MapBatches(PartScorer)).submit"]) == "worker"
+    assert ray_role(["python", "-m", "colocalization.commands.main", "score", "images"]) == "driver"
+    assert ray_role(["raylet", "--node_ip_address=127.0.0.1"]) == "ray"
 
 
 def test_ratios_are_those_of_each_round() -> None:
