@@ -180,7 +180,7 @@ def against(
 def ray(
     images: PhotographFolder = _IMAGES,
     only: Annotated[list[RayPart] | None, typer.Option(help="Measure these alone; repeatable.")] = None,
-    count: Annotated[int, typer.Option(min=40, help="Images for each core, for `speed` and `store`.")] = 160,
+    count: Annotated[int, typer.Option(min=40, help="Images for each core, for `speed` and `store`.")] = 120,
     rounds: Rounds = 3,
     mode: Annotated[list[str] | None, typer.Option(help="Mode of `speed`, attention or common; repeatable.")] = None,
     many: Annotated[int, typer.Option(min=1_000, help="Images of `growth`.")] = 100_000,
