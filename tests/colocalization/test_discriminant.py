@@ -1,5 +1,7 @@
 """The discriminant against scikit-learn's, and its parts by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
@@ -330,3 +332,30 @@ class TestFisher:
         assert fisher_discriminant(self.low, empty, weight=0.5) is None
         assert fisher_discriminant(self.low, self.low, weight=0.5) is None
         assert fisher_discriminant(self.low, self.high, weight=0.5, mean=self.low.mean) is None
+
+
+def test_descriptors_of_a_look_are_kept_and_those_of_what_may_change_are_not() -> None:
+    features = np.array([[[3.0, 0.0]], [[4.0, 0.0]]], dtype=np.float32)
+    expected = np.array([[0.6, 0.8], [0.0, 0.0]], dtype=np.float32)
+    before = descriptors(features)
+    features[1, 0, 1] = 2.0
+    np.testing.assert_array_equal(before, expected)
+    np.testing.assert_array_equal(descriptors(features)[1], [0.0, 1.0])
+    features.flags.writeable = False
+    kept = descriptors(features)
+    assert descriptors(features) is kept
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0, 0] = 1.0
+    other = features * 1
+    other.flags.writeable = False
+    assert descriptors(other) is not kept
+    np.testing.assert_array_equal(descriptors(features), kept)
+
+
+def test_each_thread_keeps_its_own_descriptors() -> None:
+    maps = [np.full((2, 1, 1), value, np.float32) for value in (1.0, -1.0)]
+    for one in maps:
+        one.flags.writeable = False
+    with ThreadPoolExecutor(4) as pool:
+        signs = list(pool.map(lambda index: float(descriptors(maps[index % 2])[0, 0]), range(200)))
+    assert all((sign > 0) == (index % 2 == 0) for index, sign in enumerate(signs))
