@@ -4,8 +4,9 @@
 
 Writes docs/records/service-kept.json. Two services run, of effort `fast` and of effort `full`; the object is fitted in
 each on the example photographs. With effort `fast` an image against the object takes one look, as one in mode
-`attention` does; with `full` two. Beside each way, the same steps without a service: `Localizer.localize` in a thread
-for each core. Whatever the service's own path to an object costs lies between them.
+`attention` does; with `full` a second one where the prior does not confirm the first. Beside each way, the same steps
+without a service: `Localizer.localize` in a thread for each core, which also counts the looks. Whatever the service's
+own path to an object costs lies between them.
 """
 
 import argparse
@@ -21,9 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 
 from colocalization.common_object import CommonObject
 from colocalization.cores import bound_libraries, usable_cores
+from colocalization.engine import Engine, NetworkOutput
+from colocalization.lanes import LaneEngine, Lanes
 from colocalization.localizer import Localizer
 from colocalization.results import Effort
 from tests.load.client import Client, encode_request, photographs
@@ -44,18 +49,16 @@ class Way:
     Attributes:
         effort: Of the service that is asked.
         kept: Whether the object is looked for; else mode `attention`.
-        looks: Runs of the network for an image.
     """
 
     effort: Effort
     kept: bool
-    looks: int
 
 
 WAYS: Mapping[str, Way] = {
-    "attention": Way("fast", False, 1),
-    "kept object, one look": Way("fast", True, 1),
-    "kept object, two looks": Way("full", True, 2),
+    "attention": Way("fast", False),
+    "kept object, fast": Way("fast", True),
+    "kept object, full": Way("full", True),
 }
 
 
@@ -63,11 +66,12 @@ def compared(told: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, dic
     """Medians of each way, and its rates over those of mode `attention` in the same round.
 
     Args:
-        told: By way, for `service` and `bare`, images a second of each round; for `p99_ms` its latency.
+        told: By way, for `service` and `bare`, images a second of each round; for `p99_ms` its latency; for `looks`
+            the runs of the network for an image.
 
     Returns:
         By way the medians, and the medians of the rounds' ratios with the lowest and the highest: `over_attention`,
-        for the `service` and `bare`, and `service_over_bare`.
+        for the `service` and `bare`, and `service_over_bare`; `at_equal_looks` is that of the service's looks a second.
     """
 
     def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
@@ -77,13 +81,33 @@ def compared(told: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, dic
     base = told["attention"]
     return {
         name: {
-            "looks": WAYS[name].looks,
             **{kind: round(statistics.median(values), 2) for kind, values in one.items()},
+            "at_equal_looks": ratios(_looks(one), _looks(base)),
             "over_attention": {kind: ratios(one[kind], base[kind]) for kind in ("service", "bare")},
             "service_over_bare": ratios(one["service"], one["bare"]),
         }
         for name, one in told.items()
     }
+
+
+def _looks(told: Mapping[str, Sequence[float]]) -> list[float]:
+    return [rate * looks for rate, looks in zip(told["service"], told["looks"], strict=True)]
+
+
+class _Counting(LaneEngine):
+    """An engine that counts the images that it runs over."""
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        super().__init__(engine, Lanes(threads))
+        self._counts: list[int] = []  # appending is safe from several threads
+
+    @property
+    def images(self) -> int:
+        return sum(self._counts)
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        self._counts.append(len(images))
+        return super().run(images)
 
 
 def _asked(server: Server, way: Way, connections: int, seconds: float) -> dict[str, Any]:
@@ -100,9 +124,11 @@ def _asked(server: Server, way: Way, connections: int, seconds: float) -> dict[s
     return asyncio.run(load())
 
 
-def _bare(localizer: Localizer, common: CommonObject | None, threads: int, seconds: float) -> float:
-    """Images a second of the same steps in so many threads, without a service."""
+def _bare(localizer: Localizer, common: CommonObject | None, threads: int, seconds: float) -> tuple[float, float]:
+    """Images a second of the same steps in so many threads, without a service; and looks an image."""
     images = photographs()
+    engine = _Counting(localizer.engine, threads)
+    counted = localizer.with_engine(engine)
     begin = time.monotonic()
 
     def work(turn: int) -> int:
@@ -110,22 +136,23 @@ def _bare(localizer: Localizer, common: CommonObject | None, threads: int, secon
         while time.monotonic() - begin < seconds:
             image = images[(turn + done * threads) % len(images)]
             if common is None:
-                localizer.localize([image], mode="attention")
+                counted.localize([image], mode="attention")
             else:
-                localizer.localize([image], common=common)
+                counted.localize([image], common=common)
             done += 1
         return done
 
     with ThreadPoolExecutor(threads) as pool:
         done = sum(pool.map(work, range(threads)))
-    return done / (time.monotonic() - begin)
+    return done / (time.monotonic() - begin), engine.images / done
 
 
 def measure(rounds: int, seconds: float, connections: int) -> dict[str, Any]:
     """Ask in all ways by turns."""
     bound_libraries()
     cores = usable_cores()
-    told: dict[str, dict[str, list[float]]] = {name: {"service": [], "p99_ms": [], "bare": []} for name in WAYS}
+    kinds = ("service", "p99_ms", "bare", "looks")
+    told: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in kinds} for name in WAYS}
     errors = 0
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="colocalize-") as folder:
         servers: dict[str, Server] = {}
@@ -145,7 +172,9 @@ def measure(rounds: int, seconds: float, connections: int) -> dict[str, Any]:
                 way = WAYS[name]
                 answered = _asked(servers[way.effort], way, connections, seconds)
                 localizer, common = localizers[way.effort]
-                told[name]["bare"].append(_bare(localizer, common if way.kept else None, cores, seconds))
+                rate, looks = _bare(localizer, common if way.kept else None, cores, seconds)
+                told[name]["bare"].append(rate)
+                told[name]["looks"].append(looks)
                 told[name]["service"].append(float(answered["goodput_images_per_s"]))
                 told[name]["p99_ms"].append(float(answered["latency_ms"].get("p99", "nan")))
                 errors += int(answered["other_errors"])

@@ -252,20 +252,21 @@ def _kept(record: Record) -> Iterator[str]:
     yield (
         f"One image a request, {settings['connections']} clients, all ways by turns, {settings['rounds']} rounds of "
         f"{settings['seconds']:g} s. With effort `fast` an image against a kept object takes one look, as in mode "
-        "`attention`; with `full`, the default, two. *Without the service*: the same steps by `Localizer.localize` in "
-        "a thread for each core. *Over attention*: median of the rounds' ratios, lowest and highest."
+        "`attention`; with `full`, the default, a second one where the prior does not confirm the first. *Without the "
+        "service*: the same steps by `Localizer.localize` in a thread for each core. *Over attention*: median of the "
+        "rounds' ratios, lowest and highest; *at equal looks*: of the looks a second."
     )
     yield ""
     rows: list[list[object]] = []
     for name, told in record["results"]["ways"].items():
         over, through = told["over_attention"], told["service_over_bare"]
         rows.append([
-            name, told["looks"], f"{told['service']:.1f}", f"{told['p99_ms']:.0f}", _ratios(over["service"]),
-            f"{told['bare']:.1f}", _ratios(over["bare"]), _ratios(through),
+            name, f"{told['looks']:.2f}", f"{told['service']:.1f}", f"{told['p99_ms']:.0f}", _ratios(over["service"]),
+            _ratios(told["at_equal_looks"]), f"{told['bare']:.1f}", _ratios(over["bare"]), _ratios(through),
         ])  # fmt: skip
     head = [
-        "", "looks", "images/s", "p99 ms", "over attention", "without the service, images/s", "over attention",
-        "service over without",
+        "", "looks an image", "images/s", "p99 ms", "over attention", "at equal looks", "without the service, images/s",
+        "over attention", "service over without",
     ]  # fmt: skip
     yield from _table(head, rows)
 

@@ -10,14 +10,25 @@ from tests.load.kept import compared
 from tests.load.records import RECORDS
 
 RATES = {
-    "attention": {"service": [10.0, 20.0, 40.0], "p99_ms": [50.0, 60.0, 70.0], "bare": [20.0, 20.0, 40.0]},
-    "kept object, one look": {"service": [5.0, 12.0, 16.0], "p99_ms": [90.0, 80.0, 99.0], "bare": [10.0, 10.0, 20.0]},
+    "attention": {
+        "service": [10.0, 20.0, 40.0],
+        "p99_ms": [50.0, 60.0, 70.0],
+        "bare": [20.0, 20.0, 40.0],
+        "looks": [1.0] * 3,
+    },
+    "kept object, full": {
+        "service": [5.0, 12.0, 16.0],
+        "p99_ms": [90.0, 80.0, 99.0],
+        "bare": [10.0, 10.0, 20.0],
+        "looks": [1.5, 1.5, 2.0],
+    },
 }
 
 
 def test_a_way_is_set_against_attention_in_the_same_round() -> None:
-    told = compared(RATES)["kept object, one look"]
-    assert (told["looks"], told["service"], told["p99_ms"], told["bare"]) == (1, 12.0, 90.0, 10.0)
+    told = compared(RATES)["kept object, full"]
+    assert (told["looks"], told["service"], told["p99_ms"], told["bare"]) == (1.5, 12.0, 90.0, 10.0)
+    assert told["at_equal_looks"] == [0.8, 0.75, 0.9]
     assert told["over_attention"] == {"service": [0.5, 0.4, 0.6], "bare": [0.5, 0.5, 0.5]}
     assert told["service_over_bare"] == [0.8, 0.5, 1.2]
 
@@ -29,8 +40,8 @@ def test_a_kept_object_beside_attention() -> None:
     }
     text = "\n".join(report._kept(record))
     assert (
-        "| kept object, one look | 1 | 12.0 | 90 | 0.50 (0.40 to 0.60) | 10.0 | 0.50 (0.50 to 0.50) | "
-        "0.80 (0.50 to 1.20) |"
+        "| kept object, full | 1.50 | 12.0 | 90 | 0.50 (0.40 to 0.60) | 0.80 (0.75 to 0.90) | 10.0 | "
+        "0.50 (0.50 to 0.50) | 0.80 (0.50 to 1.20) |"
     ) in text
 
 
