@@ -180,13 +180,13 @@ def against(
 def ray(
     images: PhotographFolder = _IMAGES,
     only: Annotated[list[RayPart] | None, typer.Option(help="Measure these alone; repeatable.")] = None,
-    count: Annotated[int, typer.Option(min=40, help="Images for each core, for `speed` and `store`.")] = 120,
+    count: Annotated[int, typer.Option(min=40, help="Images for each core, for `speed`, and of `store`.")] = 300,
     rounds: Rounds = 3,
     mode: Annotated[list[str] | None, typer.Option(help="Mode of `speed`, attention or common; repeatable.")] = None,
     many: Annotated[int, typer.Option(min=1_000, help="Images of `growth`.")] = 100_000,
 ) -> None:
     """The engine `ray`: what it costs, what a second worker brings, its memory, and a slow and busy store."""
-    found, part = _photographs(images), 16
+    found, part = _photographs(images), 32
     keep = _keeper("ray", "what", "mode", "way", count=count, rounds=rounds, part=part, cuda=_CPU_ALONE)
     chosen = only or list(RayPart)
     if RayPart.SPEED in chosen:
@@ -198,7 +198,7 @@ def ray(
     if RayPart.STORE in chosen:
         from benchmarks.ray_store import measure_store  # needs moto, which no other benchmark does
 
-        keep(measure_store(found, 2 * count, 2, 0.1, 0.05, part, _note))
+        keep(measure_store(found, count, 2, 0.1, 0.05, part, _note))
 
 
 @app.command()
