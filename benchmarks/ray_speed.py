@@ -75,7 +75,7 @@ def measure_speed(
 
     Args:
         images: Photographs, made JPEG files of 640 x 480 and repeated under new names.
-        count: Images for each core.
+        count: Images for each worker, or each core of the engine `local`.
         rounds: Turns.
         part: Images in a part of the set, on average: what a worker takes at a time.
         mode: Mode of `score`; the common object is fitted once beforehand.
@@ -101,7 +101,7 @@ def measure_speed(
         for turn in range(rounds):
             for name in list(WAYS)[:: 1 if turn % 2 else -1]:
                 with tempfile.TemporaryDirectory(dir=place) as out:
-                    folder = folders[WAYS[name].cores]
+                    folder = folders[WAYS[name].workers or WAYS[name].cores]
                     told[name].append(_run(folder, Path(out) / "out", WAYS[name], part, options))
                 note(f"{mode}, round {turn + 1} of {rounds}, {name}: {told[name][-1]}")
     for name, steady in told.items():
