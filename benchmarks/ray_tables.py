@@ -30,8 +30,8 @@ def _speed(parts: Sequence[Part]) -> Iterator[str]:
     yield (
         f"JPEG files of 640 x 480, {settings['count']} for each core at work, in parts of {settings['part']} on "
         f"average (256 are usual); {settings['rounds']} rounds in which all ways take turns, each run in a process of "
-        "its own, with the common object given. All processes of a run, Ray's own among them, are confined to its cores. "
-        "*Images/s*: while all workers have work. *Started after*: what passes before the first image is begun. "
+        "its own, with the common object given. All processes of a run, Ray's own among them, are confined to its "
+        "cores. *Images/s*: while all workers have work. *Started after*: what passes before the first image is begun. "
         "*Peak memory*: of the command and, where there are workers, of the largest one."
     )
     yield ""

@@ -8,8 +8,6 @@ by image, so that beside the features themselves memory does not grow with the s
 Descriptors are the features at each cell of the map, scaled to unit length.
 """
 
-import threading
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.descriptors import descriptors
 from colocalization.maps import min_max, otsu_threshold
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "ClassStatistics",
     "Discriminant",
     "FittedClasses",
-    "descriptors",
     "fisher_discriminant",
     "fit_discriminant",
     "fit_to_shares",
@@ -58,42 +56,6 @@ descriptors that are all alike could come out indefinite."""
 
 _ROUNDING = 1e-6
 """Directions shorter than this share of the mean feature are what float32 leaves of none at all."""
-
-
-class _Latest(threading.local):
-    """The descriptors of the feature map that a thread has asked about last."""
-
-    def __init__(self) -> None:
-        self.features: Callable[[], object] = lambda: None
-        self.rows: NDArray[np.float32] = np.zeros((0, 0), np.float32)
-
-
-_latest = _Latest()
-
-
-def descriptors(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Unit-length descriptors of a feature map.
-
-    Args:
-        features: (C, h, w) feature map. Of one that cannot be written to, as looks give it, the descriptors are kept
-            until the thread asks about another one: each image's are needed half a dozen times in a row.
-
-    Returns:
-        (h * w, C) float32, each row of length 1; a cell without any activation stays 0. Not to be written to.
-    """
-    if features.flags.writeable:
-        return _unit_rows(features)
-    if _latest.features() is not features:
-        _latest.rows = _unit_rows(features)
-        _latest.rows.flags.writeable = False
-        _latest.features = weakref.ref(features)
-    return _latest.rows
-
-
-def _unit_rows(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    flat = features.reshape(features.shape[0], -1).T.astype(np.float32)
-    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.asarray(flat / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from colocalization import discriminant as module
+from colocalization.descriptors import descriptors
 from colocalization.discriminant import (
     Background,
     ClassStatistics,
     Discriminant,
-    descriptors,
     fisher_discriminant,
     fit_discriminant,
     fit_to_shares,
