@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.descriptors import descriptors
 from colocalization.discriminant import (
     ClassStatistics,
     Discriminant,
-    descriptors,
     fisher_discriminant,
     split_by_shares,
 )
