@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from benchmarks.folder import MODES, measure_folder, measure_limits
 from benchmarks.parts import Part, keep_part
 from benchmarks.pooling import BATCHES, measure_equality, measure_pooling
 from benchmarks.precision import measure_precision
+from benchmarks.ray_growth import measure_growth
+from benchmarks.ray_speed import measure_speed
 from benchmarks.report import RECORDS, write_report
 from benchmarks.sessions import measure_sessions
 from colocalization.cores import usable_cores
@@ -39,6 +42,13 @@ OnDevice = Annotated[
         show_default=False,
     ),
 ]
+
+
+class RayPart(StrEnum):
+    """What `ray` measures."""
+
+    SPEED, GROWTH, STORE = "speed", "growth", "store"
+
 
 _IMAGES = Path("examples/images")
 _CPU_ALONE = "left out: this is measured on the CPU alone"
@@ -164,6 +174,31 @@ def against(
     keep = _keeper("against", "mode", "who", commit=commit, rounds=rounds, cuda=_CPU_ALONE)
     for part in measure_against(_photographs(images), other, count, rounds, _note, mode or MODES):
         keep(part)
+
+
+@app.command()
+def ray(
+    images: PhotographFolder = _IMAGES,
+    only: Annotated[list[RayPart] | None, typer.Option(help="Measure these alone; repeatable.")] = None,
+    count: Annotated[int, typer.Option(min=40, help="Images for each core, for `speed`, and of `store`.")] = 300,
+    rounds: Rounds = 3,
+    mode: Annotated[list[str] | None, typer.Option(help="Mode of `speed`, attention or common; repeatable.")] = None,
+    many: Annotated[int, typer.Option(min=1_000, help="Images of `growth`.")] = 100_000,
+) -> None:
+    """The engine `ray`: what it costs, what a second worker brings, its memory, and a slow and busy store."""
+    found, part = _photographs(images), 32
+    keep = _keeper("ray", "what", "mode", "way", count=count, rounds=rounds, part=part, cuda=_CPU_ALONE)
+    chosen = only or list(RayPart)
+    if RayPart.SPEED in chosen:
+        for one in mode or ["common"]:
+            for told in measure_speed(found, count, rounds, part, one, _note):
+                keep(told)
+    if RayPart.GROWTH in chosen:
+        keep(measure_growth(found, many, 2, _note))
+    if RayPart.STORE in chosen:
+        from benchmarks.ray_store import measure_store  # needs moto, which no other benchmark does
+
+        keep(measure_store(found, count, 2, 0.1, 0.05, part, _note))
 
 
 @app.command()

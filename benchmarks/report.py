@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks.parts import Part, read_parts
+from benchmarks.ray_tables import ray_section
+from benchmarks.run_notes import measured_table, run_note
 from colocalization.cores import MOST_LANES
 from experiments.records import Record
 from experiments.report.text import table
@@ -56,32 +58,9 @@ def _whole(write: Callable[[Record], Iterator[str]]) -> Callable[[Path], Iterato
         record = json.loads(path.read_text("utf-8"))
         yield from write(record)
         yield ""
-        yield _how(record)
+        yield run_note(record)
 
     return section
-
-
-def _how(run: Record) -> str:
-    machine, versions = run["machine"], run["versions"]
-    cuda = run["settings"].get("cuda")
-    return (
-        f"`{run['command']}`, {run['date'][:10]}, commit {run['commit'][:10]}, {machine['cores']} cores of "
-        f"{machine['processor']}, ONNX Runtime {versions.get('onnxruntime', '')}.{f' CUDA: {cuda}.' if cuda else ''}"
-    )
-
-
-def _measured_table(head: list[str], rows: list[list[object]], parts: list[Part]) -> Iterator[str]:
-    """A table with a row for each part, and below it the runs they are from, by letters where there are several."""
-    hows = [_how(part["run"]) for part in parts]  # without the time of the day: what one run measured has one text
-    letters = {how: chr(ord("a") + index) for index, how in enumerate(dict.fromkeys(hows))}
-    several = len(letters) > 1
-    if several:
-        head = [*head, "run"]
-        rows = [[*row, letters[how]] for row, how in zip(rows, hows, strict=True)]
-    yield from table(head, rows)
-    for how, letter in letters.items():
-        yield ""
-        yield f"{letter}: {how}" if several else how
 
 
 def _against(path: Path) -> Iterator[str]:
@@ -105,7 +84,7 @@ def _against(path: Path) -> Iterator[str]:
         rows.append([part["mode"], _WHO[part["who"]], part["count"], part["cpu_ms"], times])
         rows[-1] += [part["images_per_second"], part["peak_memory_mb"]]
     head = ["mode", "", "images", "CPU ms an image", "times", "images/s by the clock", "peak memory, MB"]
-    yield from _measured_table(head, rows, parts)
+    yield from measured_table(head, rows, parts)
 
 
 def _plot_speed(parts: list[Part], path: Path) -> None:
@@ -145,7 +124,7 @@ def _pooling(path: Path) -> Iterator[str]:
         rows.append(row)
     head = ["network and features", "positive, mean / most", "device", "batch", "threads", "rounds"]
     head += ["with the mean, ms", *(_LABELS[name] for name in _COLUMNS)]
-    yield from _measured_table(head, rows, parts)
+    yield from measured_table(head, rows, parts)
     yield ""
     _plot(parts, ROOT / "docs" / "figures" / "pooling.svg")
     yield "![Forward time over that with a plain mean](figures/pooling.svg)"
@@ -242,7 +221,7 @@ def _precision_on(part: Part) -> Iterator[str]:
         rows.append([name, *cells, f"{both[1]['0.5'] - both[0]['0.5']:+.2f}"])
     yield from table(["set", "fp32, 0.3 / 0.5 / 0.7", precision, "difference at 0.5"], rows)
     yield ""
-    yield _how(part["run"])
+    yield run_note(part["run"])
 
 
 def _folder(path: Path) -> Iterator[str]:
@@ -264,15 +243,16 @@ def _folder(path: Path) -> Iterator[str]:
         rows.append([part["mode"], part["count"], rate, *bare, round(1e3 / rate, 1), part.get("peak_memory_mb", "")])
     head = [title for way in ways for title in (f"{way}, /s", "share")]
     head = ["mode", "images", "images/s", *head, "ms an image", "peak memory, MB"]
-    yield from _measured_table(head, rows, parts)
+    yield from measured_table(head, rows, parts)
 
 
 def _checkpoint(record: Record) -> Iterator[str]:
     told = record["results"]
+    export = told["export"].replace("pictures", "images")  # their name when the record was made
     yield "### A trained checkpoint, from torch to `colocalize score`"
     yield ""
     yield (
-        f'Exported ("{told["export"]}"), then scored with `colocalize score --mode attention` on {told["images"]} '
+        f'Exported ("{export}"), then scored with `colocalize score --mode attention` on {told["images"]} '
         f"test images of {record['settings']['data']}: {told['identical']} boxes are torch's to the last bit, "
         f"the others differ by at most {told['worst_side_px']} pixels (least IoU {told['least_iou']}). "
         "CorLoc at 0.3 / 0.5 / 0.7: "
@@ -316,6 +296,7 @@ _SECTIONS: dict[str, Callable[[Path], Iterator[str]]] = {
     "equality": _whole(_equality),
     "precision": _precision,
     "folder": _folder,
+    "ray": ray_section,
     "sessions": _whole(_options),
     "limits": _whole(_limits),
     "checkpoint": _whole(_checkpoint),

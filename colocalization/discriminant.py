@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from colocalization.descriptors import descriptors
 from colocalization.maps import min_max, otsu_threshold
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "ClassStatistics",
     "Discriminant",
     "FittedClasses",
-    "descriptors",
     "fisher_discriminant",
     "fit_discriminant",
     "fit_to_shares",
@@ -56,20 +56,6 @@ descriptors that are all alike could come out indefinite."""
 
 _ROUNDING = 1e-6
 """Directions shorter than this share of the mean feature are what float32 leaves of none at all."""
-
-
-def descriptors(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Unit-length descriptors of a feature map.
-
-    Args:
-        features: (C, h, w) feature map.
-
-    Returns:
-        (h * w, C) float32, each row of length 1; a cell without any activation stays 0.
-    """
-    flat = features.reshape(features.shape[0], -1).T.astype(np.float32)
-    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.asarray(flat / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

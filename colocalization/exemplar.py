@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.boxes import box_iou
-from colocalization.discriminant import ClassStatistics, Discriminant, descriptors, fisher_discriminant, fit_to_shares
+from colocalization.descriptors import descriptors
+from colocalization.discriminant import ClassStatistics, Discriminant, fisher_discriminant, fit_to_shares
 from colocalization.hints import Corners
 from colocalization.prototype import Prototype, fit_prototype
 from colocalization.transform import Region

@@ -279,12 +279,14 @@ def _outlined(
     patch: NDArray[np.uint8], scores: NDArray[np.float32], *, refined: bool = True
 ) -> tuple[NDArray[np.float32], float, NDArray[np.bool_]]:
     """The map of a region at the size at which its outline is found, its cut, and the outline; or that of the cut."""
-    small = _reduced(patch)
-    rows, columns = small.shape[:2]
+    columns, rows = _outline_size(patch)
     fine = upsample(scores, columns, rows)
     # A region in which nothing reaches the middle between the classes still has a likeliest part.
     cut = _CUT if scores.max() > _CUT else float(otsu_threshold(scores))
-    return fine, cut, refine(small, fine, threshold=cut) if refined else np.asarray(fine > cut)
+    if not refined:
+        return fine, cut, np.asarray(fine > cut)
+    small = np.asarray(cv2.resize(patch, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return fine, cut, refine(small, fine, threshold=cut)
 
 
 def _component_boxes(mask: NDArray[np.bool_], scores: NDArray[np.float32], limit: int) -> list[Box]:
@@ -337,8 +339,8 @@ def _best(boxes: Sequence[Box], limit: int) -> list[Box]:
     return [replace(boxes[index], score=scores[index]) for index in kept[:limit]]
 
 
-def _reduced(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _outline_size(rgb: NDArray[np.uint8]) -> tuple[int, int]:
+    """Columns and rows of an image at the size at which its outline is found."""
     rows, columns = rgb.shape[:2]
     factor = min(1.0, _OUTLINE_SIDE / max(rows, columns))
-    size = max(1, round(columns * factor)), max(1, round(rows * factor))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return max(1, round(columns * factor)), max(1, round(rows * factor))

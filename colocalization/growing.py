@@ -22,11 +22,11 @@ from colocalization.common_object import (
     OutlinedObject,
     SecondLook,
 )
+from colocalization.descriptors import descriptors
 from colocalization.discriminant import (
     Background,
     ClassStatistics,
     Discriminant,
-    descriptors,
     fisher_discriminant,
     fit_with_statistics,
     foreground_cuts,

@@ -94,6 +94,7 @@ class Looker:
     def _run(self, inputs: NDArray[np.float32]) -> list[ImageFeatures]:
         output = self._engine.run(inputs)
         foreground = [None] * len(inputs) if output.foreground is None else output.foreground
+        output.features.flags.writeable = False  # so that what follows from them can be kept, see `descriptors`
         return [
             ImageFeatures(attention, features, prior)
             for attention, features, prior in zip(output.attention, output.features, foreground, strict=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.discriminant import Discriminant, descriptors
+from colocalization.descriptors import descriptors
+from colocalization.discriminant import Discriminant
 
 __all__ = ["SHOWN", "Prototype", "fit_prototype", "foreground_mean", "prototype_of"]
 

@@ -155,16 +155,20 @@ def kept_object(
     only: Annotated[list[str] | None, typer.Option("--set", help="Group of sets, repeatable; else all.")] = None,
     records: Records = None,
     effort: Annotated[Effort, typer.Option(help="Effort of mode common.")] = "full",
+    halves: Halves = None,
 ) -> None:
     """What is lost when the common object comes from other images of the same kind?"""
-    with session("kept-object", data, limit, records, effort=effort) as run:
+    with session("kept-object", data, limit, records, effort=effort) as run, default_model() as model:
         sets = read_sets(run, data, "all", "auto", "")
         if unknown := sorted(set(only or ()) - {members.group for members in sets}):
             allowed = ", ".join(dict.fromkeys(members.group for members in sets))
             raise TrainingError(f"there is no group of sets {unknown[0]!r}; allowed: {allowed}")
-        sets = [members for members in sets if not only or members.group in only]
-        run.settings["sets"] = {members.name: len(members.images) for members in sets}
-        run.results.update(measure_kept_object(load_localizer(run, effort), sets, note))
+        load_localizer(run, effort)  # tells the record of the model
+        with half_taught(model, data, sets, note, folder=halves, effort=effort) as taught:
+            run.settings["priors"] = dict(taught.lessons)
+            sets = [members for members in sets if not only or members.group in only]
+            run.settings["sets"] = {members.name: len(members.images) for members in sets}
+            run.results.update(measure_kept_object(taught.with_prior, sets, note))
 
 
 @app.command()

@@ -5,7 +5,7 @@ one, one image at a time; beside it, that of the whole set in the same images. S
 the difference is paired.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colocalization.common_object import CommonObject, sample_indices
@@ -21,11 +21,13 @@ WAYS = ("all", "other half")
 """What the object is fitted on."""
 
 
-def measure_kept_object(localizer: Localizer, sets: Sequence[EvaluationSet], note: Note) -> dict[str, Any]:
+def measure_kept_object(
+    localizers: Mapping[str, Localizer], sets: Sequence[EvaluationSet], note: Note
+) -> dict[str, Any]:
     """Localize every image with the object of its whole set, and with that of the half that it is not in.
 
     Args:
-        localizer: The model, with the effort to measure.
+        localizers: By group, the model, with the effort to measure and a prior that has not seen the group.
         sets: The sets, each of at least four images.
         note: Is told how it goes.
 
@@ -44,6 +46,7 @@ def measure_kept_object(localizer: Localizer, sets: Sequence[EvaluationSet], not
             raise ValueError(
                 f"set {members.name!r}: expected at least 4 images, to fit on 2, got {len(members.images)}"
             )
+        localizer = localizers[members.group]
         with observe(localizer, {}, None, members.images) as observed:
             count = len(members.images)
             whole = object_of(localizer, observed, range(count))

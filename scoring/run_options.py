@@ -76,8 +76,8 @@ class RayOptions:
     Attributes:
         address: Of the cluster; None: what `RAY_ADDRESS` says, else this machine alone.
         workers: Most workers; 0: one for each GPU, or core, that the cluster has now.
-        part_images: Images, on average, that are worked on and written as a whole. A core takes half a minute for 256,
-            which is what the death of a worker costs, and a store one request to write them.
+        part_images: Images, on average, that are worked on and written as a whole. A core takes 10 to 30 seconds for
+            256, which is what the death of a worker costs, and a store one request to write them.
     """
 
     address: str | None = None

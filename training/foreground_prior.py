@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colocalization.discriminant import Discriminant, descriptors
+from colocalization.descriptors import descriptors
+from colocalization.discriminant import Discriminant
 from training.errors import CheckpointError
 
 __all__ = ["ForegroundPrior", "tap_rows"]

@@ -10,7 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from colocalization.discriminant import descriptors, representer_direction
+from colocalization.descriptors import descriptors
+from colocalization.discriminant import representer_direction
 from colocalization.maps import min_max, otsu_threshold, upsample
 from experiments.peers.base import Finder, Found, Observation, cut_box
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from colocalization.discriminant import descriptors
+from colocalization.descriptors import descriptors
 from experiments.peers.base import Finder, Found, Observation, component_box
 
 __all__ = ["TokenCutPeer", "second_eigenvector"]

@@ -8,6 +8,7 @@ from experiments.report.calibration import calibration_section
 from experiments.report.foreground import foreground_section
 from experiments.report.grids import grid_section
 from experiments.report.hints import hints_section
+from experiments.report.kept import kept_section
 from experiments.report.pays import training_section
 from experiments.report.peers import peers_section
 from experiments.report.refusal import refusal_section
@@ -28,6 +29,7 @@ _SECTIONS: dict[str, Section] = {
     "peers": peers_section,
     "background": refusal_section,
     "set-size": set_size_section,
+    "kept-object": kept_section,
     "scale": scale_section,
 }
 

@@ -249,7 +249,7 @@ def _worked_on(parts: Sequence[SetPart], job: ScoringJob, options: RayOptions) -
     try:
         try:
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **begun)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except Exception as error:  # a node that does not start in time is a bare `Exception`
             raise OSError(f"the Ray cluster cannot be used: {without_secrets(str(error))}") from None
         workers = _workers(ray.cluster_resources(), job.machine, options)
         job = replace(

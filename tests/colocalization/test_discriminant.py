@@ -6,11 +6,11 @@ from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from colocalization import discriminant as module
+from colocalization.descriptors import descriptors
 from colocalization.discriminant import (
     Background,
     ClassStatistics,
     Discriminant,
-    descriptors,
     fisher_discriminant,
     fit_discriminant,
     fit_to_shares,
@@ -34,22 +34,6 @@ def noisy_start(mask: np.ndarray, images: int, seed: int = 1) -> list[np.ndarray
     random = np.random.default_rng(seed)
     maps = [np.clip(0.2 + 0.5 * mask + 0.15 * random.standard_normal(mask.shape), 0, 1) for _ in range(images)]
     return [one.astype(np.float32) for one in maps]
-
-
-class TestDescriptors:
-    def test_rows_are_cells_in_scan_order(self) -> None:
-        features = np.array([[[3.0, 0.0], [1.0, 0.0]], [[4.0, 2.0], [0.0, 0.0]]])  # (C, h, w) = (2, 2, 2)
-        assert descriptors(features).round(6).tolist() == [
-            pytest.approx([0.6, 0.8]),
-            [0.0, 1.0],
-            [1.0, 0.0],
-            [0.0, 0.0],  # nothing active: no direction
-        ]
-
-    def test_length_is_one(self) -> None:
-        rows = descriptors(np.random.default_rng(0).standard_normal((5, 3, 4)) * 1e-3)
-        assert (rows.shape, rows.dtype) == ((12, 5), np.float32)
-        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
 
 
 def test_map_is_0_at_the_background_and_1_at_the_foreground() -> None:

@@ -15,7 +15,7 @@ from training.datasets import DatasetImage
 
 def test_results_of_a_record(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
     sets = [EvaluationSet("squares", "squares", tuple(squares))]
-    results = measure_kept_object(dummy_localizer, sets, lambda text: None)
+    results = measure_kept_object({"squares": dummy_localizer}, sets, lambda text: None)
     assert tuple(results["ways"]) == WAYS
     for told in results["ways"].values():
         assert len(told["iou_thousandths"]["squares"]) == 6
@@ -44,7 +44,8 @@ def test_no_image_is_in_the_half_that_taught_its_object(
 
     monkeypatch.setattr(kept_object, "object_of", object_of)
     monkeypatch.setattr(kept_object, "_iou", iou)
-    measure_kept_object(dummy_localizer, [EvaluationSet("squares", "squares", tuple(squares))], lambda text: None)
+    sets = [EvaluationSet("squares", "squares", tuple(squares))]
+    measure_kept_object({"squares": dummy_localizer}, sets, lambda text: None)
     assert taught == [(0, 1, 2, 3, 4, 5), (0, 2, 4), (1, 3, 5)]
     assert used[:6] == [(index, 0) for index in range(6)]
     assert all(index not in taught[number] for index, number in used[6:])
@@ -52,5 +53,6 @@ def test_no_image_is_in_the_half_that_taught_its_object(
 
 
 def test_sets_too_small_to_halve_are_refused(dummy_localizer: Localizer, squares: Sequence[DatasetImage]) -> None:
+    sets = [EvaluationSet("few", "few", tuple(squares[:3]))]
     with pytest.raises(ValueError, match="at least 4 images, to fit on 2, got 3"):
-        measure_kept_object(dummy_localizer, [EvaluationSet("few", "few", tuple(squares[:3]))], lambda text: None)
+        measure_kept_object({"few": dummy_localizer}, sets, lambda text: None)

@@ -130,6 +130,23 @@ def test_set_size_and_scale(records: Callable[..., Path]) -> None:
     assert "| 100 | 30 | 0.250 | 400 |" in text
 
 
+def test_a_kept_object_beside_that_of_all(records: Callable[..., Path]) -> None:
+    """Of two views of a bus one loses one of four at 0.5: 25 points, of both 12.5; the cans gain at 0.7."""
+    ious = {
+        "all": {"voc07_6x2_bus/left": [700] * 4, "voc07_6x2_bus/right": [500] * 4, "soda_cans": [699, -1]},
+        "other half": {
+            "voc07_6x2_bus/left": [700] * 4,
+            "voc07_6x2_bus/right": [500, 500, 500, -1],
+            "soda_cans": [700, 499],
+        },
+    }
+    settings = {"sets": {name: len(values) for name, values in ious["all"].items()}, "priors": {}}
+    text = written(records("kept-object", settings, {"ways": {w: {"iou_thousandths": i} for w, i in ious.items()}}))
+    assert "| voc07_6x2_bus | 2 | 100.0 / 50.0 | 87.5 / 50.0 | +12.5 [+0.0, +37.5] | +0.0 [+0.0, +0.0] |" in text
+    assert "| soda_cans | 1 | 50.0 / 0.0 | 50.0 / 50.0 | +0.0 [+0.0, +0.0] | -50.0 [-100.0, +0.0] |" in text
+    assert "Each set with the prior of the other half of the sets." in text
+
+
 @pytest.mark.parametrize(("seeds", "score"), [(1, "66.7 [0.0, 100.0]"), (2, "66.7 ± 0.0")])
 def test_tables_beside_the_papers(records: Callable[..., Path], seeds: int, score: str) -> None:
     settings = {"grid": "table2", "data": "CUB", "preset": "small", "overrides": ["a.b=1"]}

@@ -274,6 +274,59 @@ def _page(record: Record) -> Iterator[str]:
         yield f"axe-core, in {len(states)} states ({'; '.join(looked)}): violations: {wrong}."
 
 
+def _kept(record: Record) -> Iterator[str]:
+    settings = record["settings"]
+    yield "### A kept object beside mode attention"
+    yield ""
+    yield (
+        f"One image a request, {settings['connections']} clients, all ways by turns, {settings['rounds']} rounds of "
+        f"{settings['seconds']:g} s. With effort `fast` an image against a kept object takes one look, as in mode "
+        "`attention`; with `full`, the default, a second one where the prior does not confirm the first. *Without the "
+        "service*: the same steps by `Localizer.localize` in a thread for each core. *Over attention*: median of the "
+        "rounds' ratios, lowest and highest; *at equal looks*: of the looks a second."
+    )
+    yield ""
+    rows: list[list[object]] = []
+    for name, told in record["results"]["ways"].items():
+        over, through = told["over_attention"], told["service_over_bare"]
+        rows.append([
+            name, f"{told['looks']:.2f}", f"{told['service']:.1f}", f"{told['p99_ms']:.0f}", _ratios(over["service"]),
+            _ratios(told["at_equal_looks"]), f"{told['bare']:.1f}", _ratios(over["bare"]), _ratios(through),
+        ])  # fmt: skip
+    head = [
+        "", "looks an image", "images/s", "p99 ms", "over attention", "at equal looks", "without the service, images/s",
+        "over attention", "service over without",
+    ]  # fmt: skip
+    yield from _table(head, rows)
+
+
+def _ratios(three: list[float]) -> str:
+    return "{:.2f} ({:.2f} to {:.2f})".format(*three)
+
+
+def _objects(record: Record) -> Iterator[str]:
+    results, settings = record["results"], record["settings"]
+    yield "### Kept objects under mixed load"
+    yield ""
+    yield (
+        f"{results['requests']} requests of {settings['clients']} clients to {settings['workers']} workers, engine "
+        f"`{settings['engine']}`, {results['killed']} workers killed with kill -9 meanwhile. Wrong answers: "
+        f"{len(results['wrong'])}; half-written files: {len(results['half_written'])}; objects lost: "
+        f"{len(results['lost'])}, of {results['checked_after_restart']} names looked for after a restart. Status 0: "
+        f"the killed worker gave no answer; of {results['cut_off_writes_unknown']} names nobody knows whether such a "
+        "write was done."
+    )
+    yield ""
+    counts: dict[str, dict[str, int]] = {}
+    for told, number in results["statuses"].items():
+        method, status = told.split(" ")
+        counts.setdefault(method, {})[status] = number
+    statuses = sorted({status for told in counts.values() for status in told})
+    yield from _table(
+        ["", *statuses], [[method, *(told.get(status, "") for status in statuses)] for method, told in counts.items()]
+    )
+
+
 _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-throughput": _throughput,
     "service-comparison": _comparison,
@@ -285,6 +338,8 @@ _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-fuzz": _fuzz,
     "service-client": _client,
     "service-page": _page,
+    "service-kept": _kept,
+    "service-objects": _objects,
 }
 
 

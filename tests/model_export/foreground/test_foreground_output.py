@@ -4,7 +4,8 @@ import numpy as np
 import onnx
 import pytest
 
-from colocalization.discriminant import Discriminant, descriptors
+from colocalization.descriptors import descriptors
+from colocalization.discriminant import Discriminant
 from colocalization.engine import OnnxEngine
 from colocalization.metadata import METADATA_KEY, ModelMetadata
 from model_export.foreground.foreground_output import append_foreground, without_foreground

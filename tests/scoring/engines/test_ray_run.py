@@ -1,6 +1,7 @@
 """The engine ray, over a cluster of this machine: the rows of the local engine, whoever dies on the way."""
 
 import contextlib
+import io
 import os
 import shutil
 import signal
@@ -13,13 +14,19 @@ from typing import Any
 
 import pytest
 
+from scoring.engines import ray_run
+from scoring.engines.part_scorer import ScoringJob
+from scoring.engines.set_parts import SetPart
+from scoring.run_options import MachineOptions, RayOptions
+from tests.scoring.stores.s3_server import Bucket
+
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 psutil = pytest.importorskip("psutil", reason="psutil is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[3]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+OURS = {"PYTHONPATH": str(ROOT)}
 SCORE = (sys.executable, "-m", "colocalization.commands.main", "score")
 ON_RAY = ("--engine", "ray", "--ray-part", "4", "--format", "jsonl")
 
@@ -46,13 +53,13 @@ def expected(images: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SCORE, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    return subprocess.run([*SCORE, *arguments], env={**os.environ, **OURS}, capture_output=True, text=True, check=False)
 
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [*SCORE, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*SCORE, *arguments], env={**os.environ, **OURS}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     with process:
         try:
@@ -147,6 +154,32 @@ def test_a_driver_that_is_killed_and_started_again_goes_on(images: Path, expecte
     assert (out / "predictions.jsonl").read_bytes() == expected
     again = [part for part in parts_in(out) if kept.get(part.name) not in (None, part.stat().st_mtime_ns)]
     assert all("damaged.jpg" in rows(part) for part in again)
+
+
+def test_a_slow_and_failing_store_loses_nothing(images: Path, expected: bytes, bucket: Bucket) -> None:
+    for path in images.iterdir():
+        bucket.put(f"images/{path.name}", path.read_bytes())
+    bucket.faults.delay, bucket.faults.share = 0.05, 0.05
+    common = str(images.parent / "object.npz")
+    where = (f"{bucket.url}/images", "--out", f"{bucket.url}/out")
+    done = run(*where, "--object", common, "--effort", "fast", *ON_RAY)
+    bucket.faults.mend()
+    assert done.returncode == 1, done.stderr
+    assert bucket.faults.refused
+    assert bucket.get("out/predictions.jsonl") == expected
+    parts = [name for name in bucket.names() if name.startswith("out/predictions/part-")]
+    found = [name for part in parts for name in pq.read_table(io.BytesIO(bucket.get(part))).column("path").to_pylist()]
+    assert sorted(found) == sorted(path.name for path in images.iterdir())
+
+
+def test_ray_that_does_not_start_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.init", init)
+    job = ScoringJob("out", "attention", None, None, None, 1, MachineOptions(), False)
+    with pytest.raises(OSError, match="the Ray cluster cannot be used: The current node timed out"):
+        next(ray_run._worked_on([SetPart("part", (), {})], job, RayOptions()))
 
 
 @pytest.mark.parametrize(

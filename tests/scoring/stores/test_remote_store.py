@@ -7,7 +7,7 @@ import pytest
 from scoring.errors import InputError
 from scoring.stores import remote_store
 from scoring.stores.remote_store import read_url, store_of
-from tests.scoring.stores.conftest import SECRET, Bucket
+from tests.scoring.stores.s3_server import SECRET, Bucket
 
 pytest.importorskip("fsspec", reason="fsspec is not installed")
 

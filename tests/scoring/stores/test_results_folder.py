@@ -21,7 +21,7 @@ from scoring.stores.results_folder import results_folder
 from scoring.summary import ScoreSummary
 from tests.dummy_engine import DummyEngine
 from tests.scoring.score_images import SIDE, Silent, write_squares
-from tests.scoring.stores.conftest import SECRET, Bucket
+from tests.scoring.stores.s3_server import SECRET, Bucket
 
 
 def square(x0: int, y0: int) -> bytes:

@@ -4,7 +4,7 @@ from colocalization.listing import LeftOut
 from scoring.errors import InputError
 from scoring.inputs import discover
 from scoring.stores.walking import stored_images
-from tests.scoring.stores.conftest import Bucket
+from tests.scoring.stores.s3_server import Bucket
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"
 

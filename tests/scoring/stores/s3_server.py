@@ -4,9 +4,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import pytest
+__all__ = ["SECRET", "Bucket", "Faults", "serving_s3"]
 
 SECRET = "wJalrXUtnFEMI-never-to-be-seen"  # noqa: S105 - of a server on loopback that takes any
 
@@ -18,20 +19,29 @@ class Faults:
         delay: Seconds that every request takes longer.
         share: Share of the requests that are answered 503.
         requests: Method and path of every request.
+        times: When each came, in seconds since the epoch.
         refused: How many were answered 503.
     """
 
     def __init__(self) -> None:
-        self.delay, self.share = 0.0, 0.0
         self.requests: list[str] = []
+        self.times: list[float] = []
         self.refused = 0
+        self.mend()
+
+    def mend(self) -> None:
+        """Nothing goes wrong from now on; what is refused after that does not depend on what came before."""
+        self.delay, self.share = 0.0, 0.0
         self._random = random.Random(7)  # noqa: S311 - no secret
 
     def around(self, app: Callable[..., Any]) -> Callable[..., Any]:
+        """The server's application with its faults."""
+
         def handle(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            self.times.append(time.time())
             self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
             time.sleep(self.delay)
-            if self._random.random() < self.share:
+            if self.share and self._random.random() < self.share:
                 self.refused += 1
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 start_response("503 Slow Down", [("Content-Type", "application/xml")])
@@ -43,7 +53,7 @@ class Faults:
 
 
 class Bucket:
-    """A bucket of its own for each test.
+    """A bucket of the server.
 
     Attributes:
         url: Its URL.
@@ -59,46 +69,47 @@ class Bucket:
         self.environment = environment
 
     def put(self, key: str, content: bytes) -> None:
+        """Write a file."""
         self._client.put_object(Bucket=self._name, Key=key, Body=content)
 
     def get(self, key: str) -> bytes:
+        """The content of a file."""
         return bytes(self._client.get_object(Bucket=self._name, Key=key)["Body"].read())
 
     def names(self) -> set[str]:
+        """Names of all files."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name)
         return {one["Key"] for page in pages for one in page.get("Contents", ())}
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[tuple[str, Faults]]:
-    pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
-    moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto is not installed")
-    serving = pytest.importorskip("werkzeug.serving", reason="werkzeug is not installed")
+@contextmanager
+def serving_s3() -> Iterator[tuple[dict[str, str], Faults]]:
+    """Serve S3 from the memory of this process; needs moto.
+
+    Yields:
+        The environment variables that a process needs to use it, and what goes wrong at it.
+    """
+    from moto.moto_server import werkzeug_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, *_: Any) -> None:
+            """Say nothing of each request."""
+
     faults = Faults()
-    app = faults.around(moto.DomainDispatcherApplication(moto.create_backend_app))
-    server = serving.make_server("127.0.0.1", 0, app, threaded=True)
+    app = faults.around(werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", faults
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def bucket(
-    s3_server: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Bucket]:
-    endpoint, faults = s3_server
     environment = {
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
         "AWS_ACCESS_KEY_ID": "AKIAnobody",
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    client = pytest.importorskip("boto3").client("s3")
-    yield Bucket(client, f"test-{abs(hash(request.node.nodeid)):x}", faults, environment)
-    faults.delay = faults.share = 0.0
-    client.close()
+    try:
+        yield environment, faults
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
