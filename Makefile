@@ -7,7 +7,7 @@ STUDIO := .venv-labelstudio
 # LOCKED=1 installs exactly what requirements-dev.txt lists, in place of the newest that pyproject.toml allows.
 INSTALL_DEV = $(if $(LOCKED),--requirement requirements-dev.txt && $(DEV)/bin/pip install --quiet --no-deps --editable .,--editable '.[dev]')
 
-.PHONY: demo serve test test-container test-labelstudio lint docs models lock clean
+.PHONY: demo serve test test-container test-helm test-labelstudio lint docs models lock clean
 
 demo: $(SERVE)/.installed  ## score the example photographs: boxes, heat maps, a contact sheet
 	$(SERVE)/bin/colocalize score examples/images --out demo-output --overlays --contact-sheet
@@ -21,6 +21,10 @@ test: lint  ## the whole suite, with doctests; fails where less is covered than 
 
 test-container: $(DEV)/.installed  ## build the image, start it, post images to it; needs root, buildah, debootstrap
 	$(DEV)/bin/python -m pytest -m container tests/container
+
+test-helm: $(DEV)/.installed  ## the Helm chart, rendered by Helm's own library
+	$(DEV)/bin/pip install --quiet 'helm-python-sdk>=0.2,<0.3'
+	$(DEV)/bin/python -m pytest -n0 tests/container/test_chart.py
 
 test-labelstudio: $(DEV)/.installed $(STUDIO)/.installed  ## a real Label Studio: predictions, two corrections, better predictions
 	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(DEV)/bin/python -m pytest -n0 tests/labelstudio

@@ -48,11 +48,11 @@ _INSIDE = ("map inside", "map inside, relative", "sides touched")
 _SET = (*_INSIDE, "share of the image", "map outside")
 
 CALIBRATIONS: dict[Evidence, Calibration] = {
-    "attention": Calibration((*_INSIDE, "map outside"), (3.1093, 0.5976, -0.3947, -7.1282), -0.9834),
-    "prior": Calibration((*_INSIDE, "map outside"), (4.1803, 1.2725, -0.7021, -5.7888), -1.9068),
-    "set": Calibration((*_SET, "highest of the map"), (3.8239, 2.2934, -0.4398, -1.4921, -2.9095, -16.1133), 10.751),
-    "set and prior": Calibration((*_SET, "prior outside"), (3.6179, 2.0669, -0.36, -1.925, 2.6014, -8.0592), -1.884),
-    "hints": Calibration(("map inside", "map inside, relative"), (3.8061, 2.8236), -4.5029),
+    "attention": Calibration((*_INSIDE, "map outside"), (2.7773, 0.6976, -0.2584, -6.5707), -1.1515),
+    "prior": Calibration((*_INSIDE, "map outside"), (3.6793, 0.8571, -0.6559, -5.682), -1.2747),
+    "set": Calibration((*_SET, "highest of the map"), (2.7914, 1.5567, -0.325, -1.3408, -3.2988, -14.7874), 10.9891),
+    "set and prior": Calibration((*_SET, "prior outside"), (3.944, 1.4216, -0.2935, -2.2925, 3.0065, -8.6657), -1.4845),
+    "hints": Calibration(("map inside", "map inside, relative"), (4.4177, 2.3813), -4.5834),
 }
 
 

@@ -56,9 +56,12 @@ class ImageHints:
 
     Attributes:
         boxes: Its instances, each half-open `x0, y0, x1, y1` in pixels of the original; empty: it shows none.
+        are_shares: Whether the boxes are shares of the image's sides, in [0, 1], in place of pixels: said by one who
+            does not know its size.
     """
 
     boxes: tuple[Corners, ...]
+    are_shares: bool = False
 
     def shares(self, name: str, width: int, height: int) -> tuple[Corners, ...]:
         """The boxes as shares of the image's sides, in [0, 1].
@@ -71,11 +74,19 @@ class ImageHints:
         Raises:
             HintError: A box does not lie in the image.
         """
+        across, down = (1, 1) if self.are_shares else (width, height)
         for x0, y0, x1, y1 in self.boxes:
-            if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+            if not (0 <= x0 < x1 <= across and 0 <= y0 < y1 <= down):
                 box = ",".join(f"{value:g}" for value in (x0, y0, x1, y1))
-                raise HintError(f"the hint {box} does not lie in {name!r}, which is {width} x {height} pixels")
-        return tuple((x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in self.boxes)
+                size = "whose sides are 1" if self.are_shares else f"which is {width} x {height} pixels"
+                raise HintError(f"the hint {box} does not lie in {name!r}, {size}")
+        return tuple((x0 / across, y0 / down, x1 / across, y1 / down) for x0, y0, x1, y1 in self.boxes)
+
+    def pixels(self, width: int, height: int) -> tuple[Corners, ...]:
+        """The boxes in pixels of an image of this size."""
+        if not self.are_shares:
+            return self.boxes
+        return tuple((x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in self.boxes)
 
 
 def _box(corners: Sequence[str | float], given: str) -> Corners:

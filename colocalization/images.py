@@ -36,7 +36,7 @@ from colocalization.tiff import TiffTags, check_kind, describe, mend_opened, rea
 from colocalization.tones import Tones, to_rgb
 from colocalization.transform import Frame
 
-__all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "ImageSource", "decode", "harden_pillow"]
+__all__ = ["MAX_PNG_TEXT_BYTES", "DecodedImage", "ImageLimits", "ImageSource", "decode", "from_array", "harden_pillow"]
 
 ImageSource = bytes | str | Path | BinaryIO | Image.Image | NDArray[Any]
 """Encoded bytes, the path of a file, a binary stream that can seek, a PIL image, or an array of pixels."""
@@ -126,7 +126,7 @@ def decode(source: ImageSource, limits: ImageLimits | None = None) -> DecodedIma
     """
     limits = limits or ImageLimits()
     if isinstance(source, np.ndarray):
-        source = _from_array(source)
+        source = from_array(source)
     if isinstance(source, Image.Image):
         opened = source
         return _guarded(lambda: _decode_opened(opened, limits, Tones()))
@@ -168,7 +168,12 @@ def _guarded(decoding: Callable[[], DecodedImage]) -> DecodedImage:
         raise ImageError(code, f"the image is damaged: {error}") from error
 
 
-def _from_array(pixels: NDArray[Any]) -> Image.Image:
+def from_array(pixels: NDArray[Any]) -> Image.Image:
+    """An (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey array of uint8 as a PIL image.
+
+    Raises:
+        ValueError: It is none of these.
+    """
     is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if not is_image or pixels.dtype != np.uint8 or 0 in pixels.shape:
         raise ValueError(

@@ -236,7 +236,7 @@ class Steps:
         if common is not None or image.is_blank():
             shown = bool(extent.boxes) and confidence >= SHOWN
         result = _result(image, extent, confidence, shown=shown)
-        return result if hint is None else result.hinted(hint.boxes, most)
+        return result if hint is None else result.hinted(hint.pixels(result.width, result.height), most)
 
     def locate(
         self,

@@ -13,7 +13,7 @@ from experiments.maxboxacc import MaxBoxAcc
 from experiments.network import Head, ResizedNetwork
 from experiments.observe import ObservedSet, observe, prepare
 from experiments.ours import OURS, OwnMethod, found
-from experiments.peers import FEATURE_PEERS, LOOK_TWICE, TRIVIAL_PEERS, Found, Peer
+from experiments.peers import FEATURE_PEERS, LOOK_TWICE, TOKEN_PEERS, TRIVIAL_PEERS, Found, Peer
 from experiments.peers.twice import LookedTwice
 from experiments.records import Note
 from experiments.saliency import Saliency
@@ -23,13 +23,16 @@ from training.datasets import DatasetImage
 from training.errors import TrainingError
 from training.provenance import Provenance
 
-__all__ = ["CONTROLS", "FURTHER_SIZES", "KINDS", "Kind", "compare", "merge", "summaries"]
+__all__ = ["CONTROLS", "FURTHER_SIZES", "KINDS", "OF_ANY_MODEL", "Kind", "compare", "merge", "summaries"]
 
-Kind = Literal["trivial", "features", "twice", "saliency", "ours"]
+Kind = Literal["trivial", "features", "twice", "tokens", "saliency", "ours"]
 """Kinds of methods: those that look at no pixel, those on the network's features, these with our second look and our
-outline, the saliency network, and ours."""
+outline, those made for the tokens of transformers, the saliency network, and ours."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+OF_ANY_MODEL: tuple[Kind, ...] = ("tokens", "ours")
+"""Kinds that need nothing but a model file; the others read the head that the model in the box leaves out."""
 
 CONTROLS = {f"{name}, second look": LookedTwice(FEATURE_PEERS[name]) for name in LOOK_TWICE}
 """Peers with our second look and our outline."""
@@ -126,6 +129,8 @@ def _methods(
     peers = [(name, peer, sizes[0]) for name, peer in TRIVIAL_PEERS.items() if "trivial" in kinds]
     if "features" in kinds:
         peers += [(f"{name} @ {size}", peer, size) for name, peer in FEATURE_PEERS.items() for size in sizes]
+    if "tokens" in kinds:
+        peers += [(name, peer, sizes[0]) for name, peer in TOKEN_PEERS.items()]
     for name, peer, size in peers:
 
         def fit_peer(peer: Peer = peer, size: int = size) -> Callable[[int], Found]:

@@ -20,13 +20,15 @@ from training.datasets import BoxTuple, DatasetImage
 __all__ = ["draw_figure", "with_boxes"]
 
 _TRUTH, _PREDICTED = (220, 30, 30), (30, 220, 60)
+_COLUMNS = 4
+"""As in the paper's figure."""
 
 
 def draw_figure(
     localizer: Localizer,
     images: Sequence[DatasetImage],
     *,
-    count: int = 10,
+    count: int = 8,
     method: OwnMethod = OURS["ours, common"],
 ) -> Image.Image:
     """Localize a set and draw some of its images.
@@ -51,7 +53,7 @@ def draw_figure(
             path = Path(folder) / f"{index}.png"
             _draw(image, finish(int(index)), localizer).save(path)
             tiles.append(Tile(image.name, path))
-        return contact_sheet(tiles)
+        return contact_sheet(tiles, _COLUMNS)
 
 
 def _draw(image: DatasetImage, result: ImageResult, localizer: Localizer) -> Image.Image:

@@ -26,8 +26,9 @@ from experiments.scores import best_iou, difference, pack_ious, summarise
 from experiments.sets import EvaluationSet
 from model_export.foreground.foreground_output import append_foreground, without_foreground
 from model_export.foreground.taps import TappedEngine
-from model_export.foreground.teaching import Lesson, SetOutlines, learn, outline_set
+from training.datasets import DatasetImage
 from training.errors import TrainingError
+from training.teaching import Lesson, SetOutlines, learn, outline_set
 
 __all__ = ["METHODS", "HalfTaught", "half_taught", "halves", "measure_foreground"]
 
@@ -161,14 +162,16 @@ def _teach_halves(
 
 
 def _outlines(tapped: TappedEngine, root: Path, sets: Sequence[EvaluationSet], note: Note) -> dict[str, SetOutlines]:
-    paths: dict[str, list[Path]] = {}
+    images: dict[str, list[DatasetImage]] = {}
     for members in sets:
-        paths.setdefault(members.group, []).extend(image.path for image in members.images)
+        images.setdefault(members.group, []).extend(members.images)
     for folder in sorted(path for path in (root / "unlabelled").glob("*") if path.is_dir()):
-        paths[f"unlabelled/{folder.name}"] = [Path(file.path) for file in list_images(folder).files]
+        images[f"unlabelled/{folder.name}"] = [
+            DatasetImage(str(file.path), Path(file.path)) for file in list_images(folder).files
+        ]
     found: dict[str, SetOutlines] = {}
-    for name, images in paths.items():
-        one = outline_set(tapped, name, list(dict.fromkeys(images)), note)
+    for name, of_set in images.items():
+        one = outline_set(Localizer(tapped), tapped, name, list({image.path: image for image in of_set}.values()), note)
         if one is not None:
             found[name] = one
             note(f"{name}: {one.trusted} of {one.images} outlines are trusted")

@@ -8,23 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colocalization.images import DecodedImage
-from colocalization.localizer import ImageFeatures, Localizer, PreparedImage
+from colocalization.localizer import ImageFeatures, Localizer
 from experiments.network import Head, ResizedNetwork
 from experiments.peers.base import Observation
 from experiments.store import ArrayStore
 from training.datasets import DatasetImage
+from training.teaching import prepare_image as prepare
 
 __all__ = ["Observations", "ObservedSet", "observe", "prepare"]
-
-
-def prepare(localizer: Localizer, image: DatasetImage) -> PreparedImage:
-    """Decode an image of a data set as `Localizer.prepare` does, less its banner.
-
-    Raises:
-        ImageError: The image cannot be read.
-    """
-    decoded = image.load(localizer.limits)
-    return PreparedImage(decoded, localizer.engine.metadata.transform()(decoded.rgb))
 
 
 class Observations(Sequence[Observation]):
@@ -34,7 +25,7 @@ class Observations(Sequence[Observation]):
         self,
         sizes: Sequence[tuple[int, int]],
         features: Sequence[NDArray[np.float32]],
-        head: Sequence[NDArray[np.float32]],
+        head: Sequence[NDArray[np.float32]] | None,
     ) -> None:
         self._sizes, self._features, self._head = sizes, features, head
 
@@ -50,7 +41,8 @@ class Observations(Sequence[Observation]):
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         width, height = self._sizes[index]
-        return Observation(width, height, self._features[index], self._head[index])
+        head = np.zeros((0, 0), np.float32) if self._head is None else self._head[index]
+        return Observation(width, height, self._features[index], head)
 
 
 class ObservedSet:
@@ -79,7 +71,7 @@ class ObservedSet:
 
     def at(self, size: int) -> Observations:
         """The set at an input size, as peers see it."""
-        return Observations(self.sizes, self._features[size], self._head[size])
+        return Observations(self.sizes, self._features[size], self._head.get(size))
 
     def of(self, index: int) -> ImageFeatures:
         """One image as `Localizer.run` gave it."""

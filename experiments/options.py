@@ -93,14 +93,16 @@ def session(name: str, data: Path, limit: int | None, records: Path | None, **se
             note(f"{run.path} written, {run.results['wall_seconds']:.0f} s")
 
 
-def load_localizer(run: Session, effort: Effort = "full", precision: Literal["fp32", "int8"] = "fp32") -> Localizer:
-    """The shipped model on one thread of the CPU; its name and hash go into the settings."""
-    with box_model(precision) as model:
-        localizer = Localizer.load(model, device="cpu", threads=1, effort=effort)
+def load_localizer(
+    run: Session, effort: Effort = "full", precision: Literal["fp32", "int8"] = "fp32", *, model: Path | None = None
+) -> Localizer:
+    """The shipped model, or another one, on one thread of the CPU; its name and hash go into the settings."""
+    with box_model(precision) as shipped:
+        localizer = Localizer.load(model or shipped, device="cpu", threads=1, effort=effort)
     metadata = localizer.engine.metadata
     run.settings.update(
         model=metadata.name,
-        precision=precision,
+        precision=metadata.precision,
         model_sha256=localizer.engine.sha256,
         input_size=metadata.input_size,
         threads=1,

@@ -32,6 +32,7 @@ __all__ = ["FinishedRun", "essence", "find_runs", "score_run", "train_run"]
 _FREE = {
     "run": ("seed", "device", "checkpoint_steps", "evaluate", "tensorboard"),
     "data": ("layout", "cache_mb", "workers"),
+    "foreground": ("learn", "input_size"),
 }
 """Settings that do not make another experiment."""
 

@@ -109,7 +109,12 @@ def export(
                 file.write(content)
                 file.flush()
                 report = check_parity(
-                    source.network, Path(file.name), _watched(images), tolerance=TOLERANCES[kind], threads=threads
+                    source.network,
+                    Path(file.name),
+                    _watched(images),
+                    prior=source.prior,
+                    tolerance=TOLERANCES[kind],
+                    threads=threads,
                 )
                 told = f"{written[kind]}  {len(content) / 1e6:.1f} MB  sha256 {hashlib.sha256(content).hexdigest()}"
                 said += [str(report), told]

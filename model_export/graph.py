@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -14,10 +15,13 @@ from torch import Tensor, nn
 from colocalization._version import __version__
 from colocalization.metadata import METADATA_KEY, ModelMetadata, Precision
 from model_export.errors import ExportError
+from model_export.foreground.foreground_output import append_foreground
 from model_export.graph_builder import GraphBuilder
 from model_export.pooling_graph import append_pooling
 from model_export.precision import halve, quantize
 from model_export.source import NetworkSource
+from training.backbones import Backbone
+from training.description import describe_network
 
 __all__ = ["ATTENTION", "FEATURES", "OPSET", "assemble", "build_model", "describe", "export_backbone", "is_nonnegative"]
 
@@ -42,6 +46,18 @@ class _BackboneGraph(nn.Module):
         return features
 
 
+class _TapsGraph(nn.Module):
+    """The backbone with the taps that a prior reads, after the features."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        *earlier, features = self.backbone.taps(image)
+        return features, *earlier
+
+
 def describe(source: NetworkSource, input_size: int, precision: Precision = "fp32") -> ModelMetadata:
     """The metadata of a network exported at an input size.
 
@@ -53,29 +69,13 @@ def describe(source: NetworkSource, input_size: int, precision: Precision = "fp3
     Raises:
         ExportError: The size is not a positive multiple of the stride.
     """
-    network = source.network
-    stride = network.backbone.stride
+    stride = source.network.backbone.stride
     if input_size < stride or input_size % stride:
         raise ExportError(f"the input size must be a positive multiple of {stride} pixels, got {input_size}")
-    pools = network.config.at_test
-    return ModelMetadata(
-        name=source.name,
-        version=__version__,
-        backbone=network.backbone.name,
-        feature_map=network.backbone.feature_map,
-        pooling=network.pooling.kind if pools else "avg",
-        k=network.pooling.share if pools else 1.0,
-        gate=pools and network.pooling.gate is not None,
-        input_size=input_size,
-        mean=network.backbone.mean,
-        std=network.backbone.std,
-        resize="squash",
-        channels=network.backbone.channels,
-        map_size=input_size // stride,
-        precision=precision,
-        licence=source.licence,
-        training_data=source.training_data,
+    about = describe_network(
+        source.network, input_size, name=source.name, licence=source.licence, training_data=source.training_data
     )
+    return replace(about, precision=precision)
 
 
 def build_model(
@@ -90,13 +90,14 @@ def build_model(
 
     Returns:
         A checked model with input `image` (N, 3, S, S) and outputs `attention` (N, h, w) and `features` (N, C, h, w),
-        all float32 with a free batch dimension N. It holds no name of a file or machine, and the same network gives
-        the same bytes with the same library versions.
+        and `foreground` (N, h, w) where the source has a prior, all float32 with a free batch dimension N. It holds no
+        name of a file or machine, and the same network gives the same bytes with the same library versions.
 
     Raises:
         ExportError: int8 has nothing to calibrate on.
     """
-    backbone = export_backbone(source.network.backbone, metadata.input_size)
+    channels = _tap_channels(source)
+    backbone = export_backbone(source.network.backbone, metadata.input_size, taps=len(channels) - 1)
     pooling = GraphBuilder("pooling")
     append_pooling(
         pooling,
@@ -112,7 +113,37 @@ def build_model(
         backbone = halve(backbone)
     elif metadata.precision == "int8":
         backbone = quantize(backbone, calibration)
-    return assemble(backbone, pooling, metadata)
+    model = assemble(backbone, pooling, metadata)
+    if source.prior is None:
+        return model
+    names = [*(_tap(index) for index in range(len(channels) - 1)), FEATURES]
+    prior = source.prior
+    return append_foreground(model, prior.discriminant, list(zip(names, channels, strict=True)), prior.learnt_on)
+
+
+def _tap_channels(source: NetworkSource) -> tuple[int, ...]:
+    """Number of channels of each tap that the source's prior reads; of the features alone where it has none.
+
+    Raises:
+        ExportError: The prior is of another network.
+    """
+    backbone = source.network.backbone
+    if source.prior is None:
+        return (backbone.channels,)
+    side = 4 * backbone.stride
+    with torch.no_grad():
+        channels = tuple(tap.shape[1] for tap in backbone.taps(torch.zeros(1, 3, side, side)))
+    if sum(channels) != len(source.prior.discriminant.direction):
+        raise ExportError(
+            f"the foreground prior reads {len(source.prior.discriminant.direction)} channels, and the stages of "
+            f"{backbone.name} have {' + '.join(map(str, channels))}"
+        )
+    return channels
+
+
+def _tap(index: int) -> str:
+    """Name of a tap before the features."""
+    return f"tap_{index}"
 
 
 def assemble(backbone: onnx.ModelProto, pooling: GraphBuilder, metadata: ModelMetadata) -> onnx.ModelProto:
@@ -161,27 +192,29 @@ def _tensor(name: str, *shape: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shape])
 
 
-def export_backbone(backbone: nn.Module, input_size: int) -> onnx.ModelProto:
+def export_backbone(backbone: nn.Module, input_size: int, *, taps: int = 0) -> onnx.ModelProto:
     """Export a backbone with torch, batch normalisation folded.
 
     Args:
         backbone: (N, 3, S, S) to (N, C, h, w).
         input_size: Side S of the input, in pixels.
+        taps: How many of a `Backbone`'s taps come out too, before the features.
 
     Returns:
-        A model with input `image`, output `features` and a free batch dimension.
+        A model with input `image`, output `features`, outputs `tap_0` and so on, and a free batch dimension.
     """
     example = torch.zeros(2, 3, input_size, input_size)
+    graph = _TapsGraph(backbone) if taps and isinstance(backbone, Backbone) else _BackboneGraph(backbone)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports its own progress as warnings
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch, nothing a user could act on
         program = torch.onnx.export(
-            _BackboneGraph(backbone).eval(),
+            graph.eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,
             input_names=["image"],
-            output_names=[FEATURES],
+            output_names=[FEATURES, *(_tap(index) for index in range(taps))],
             dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
             verbose=False,
         )

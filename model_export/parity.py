@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from colocalization.boxes import box_iou
 from colocalization.engine import OnnxEngine
 from colocalization.errors import ImageError
-from colocalization.localizer import ImageFeatures, Localizer
+from colocalization.localizer import Localizer
 from colocalization.metadata import Precision
 from model_export.errors import ParityError
+from training.foreground_prior import ForegroundPrior
 from training.network import ColocalizationNet
+from training.torch_engine import TorchEngine
 
 __all__ = ["TOLERANCES", "ParityReport", "Tolerance", "check_parity"]
 
@@ -49,6 +50,7 @@ class ParityReport:
         images: Number of images compared.
         attention: Worst relative difference of an attention map.
         features: Worst relative difference of a feature map.
+        foreground: Worst difference of a foreground map; None where the network has no prior.
         boxes: Worst difference of a box's side, in pixels of the image.
         iou: Mean IoU of the boxes with torch's.
     """
@@ -58,11 +60,13 @@ class ParityReport:
     features: float
     boxes: float
     iou: float
+    foreground: float | None = None
 
     def __str__(self) -> str:
+        prior = "" if self.foreground is None else f"foreground {self.foreground:.1e}, "
         return (
             f"parity on {self.images} images: attention {self.attention:.1e}, features {self.features:.1e} relative, "
-            f"boxes {self.boxes:.2g} px, IoU {self.iou:.3f}"
+            f"{prior}boxes {self.boxes:.2g} px, IoU {self.iou:.3f}"
         )
 
 
@@ -71,6 +75,7 @@ def check_parity(
     model: Path,
     images: Iterable[Path],
     *,
+    prior: ForegroundPrior | None = None,
     tolerance: Tolerance = TOLERANCES["fp32"],
     threads: int = 0,
 ) -> ParityReport:
@@ -80,6 +85,7 @@ def check_parity(
         network: The network, in evaluation mode.
         model: The exported file.
         images: Real photographs, at least one.
+        prior: The network's foreground prior.
         tolerance: The differences that are allowed.
         threads: Threads of ONNX Runtime; 0: as many as it likes.
 
@@ -90,7 +96,9 @@ def check_parity(
         ParityError: A map or a box differs by more, or an image cannot be read.
     """
     localizer = Localizer(OnnxEngine(model, device="cpu", threads=threads))
-    attention = features = boxes = overlap = 0.0
+    torch_engine = TorchEngine(network, localizer.engine.metadata.input_size, prior=prior)
+    by_torch = Localizer(torch_engine)
+    attention = features = foreground = boxes = overlap = 0.0
     count = 0
     for image in images:
         count += 1
@@ -99,13 +107,17 @@ def check_parity(
         except ImageError as error:
             raise ParityError(f"cannot compare on {image.name}: {error}") from error
         (ours,) = localizer.run([prepared])
-        with torch.no_grad():
-            theirs = [tensor[0].numpy() for tensor in network.attend(torch.from_numpy(prepared.input[None]))]
-        attention = max(attention, relative_difference(ours.attention, theirs[0]))
-        features = max(features, relative_difference(ours.features, theirs[1]))
-        if not np.isfinite(max(attention, features)):
+        (theirs,) = by_torch.run([prepared])
+        attention = max(attention, relative_difference(ours.attention, theirs.attention))
+        features = max(features, relative_difference(ours.features, theirs.features))
+        if (ours.foreground is None) != (theirs.foreground is None):
+            raise ParityError("of the exported model and torch one alone has a foreground prior")
+        if ours.foreground is not None and theirs.foreground is not None:
+            # In [0, 1] by itself: a map of next to nothing is no reason to ask for more digits.
+            foreground = max(foreground, float(np.abs(ours.foreground - theirs.foreground).max()))
+        if not np.isfinite(max(attention, features, foreground)):
             raise ParityError(f"{image.name}: the exported model or torch gives numbers that are not finite")
-        results = [localizer.finish(prepared, output, None) for output in (ours, ImageFeatures(theirs[0], theirs[1]))]
+        results = [localizer.finish(prepared, output, None) for output in (ours, theirs)]
         corners = [np.array([box.as_tuple() for box in result.boxes]).reshape(-1, 4) for result in results]
         if corners[0].shape != corners[1].shape:
             raise ParityError(f"{image.name}: {len(corners[0])} boxes from ONNX Runtime, {len(corners[1])} from torch")
@@ -113,8 +125,8 @@ def check_parity(
         overlap += float(box_iou(corners[0], corners[1]).diagonal().mean()) if len(corners[0]) else 1.0
     if not count:
         raise ParityError("parity needs at least one image")
-    report = ParityReport(count, attention, features, boxes, overlap / count)
-    if max(attention, features) > tolerance.maps:
+    report = ParityReport(count, attention, features, boxes, overlap / count, None if prior is None else foreground)
+    if max(attention, features, foreground) > tolerance.maps:
         raise ParityError(f"the exported model differs from torch by more than {tolerance.maps:g}: {report}")
     if report.iou < tolerance.iou:
         raise ParityError(f"the exported model's boxes differ from torch's: {report}")

@@ -10,6 +10,7 @@ from model_export.errors import ExportError
 from training.backbones import create_backbone
 from training.build import load_network
 from training.config import FeatureMap, PoolingConfig
+from training.foreground_prior import ForegroundPrior
 from training.network import ColocalizationNet
 
 __all__ = ["PRETRAINED_PREFIX", "NetworkSource", "from_checkpoint", "pretrained"]
@@ -27,12 +28,14 @@ class NetworkSource:
         name: Name for the model's metadata.
         licence: Licence of the weights.
         training_data: What the weights were trained on.
+        prior: Its foreground prior, if it has one.
     """
 
     network: ColocalizationNet
     name: str
     licence: str
     training_data: str
+    prior: ForegroundPrior | None = None
 
 
 def pretrained(name: str, *, feature_map: FeatureMap, pooling: Pooling, k: float) -> NetworkSource:
@@ -73,4 +76,5 @@ def from_checkpoint(path: Path, licence: str) -> NetworkSource:
     trained_on = f"{len(checkpoint.images)} images without labels, from {checkpoint.config.backbone.weights} weights"
     # The loop names its files alike in every run; the folder tells them apart.
     name = path.resolve().parent.name if path.stem in ("best", "last") else path.stem
-    return NetworkSource(network, name or path.stem, licence, trained_on)
+    prior = None if checkpoint.foreground is None else ForegroundPrior.from_state(checkpoint.foreground)
+    return NetworkSource(network, name or path.stem, licence, trained_on, prior)

@@ -28,7 +28,7 @@ NOT_RUN = {
     r"python -m venv \.venv": "the same steps as `make demo`",
     r"\.venv/bin/pip install '.*'": "`make demo` and `make test` install; the extras are checked below",
     r"docker .*": "by `make test-container`, with buildah",
-    r"(kubectl|cd deploy/kubernetes/cpu && kustomize) .*": "needs a cluster; the files are tested",
+    r"(kubectl|helm|cd deploy/kubernetes/cpu && kustomize) .*": "needs a cluster; the files are tested",
     r"colocalize .*s3://.*": "needs a bucket; by tests/scoring/stores and tests/scoring/engines",
     r"colocalize .* --engine ray .*": "by tests/scoring/engines/test_ray_run.py",
     r"pip install .*": "the extras are checked below",

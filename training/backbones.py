@@ -78,6 +78,26 @@ class Backbone(nn.Module):
             images = stage(images)
         return images
 
+    def taps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What the stages give on the grid of the feature map, and the feature map itself, the last.
+
+        Earlier stages tell things from their surroundings by what the last one has given up; the foreground prior
+        reads them all. Tokens of a transformer are on no grid before its last stage, which is then its one tap.
+
+        Args:
+            images: As `forward`.
+
+        Returns:
+            Each (N, C, S / stride, S / stride) float; from the input on, with numbers of channels of their own.
+        """
+        side = images.shape[-1] // self.stride
+        found = []
+        for stage in self.stages:
+            images = stage(images)
+            if images.ndim == 4 and images.shape[-2:] == (side, side):
+                found.append(images)
+        return tuple(found)
+
     @torch.no_grad()
     def _probe(self) -> int:
         was_training = self.training

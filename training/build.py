@@ -31,6 +31,11 @@ def build_network(config: TrainingConfig, *, pretrained: bool = True) -> Colocal
         raise TrainingError(
             f"data.crop must be a multiple of {backbone.stride} pixels for {settings.name}, got {config.data.crop}"
         )
+    if config.foreground.learn and config.foreground.input_size % backbone.stride:
+        raise TrainingError(
+            f"foreground.input_size must be a multiple of {backbone.stride} pixels for {settings.name}, got "
+            f"{config.foreground.input_size}"
+        )
     try:
         network = ColocalizationNet(
             backbone,

@@ -43,6 +43,7 @@ class Checkpoint:
         signals: Label-free signals of the chosen epoch so far; empty before the first validation.
         chosen_epoch: That epoch, counted from 1; 0: the network before training.
         provenance: What made it.
+        foreground: The foreground prior (`ForegroundPrior.to_state`); None where none was learnt.
     """
 
     config: TrainingConfig
@@ -59,6 +60,7 @@ class Checkpoint:
     provenance: Provenance
     held_out: list[str] | None = None
     left_out: list[str] | None = None
+    foreground: dict[str, Any] | None = None
 
     def write(self, path: Path) -> None:
         """Write the file atomically."""

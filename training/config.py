@@ -21,6 +21,7 @@ __all__ = [
     "EvaluateWhen",
     "FeatureMap",
     "Fill",
+    "ForegroundConfig",
     "HeadInput",
     "LossConfig",
     "MixedPrecision",
@@ -282,11 +283,23 @@ class OptimizerConfig(_Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+class ForegroundConfig(_Section):
+    """The foreground prior, learnt from outlines once the network is what it will be; see `training.foreground_stage`.
+
+    Attributes:
+        learn: Whether the run ends with it, and with the comparison with the model in the box.
+        input_size: Side of the network's input that it is learnt and compared at, in pixels: that of the export.
+    """
+
+    learn: bool = True
+    input_size: _Count = 448
+
+
 class RunConfig(_Section):
     """The run itself.
 
     Attributes:
-        epochs: Passes over the training images.
+        epochs: Passes over the training images; 0: the network stays as it is, and the foreground alone is learnt.
         batch_size: Images a step, over all processes.
         seed: Seed of everything random.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -299,7 +312,7 @@ class RunConfig(_Section):
         tensorboard: Whether scalars and heat maps are written for TensorBoard.
     """
 
-    epochs: _Count = 12
+    epochs: Annotated[int, Field(ge=0)] = 12
     batch_size: _Count = 32
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
@@ -319,6 +332,7 @@ class TrainingConfig(_Section):
     pretext: PretextConfig = PretextConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    foreground: ForegroundConfig = ForegroundConfig()
     run: RunConfig = RunConfig()
 
     @model_validator(mode="after")

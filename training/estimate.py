@@ -40,6 +40,8 @@ def measure_run(trainer: Trainer) -> Estimate:
         trainer: The run, which is left as it is.
     """
     run = trainer.config.run
+    if not run.epochs:
+        return Estimate(0, 0.0, 0.0, 0.0)
     order = epoch_order(len(trainer.images.train), trainer.batch_size, 0, run.seed)
     rows = trainer.processes.share(trainer.batch_size)
     parts = list(batches(trainer.images.train, [order[index % len(order)][rows] for index in range(3)], 0))

@@ -157,6 +157,8 @@ class Trainer:
                 self._checkpoint().write(self.folder / "last.pt")
             self.processes.wait()
         if log is not None:
+            if not self.config.run.epochs:
+                self._checkpoint().write(self.folder / "last.pt")  # as at the end of an epoch
             self._finish(log)
         self.processes.wait()
 
@@ -220,11 +222,11 @@ class Trainer:
     def _finish(self, log: RunLog) -> None:
         choice = self.chooser.choice
         log.write("end", self.step, chosen_epoch=choice.epoch, signals=choice.to_json())
-        self.progress.note(f"chosen: epoch {choice.epoch}, in {self.folder / 'best.pt'}")
-        if choice.epoch == 0:
+        if self.config.run.epochs:
+            self.progress.note(f"chosen: epoch {choice.epoch}, in {self.folder / 'best.pt'}")
+        if self.config.run.epochs and choice.epoch == 0:
             self.progress.note(
-                f"no epoch is better by {self.config.run.select} than the network before training: "
-                "keep the model that you have, or train on more images or with other settings"
+                f"no epoch is better by {self.config.run.select} than the network before training, which is kept"
             )
         if self.config.run.evaluate == "ends" and self.labelled and choice.epoch > 0:
             best = read_checkpoint(self.folder / "best.pt")

@@ -102,7 +102,15 @@ class ColocalizationNet(nn.Module):
             Attention (N, h, w), not normalised, and features (N, C, h, w).
         """
         features = self.backbone(images)
-        return (self.pooling(features) if self.pools else features.mean(dim=1)), features
+        return self._attention(features), features
+
+    def attend_by_taps(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As `attend`, with all of the backbone's taps, of which the feature map is the last."""
+        taps = self.backbone.taps(images)
+        return self._attention(taps[-1]), taps
+
+    def _attention(self, features: Tensor) -> Tensor:
+        return self.pooling(features) if self.pools else features.mean(dim=1)
 
     def forward(self, images: Tensor) -> TrainingOutput:
         """Logits, attention and features of a batch.

@@ -256,7 +256,13 @@ def _checked(response: httpx.Response) -> Any:
 
 
 def _json(response: httpx.Response) -> Any:
-    if not response.is_success:  # a redirect is not followed: what is sent goes where it was meant to go
+    if response.has_redirect_location:  # not followed: what is sent goes where it was meant to go
+        raise AnswerError(
+            f"HTTP status {response.status_code} to {response.headers['location']!r}: redirects are not followed, give "
+            "the address that the service has in the end",
+            status=response.status_code,
+        )
+    if not response.is_success:
         raise AnswerError(
             f"HTTP status {response.status_code}, which the service never gives: {_shown(response)}",
             status=response.status_code,

@@ -25,6 +25,7 @@ from colocalization.client.calls import (
     SetUpload,
     after,
     after_error,
+    checked_timeout,
     checked_url,
     fit_upload,
     folder_upload,
@@ -70,13 +71,12 @@ class AsyncClient:
             sleep: Waits between two tries.
 
         Raises:
-            ValueError: The address is none.
+            ValueError: The address is none, the key cannot be sent, or the timeout is not above 0.
         """
         self._retries = retries
         self._sleep = sleep
-        waits = httpx.Timeout(timeout, connect=10.0, pool=None)
         self._http = httpx.AsyncClient(
-            base_url=checked_url(url), headers=headers(api_key), timeout=waits, transport=transport
+            base_url=checked_url(url), headers=headers(api_key), timeout=checked_timeout(timeout), transport=transport
         )
 
     async def __aenter__(self) -> Self:
@@ -249,7 +249,7 @@ class AsyncClient:
         """Whether the service takes requests now; False also where there is none."""
         try:
             return (await self._http.get("/readyz")).is_success
-        except httpx.TransportError:
+        except httpx.RequestError:
             return False
 
     async def _localize(self, upload: SetUpload) -> ServedSet:
@@ -261,7 +261,7 @@ class AsyncClient:
         while True:
             try:
                 response = await self._http.send(call.request(self._http))
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 wait = after_error(error, str(self._http.base_url), attempts)
             else:
                 if (again := after(response, attempts)) is None:

@@ -26,6 +26,7 @@ __all__ = [
     "SetUpload",
     "after",
     "after_error",
+    "checked_timeout",
     "checked_url",
     "fit_upload",
     "folder_upload",
@@ -241,13 +242,30 @@ def checked_url(url: str) -> str:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.host or not 0 < (parsed.port or 80) < 2**16:
         raise ValueError(f"the address of a service must be of the form http://HOST:PORT, got {url!r}")
     return url
 
 
+def checked_timeout(seconds: float) -> httpx.Timeout:
+    """How long an answer is waited for.
+
+    Raises:
+        ValueError: It is not above 0.
+    """
+    if not seconds > 0:
+        raise ValueError(f"timeout must be above 0 seconds, got {seconds}")
+    return httpx.Timeout(seconds, connect=10.0, pool=None)
+
+
 def headers(api_key: str | None) -> dict[str, str]:
-    """What every request carries."""
+    """What every request carries.
+
+    Raises:
+        ValueError: The key has other characters than a header can carry.
+    """
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable() and api_key.strip()):
+        raise ValueError("api_key must be of printable ASCII characters, without line breaks")  # and is not shown
     sent = {"user-agent": f"colocalize-client/{__version__}"}
     return sent if api_key is None else {**sent, "authorization": f"Bearer {api_key}"}
 
@@ -266,7 +284,7 @@ def after(response: httpx.Response, attempts: Attempts) -> float | None:
     return wait
 
 
-def after_error(error: httpx.TransportError, url: str, attempts: Attempts) -> float:
+def after_error(error: httpx.RequestError, url: str, attempts: Attempts) -> float:
     """Seconds after which to send a request again that had no answer.
 
     Raises:

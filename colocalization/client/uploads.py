@@ -16,7 +16,7 @@ from PIL import Image
 from colocalization.client.answers import ServedSet
 from colocalization.errors import ImageError
 from colocalization.hints import ImageHints
-from colocalization.images import ImageSource
+from colocalization.images import ImageSource, from_array
 from colocalization.results import ImageResult
 from colocalization.sources import check_source
 
@@ -108,7 +108,7 @@ def _opened(source: ImageSource, files: ExitStack) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if isinstance(source, np.ndarray):
-        source = Image.fromarray(source)
+        source = from_array(source)
     if isinstance(source, Image.Image):
         stream = io.BytesIO()
         # Without loss; EXIF data go along, since the orientation is in them.

@@ -2,13 +2,15 @@
 
 from experiments.peers.base import Finder, Found, Observation, Peer
 from experiments.peers.ddt import DescriptorTransform
+from experiments.peers.lost import LostPeer
 from experiments.peers.mean import ChannelMean
 from experiments.peers.norm_representer import NormRepresenter
 from experiments.peers.representer import Representer
 from experiments.peers.scda import SelectedDescriptors
+from experiments.peers.token_cut import TokenCutPeer
 from experiments.peers.trivial import CentredBox, WholeImage
 
-__all__ = ["FEATURE_PEERS", "LOOK_TWICE", "TRIVIAL_PEERS", "Finder", "Found", "Observation", "Peer"]
+__all__ = ["FEATURE_PEERS", "LOOK_TWICE", "TOKEN_PEERS", "TRIVIAL_PEERS", "Finder", "Found", "Observation", "Peer"]
 
 TRIVIAL_PEERS: dict[str, Peer] = {"whole image": WholeImage(), "centred box": CentredBox(0.7)}
 """Peers that look at no pixel."""
@@ -24,3 +26,7 @@ FEATURE_PEERS: dict[str, Peer] = {
 
 LOOK_TWICE = ("DDT", "representer", "l2 norm + representer")
 """Those of them that look at the set, and so can take a second look as ours does."""
+
+TOKEN_PEERS: dict[str, Peer] = {"LOST": LostPeer(), "TokenCut": TokenCutPeer()}
+"""Peers for the patch tokens of self-supervised transformers, of which they were made; on other features they are no
+fair peers."""

@@ -9,6 +9,7 @@ from experiments.report.foreground import foreground_section
 from experiments.report.grids import grid_section
 from experiments.report.hints import hints_section
 from experiments.report.kept import kept_section
+from experiments.report.pays import training_section
 from experiments.report.peers import peers_section
 from experiments.report.refusal import refusal_section
 from experiments.report.sizes import scale_section, set_size_section
@@ -22,6 +23,7 @@ Section = Callable[[Record, Path], Iterator[str]]
 
 _SECTIONS: dict[str, Section] = {
     "foreground": foreground_section,
+    "training": training_section,
     "calibrate": calibration_section,
     "hints": hints_section,
     "peers": peers_section,
@@ -74,8 +76,9 @@ def write_report(records: Path, out: Path) -> None:
             parts += ["\n".join([*grid_section(record, figures), "", provenance(record), ""])]
     if record_path(records, "peers-fourteen").is_file():
         parts.append(_FAILURES)
-    if (figures / "figure2.jpg").is_file():
-        parts.append(_FIGURE2)
+    for name, text in _FIGURES2.items():
+        if (figures / name).is_file():
+            parts.append(text)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(parts), "utf-8")
 
@@ -103,11 +106,20 @@ experiments failures`, int8. Of the other sets only the counts were looked at.
 - **Parts** (horses): legs and tail are cut off where the map fades.
 """
 
-_FIGURE2 = """\
+_FIGURES2 = {
+    "figure2.jpg": """\
 ## Figure 2
 
-Heat maps of the example photographs, ground truth in red, prediction in green, mode `common`. Drawn by `python -m
-experiments figure2 --out docs/figures/figure2.jpg`.
+Heat maps of example photographs, ground truth in red, prediction in green: the model in the box, mode `common`. Drawn
+by `python -m experiments figure2 --out docs/figures/figure2.jpg`.
 
 ![Heat maps with boxes](figures/figure2.jpg)
-"""
+""",
+    "figure2-trained.jpg": """\
+As the paper's figure: the attention maps of a trained network, one look at one image. The network is one of preset
+`small`, trained on 40 birds of CUB-200-2011, exported, and drawn by `python -m experiments figure2 --model FILE --mode
+attention --out docs/figures/figure2-trained.jpg`.
+
+![Attention maps with boxes](figures/figure2-trained.jpg)
+""",
+}

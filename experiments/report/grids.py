@@ -8,7 +8,8 @@ from typing import Any
 from experiments.records import Record
 from experiments.report.paper import PAPER, PAPER_TABLE3
 from experiments.report.plots import figure1_plot
-from experiments.report.text import interval, table
+from experiments.report.text import interval, signed, table
+from experiments.scores import difference_over_seeds
 
 __all__ = ["grid_section"]
 
@@ -74,6 +75,10 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
         head.append("the paper's at 0.5, CUB / Cars / Aircraft / Dogs")
     yield from table(head, rows)
     yield ""
+    told = list(_pairs(grid, cells))
+    if told:
+        yield "Paired differences, with intervals over images and seeds: " + "; ".join(told) + "."
+        yield ""
     yield _cost([run["cost"] for cell in cells.values() for run in cell["runs"] if run["cost"]])
     missing = [cell["label"] for cell in cells.values() if not cell["runs"]]
     if missing:
@@ -86,6 +91,32 @@ def grid_section(record: Record, figures: Path) -> Iterator[str]:
         yield f"![CorLoc over k](figures/{name})"
         yield ""
         yield "The paper's Figure 1 is best at k = 0.7."
+
+
+_PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
+    "table1": (("train-test", "train"), ("train-test", "off")),
+    "table2": (("pixel", "channel"),),
+    "table3": (("R+S-ours", "R+S-baseline"), ("S+T-ours", "S+T-baseline")),
+    "ablation": tuple((f"{tasks}-ours", f"{tasks}-ptap") for tasks in ("R", "R+S", "S+T")),
+    "forms": (("feature", "none"), ("map-background", "none")),
+}
+"""Cells whose difference is what the table is about."""
+
+
+def _pairs(grid: str, cells: dict[str, Any]) -> Iterator[str]:
+    """The differences of a table's cells, over the seeds that both have."""
+    for one, other in _PAIRS.get(grid, ()):
+        runs = [{run["seed"]: run for run in cells.get(name, {"runs": []})["runs"]} for name in (one, other)]
+        seeds = sorted(runs[0].keys() & runs[1].keys())
+        if not seeds:
+            continue
+        ious = [
+            [[value / 1000 for value in of_cell[seed]["trained"]["otsu"]["iou_thousandths"]] for seed in seeds]
+            for of_cell in runs
+        ]
+        apart = difference_over_seeds(ious[0], ious[1])
+        scores = " and ".join(f"{signed(apart[at][0], apart[at][1:])} at {at}" for at in ("0.5", "0.7"))
+        yield f"{cells[one]['label']} over {cells[other]['label']} {scores} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
 
 
 def _cost(costs: list[dict[str, Any]]) -> str:

@@ -15,11 +15,13 @@ from colocalization.commands.exits import errors_reported, sigterm_interrupts, w
 from colocalization.engine import OnnxEngine
 from colocalization.files import atomic_writer
 from colocalization.listing import list_images
+from colocalization.localizer import Localizer
 from colocalization.model_choice import box_model
 from model_export.errors import ExportError
 from model_export.foreground.foreground_output import append_foreground
 from model_export.foreground.taps import TappedEngine
-from model_export.foreground.teaching import SetOutlines, learn, outline_set
+from training.datasets import DatasetImage
+from training.teaching import SetOutlines, learn, outline_set
 
 __all__ = ["app"]
 
@@ -73,7 +75,8 @@ def _outlines(tapped: TappedEngine, folder: Path) -> SetOutlines | None:
         warn(line)
     resolved = folder.resolve()
     name = resolved.parent.name if resolved.name == "images" else resolved.name
-    return outline_set(tapped, name, [Path(file.path) for file in listing.files], warn)
+    images = [DatasetImage(str(file.path), Path(file.path)) for file in listing.files]
+    return outline_set(Localizer(tapped), tapped, name, images, warn)
 
 
 @contextmanager

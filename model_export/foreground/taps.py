@@ -78,13 +78,14 @@ class TappedEngine:
         )
         self.metadata: ModelMetadata = metadata_of(plain)
         self.sha256, self.provider = engine.sha256, str(self._session.get_providers()[0])
+        self._transform = self.metadata.transform()
         side = self.metadata.input_size
-        self.channels = tuple(len(tap) for tap in self.tapped(np.zeros((3, side, side), np.float32)))
+        self.channels = tuple(len(tap) for tap in self.tapped(np.zeros((side, side, 3), np.uint8)))
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Run the network, see `colocalization.engine.Engine`."""
         return NetworkOutput(*self._session.run(["attention", FEATURES], {"image": images}))
 
-    def tapped(self, image: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-        """The taps of one (3, S, S) float32 image, each (C, h, w)."""
-        return [tensor[0] for tensor in self._session.run(list(self.taps), {"image": image[None]})]
+    def tapped(self, rgb: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        """The taps of one (H, W, 3) uint8 image, each (C, h, w) float32."""
+        return [tensor[0] for tensor in self._session.run(list(self.taps), {"image": self._transform(rgb)[None]})]

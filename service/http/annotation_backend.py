@@ -27,7 +27,6 @@ from colocalization.results import ImageResult, Mode
 from service.http.annotation_host import AnnotationHost
 from service.http.body import BodyLimits, check_encoding, receive_body
 from service.http.budget import Reservation
-from service.http.hints_field import hint_problem
 from service.http.json_upload import read_json
 from service.http.labelling import LabelInterface, annotation_hints, read_interface, regions
 from service.http.paths import LABEL_STUDIO
@@ -134,8 +133,8 @@ class AnnotationBackend:
         hinted: dict[str, ImageHints] = {}
         for task in sorted(annotated, key=_changed_at, reverse=True):
             try:
-                said = annotation_hints(task.get("annotations", ()), interface)
-            except (KeyError, TypeError, ValueError):
+                said = annotation_hints(_annotations(task), interface)
+            except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
                 continue  # a region of another form says nothing
             if said is not None and len(hinted) < _MOST_HINTED and (address := _address(task, interface)):
                 hinted.setdefault(address, said)
@@ -149,24 +148,34 @@ class AnnotationBackend:
         """The object of a version; None where its images have nothing in common."""
         async with self._fitting:
             if version not in self._objects:
-                sources = await self._fetched(sample.addresses, reservation)
-                hints = {
-                    index: hint for index, hint in sample.hints.items() if not isinstance(sources[index], ImageError)
-                }
-                job = Job(
-                    sources,
-                    localizer=self._service.slot.current,
-                    options=JobOptions(hints=hints, only_fits=True),
-                    names=sample.addresses,
-                )
-                del sources
-                await self._run(request, job)
-                reservation.give_back()
-                self._objects[version] = job.common
+                try:
+                    common = await self._fitted(request, sample, sample.hints, reservation)
+                except HintError as error:  # none of the annotated images can be decoded
+                    _logger.warning("%s; predictions do without what annotators said", error)
+                    common = await self._fitted(request, sample, {}, reservation)
+                self._objects[version] = common
                 while len(self._objects) > _KEPT:
                     self._objects.popitem(last=False)
             self._objects.move_to_end(version)
             return self._objects[version]
+
+    async def _fitted(
+        self, request: Request, sample: _Sample, said: Mapping[int, ImageHints], reservation: Reservation
+    ) -> CommonObject | None:
+        sources = await self._fetched(sample.addresses, reservation)
+        hints = {index: hint for index, hint in said.items() if not isinstance(sources[index], ImageError)}
+        job = Job(
+            sources,
+            localizer=self._service.slot.current,
+            options=JobOptions(hints=hints, only_fits=True),
+            names=sample.addresses,
+        )
+        del sources
+        try:
+            await self._run(request, job)
+        finally:
+            reservation.give_back()
+        return job.common
 
     async def _localized(
         self,
@@ -238,8 +247,6 @@ class AnnotationBackend:
                     wait = overloaded.retry_after
                     raise Problem("overloaded", "The service has as much work as it takes.", retry_after=wait) from None
                 await asyncio.sleep(overloaded.retry_after)
-            except HintError as error:
-                raise hint_problem(error) from None
             except Stopped:
                 raise Problem("not_ready", "The service is shutting down.", retry_after=1) from None
             except InferenceFailed:
@@ -326,8 +333,13 @@ def _address(task: Mapping[str, Any], interface: LabelInterface) -> str:
     return address if isinstance(address, str) else ""
 
 
+def _annotations(task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    told = task.get("annotations")
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
 def _changed_at(task: Mapping[str, Any]) -> str:
-    return max((str(one.get("updated_at", "")) for one in task.get("annotations", ())), default="")
+    return max((str(one.get("updated_at", "")) for one in _annotations(task)), default="")
 
 
 def _prediction(result: ImageResult, interface: LabelInterface, version: str) -> dict[str, Any]:

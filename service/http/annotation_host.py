@@ -58,8 +58,8 @@ class AnnotationHost:
         Raises:
             Problem: Label Studio does not say (`label_studio_failed`).
         """
-        told = await self._get(f"api/projects/{project}/export", {"exportType": "JSON"})
-        return [task for task in told if isinstance(task, dict)] if isinstance(told, list) else []
+        path = f"api/projects/{project}/export"
+        return _tasks(await self._get(path, {"exportType": "JSON"}), path)
 
     async def tasks(self, project: int, count: int) -> list[dict[str, Any]]:
         """The first tasks of a project.
@@ -68,8 +68,7 @@ class AnnotationHost:
             Problem: Label Studio does not say (`label_studio_failed`).
         """
         told = await self._get("api/tasks", {"project": project, "page": 1, "page_size": count})
-        tasks = told.get("tasks", []) if isinstance(told, dict) else told
-        return [task for task in tasks if isinstance(task, dict)]
+        return _tasks(told.get("tasks") if isinstance(told, dict) else told, "api/tasks")
 
     async def image(self, address: Any, most: int, take: Callable[[int], None]) -> bytes:
         """An image as a task names it: on Label Studio itself, or on a host that images may be fetched from.
@@ -119,7 +118,10 @@ class AnnotationHost:
             raise _failed(str(error) or type(error).__name__) from error
         if response.status_code != 200:
             raise _failed(f"it answers {path} with status {response.status_code}")
-        return read_json(bytes(content), len(content))  # of one whom the settings name
+        try:
+            return read_json(bytes(content), len(content))  # of one whom the settings name
+        except Problem as problem:
+            raise _other(path) from problem
 
     async def _headers(self) -> dict[str, str]:
         """What shows the token. A personal access token is changed for a short-lived one."""
@@ -127,11 +129,24 @@ class AnnotationHost:
             return {"authorization": f"Token {self._token}"}
         if time.monotonic() >= self._access_until:
             answer = await self._http.post(self._url.join("api/token/refresh"), json={"refresh": self._token})
-            access = answer.json().get("access") if answer.status_code == 200 else None
+            try:
+                access = answer.json()["access"] if answer.status_code == 200 else None
+            except (ValueError, KeyError, TypeError):
+                raise _other("api/token/refresh") from None
             if not isinstance(access, str):
                 raise _failed(f"it does not take the personal access token (status {answer.status_code})")
             self._access, self._access_until = access, time.monotonic() + _TOKEN_SECONDS
         return {"authorization": f"Bearer {self._access}"}
+
+
+def _tasks(told: Any, path: str) -> list[dict[str, Any]]:
+    if not isinstance(told, list):
+        raise _other(path)
+    return [task for task in told if isinstance(task, dict)]
+
+
+def _other(path: str) -> Problem:
+    return _failed(f"what answers {path} is no Label Studio")
 
 
 def _failed(why: str) -> Problem:

@@ -118,30 +118,33 @@ def annotation_hints(annotations: Sequence[Mapping[str, Any]], interface: LabelI
         interface: Where rectangles are drawn, and which label counts.
 
     Returns:
-        Its rectangles, none where it was submitted without one; None where nobody has said anything.
+        Its rectangles as shares of the image's sides, since the size that a region states is its writer's word; none
+        where it was submitted without any. None where nobody has said anything of this label: also where all that is
+        drawn has others.
     """
     said = [one for one in annotations if not one.get("was_cancelled")]
     if not said:
         return None
     last = max(said, key=lambda one: str(one.get("updated_at", "")))
-    boxes = [
-        corners
-        for region in last.get("result", ())
-        if region.get("from_name") == interface.control
-        and interface.label in region.get("value", {}).get("rectanglelabels", ())
-        and (corners := _corners(region)) is not None
-    ]
-    return ImageHints(tuple(boxes))
+    drawn = [region for region in last.get("result") or () if region.get("from_name") == interface.control]
+    own = [one for one in drawn if interface.label in (one.get("value") or {}).get("rectanglelabels", ())]
+    if drawn and not own:
+        return None
+    return ImageHints(tuple(box for box in map(_shares, own) if box is not None), are_shares=True)
 
 
-def _corners(region: Mapping[str, Any]) -> Corners | None:
-    """The upright box of a region, within its image; None where nothing of it is."""
-    value, width, height = region["value"], float(region["original_width"]), float(region["original_height"])
-    x, y = value["x"] * width / 100, value["y"] * height / 100
-    across, down = value["width"] * width / 100, value["height"] * height / 100
-    angle = math.radians(value.get("rotation", 0) or 0)  # about the corner, clockwise
+def _shares(region: Mapping[str, Any]) -> Corners | None:
+    """The upright box of a region as shares of its image's sides, within it; None where nothing of it is.
+
+    A turned rectangle is turned about its corner, clockwise and in pixels, for which the image's ratio is needed. (That
+    the image itself was turned while it was annotated, `image_rotation`, changes nothing in the numbers.)
+    """
+    value = region["value"]
+    x, y, across, down = (float(value[name]) / 100 for name in ("x", "y", "width", "height"))
+    angle = math.radians(value.get("rotation") or 0)
+    ratio = float(region["original_width"]) / float(region["original_height"]) if angle else 1.0
     cos, sin = math.cos(angle), math.sin(angle)
-    xs = [x + a * cos - d * sin for a in (0, across) for d in (0, down)]
-    ys = [y + a * sin + d * cos for a in (0, across) for d in (0, down)]
-    x0, y0, x1, y1 = max(0.0, min(xs)), max(0.0, min(ys)), min(width, max(xs)), min(height, max(ys))
+    xs = [x + a * cos - d * sin / ratio for a in (0, across) for d in (0, down)]
+    ys = [y + a * sin * ratio + d * cos for a in (0, across) for d in (0, down)]
+    x0, y0, x1, y1 = max(0.0, min(xs)), max(0.0, min(ys)), min(1.0, max(xs)), min(1.0, max(ys))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None

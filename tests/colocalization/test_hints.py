@@ -238,3 +238,14 @@ class TestShares:
         with pytest.raises(HintError) as caught:
             ImageHints(((0, 0, 1, 1), box)).shares("birds/a.jpg", 200, 50)
         assert str(caught.value) == f"the hint {given} does not lie in 'birds/a.jpg', which is 200 x 50 pixels"
+
+
+def test_boxes_as_shares_fit_an_image_of_any_size() -> None:
+    said = ImageHints(((0.25, 0.5, 0.75, 1.0),), are_shares=True)
+    assert said.shares("a", 200, 100) == said.boxes
+    assert said.pixels(200, 100) == ((50.0, 50.0, 150.0, 100.0),)
+    pixels = ImageHints(((50.0, 50.0, 150.0, 100.0),))
+    assert pixels.shares("a", 200, 100) == said.boxes
+    assert pixels.pixels(200, 100) == pixels.boxes
+    with pytest.raises(HintError, match=r"the hint 0\.25,0,1\.5,1 does not lie in 'a', whose sides are 1"):
+        ImageHints(((0.25, 0.0, 1.5, 1.0),), are_shares=True).shares("a", 200, 100)

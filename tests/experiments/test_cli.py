@@ -56,7 +56,18 @@ def test_records_of_another_model_do_not_merge(tmp_path: Path) -> None:
 def test_an_unknown_kind(tmp_path: Path) -> None:
     code, output = call("peers", "--data", str(EXAMPLES), "--records", str(tmp_path), "--only", "best")
     assert code == 2
-    assert "there is no kind of method 'best'; allowed: trivial, features, twice, saliency, ours" in output
+    assert "there is no kind of method 'best'; allowed: trivial, features, twice, tokens, saliency, ours" in output
+
+
+def test_peers_of_transformers_on_a_model_of_ones_own(tmp_path: Path) -> None:
+    given = ["--data", str(EXAMPLES), "--limit", "2", "--records", str(tmp_path), "--model", str(MODEL)]
+    code, output = call("peers", *given, "--only", "tokens")
+    assert code == 0, output
+    record = json.loads((tmp_path / "experiment-peers.json").read_text())
+    assert set(record["results"]["sets"]["examples"]["methods"]) == {"LOST", "TokenCut"}
+    code, output = call("peers", *given, "--only", "twice")
+    assert code == 2
+    assert "with --model, --only must be of tokens, ours, got twice" in output
 
 
 def test_no_data(tmp_path: Path) -> None:
@@ -75,6 +86,18 @@ def test_a_table_and_its_report(image_folder: Path, tmp_path: Path) -> None:
     text = (tmp_path / "results.md").read_text()
     assert "PsyNet's training, on images" in text
     assert "| PsyNet, odd and rotation |" in text
+
+
+def test_all_of_the_paper_is_each_table_on_both_feature_maps(image_folder: Path, tmp_path: Path) -> None:
+    given = ["--data", str(image_folder), "--runs", str(tmp_path / "runs"), "--records", str(tmp_path), "--no-train"]
+    code, output = call("paper", *given)
+    assert code == 0, output
+    written = {path.name for path in tmp_path.glob("experiment-*.json")}
+    tables = ("table1", "table2", "table3", "figure1")
+    assert written == {f"experiment-{name}-images-{of}.json" for name in tables for of in ("head", "block")}
+    settings = json.loads((tmp_path / "experiment-table1-images-head.json").read_text())["settings"]
+    assert settings["overrides"] == ["backbone.feature_map=head"]
+    assert settings["seeds"] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("mode", ["attention", "common"])

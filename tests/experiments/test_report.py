@@ -69,7 +69,10 @@ def grid_results(seeds: int) -> dict[str, Any]:
         },
     }
     return {
-        "cells": {"channel": {"label": "channel-wise", "runs": [run] * seeds}, "pixel": {"label": "pixel", "runs": []}}
+        "cells": {
+            "channel": {"label": "channel-wise", "runs": [{**run, "seed": seed} for seed in range(seeds)]},
+            "pixel": {"label": "pixel", "runs": []},
+        }
     }
 
 
@@ -157,6 +160,29 @@ def test_tables_beside_the_papers(records: Callable[..., Path], seeds: int, scor
     assert "peak memory 3000 MB" in text
     assert "96.63 / 80.66 / 35.27 / 70.86 |" in text
     assert "Not trained yet: pixel." in text
+
+
+def test_cells_are_compared_seed_by_seed(records: Callable[..., Path]) -> None:
+    results = grid_results(3)
+    cells = results["cells"]
+    cells["pixel"]["runs"] = [
+        {
+            **run,
+            "trained": {
+                "otsu": {**run["trained"]["otsu"], "iou_thousandths": ious},
+                "psynet": run["trained"]["psynet"],
+            },
+        }
+        for run, ious in zip(cells["channel"]["runs"][:2], ([800, 800], [800, 600]), strict=True)
+    ]
+    for run in cells["channel"]["runs"]:
+        run["trained"] = {**run["trained"], "otsu": {**run["trained"]["otsu"], "iou_thousandths": [800, 300]}}
+    settings = {"grid": "table2", "data": "CUB", "preset": "small", "overrides": []}
+    settings["images"] = {"train": 10, "test": 2}  # type: ignore[assignment]
+    text = written(records("table2-CUB", settings, results))
+    # At 0.5 both runs have both images, and one of two before; at 0.7 one run has one more of two, the other none.
+    assert "pixel over channel-wise +50.0 [+0.0, +100.0] at 0.5 and +25.0 [" in text
+    assert "at 0.7 (2 seeds)" in text
 
 
 def test_figure1_is_drawn(records: Callable[..., Path]) -> None:

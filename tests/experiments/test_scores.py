@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colocalization.corloc import CorLoc
-from experiments.scores import NO_BOX, best_iou, difference, pack_ious, summarise
+from experiments.scores import NO_BOX, best_iou, difference, difference_over_seeds, pack_ious, summarise
 
 ONE = {"a": "a"}
 
@@ -107,3 +107,22 @@ def test_sets_drawn_anew_say_how_much_the_choice_of_sets_matters() -> None:
     hits, misses = {"a": [0.9] * 5, "b": [0.1] * 5}, {"a": [0.1] * 5, "b": [0.1] * 5}
     assert difference(hits, misses, {"a": "a", "b": "b"})["0.5"] == pytest.approx((50, 50, 50))
     assert difference(hits, misses, {"a": "a", "b": "b"}, over="sets")["0.5"] == pytest.approx((50, 0, 100))
+
+
+class TestOverSeeds:
+    def test_one_seed_is_the_difference_over_images(self) -> None:
+        ours, theirs = np.array([0.6] * 30 + [0.1] * 70), np.array([0.1] * 80 + [0.6] * 20)
+        found = difference_over_seeds([ours], [theirs])["0.5"]
+        before = difference({"a": ours}, {"a": theirs}, ONE)["0.5"]
+        assert found[0] == pytest.approx(before[0]) == pytest.approx(10)
+        assert found[1:] == pytest.approx(before[1:], abs=1.5)
+
+    def test_seeds_that_disagree_widen_the_interval(self) -> None:
+        # One seed gains on all images, the other loses on all: no image is in doubt, the seed is.
+        found = difference_over_seeds([[0.8] * 50, [0.1] * 50], [[0.1] * 50, [0.8] * 50])["0.7"]
+        assert found == (0.0, -100.0, 100.0)
+
+    @pytest.mark.parametrize("theirs", [[[0.1]], [[0.1, 0.2], [0.3, 0.4]], [0.1, 0.2]])
+    def test_others_cannot_be_compared(self, theirs: object) -> None:
+        with pytest.raises(ValueError, match="same seeds and images"):
+            difference_over_seeds([[0.1, 0.2]], theirs)  # type: ignore[arg-type]

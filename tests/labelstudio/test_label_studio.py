@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from colocalization.boxes import box_iou
-from tests.labelstudio.conftest import DATA, Studio
+from tests.labelstudio.conftest import DATA
+from tests.labelstudio.servers import Studio
 
 SET, LABEL, COUNT = "plates_eu", "plate", 40
 CONFIG = f"""<View><Image name="image" value="$image"/>
@@ -38,11 +39,7 @@ class Project:
 
     def __init__(self, studio: Studio, names: list[str]) -> None:
         self.studio = studio
-        self.number = studio.call("POST", "/api/projects", json={"title": SET, "label_config": CONFIG})["id"]
-        storage = {"project": self.number, "path": str(DATA / SET / "images"), "use_blob_urls": True}
-        studio.call("POST", "/api/storages/localfiles", json=storage)  # never synced: it lets the files be served
-        tasks = [{"data": {"image": f"/data/local-files/?d={SET}/images/{name}", "name": name}} for name in names]
-        studio.call("POST", f"/api/projects/{self.number}/import", json=tasks)
+        self.number = studio.project(SET, CONFIG, DATA / SET / "images", names)
         listed = studio.call("GET", "/api/tasks", params={"project": self.number, "page_size": 100, "fields": "all"})
         self.tasks = {task["data"]["name"]: task["id"] for task in listed["tasks"]}
 

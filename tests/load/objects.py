@@ -19,32 +19,32 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-import httpx
-
+from colocalization.client import ProblemError, UnreachableError
 from colocalization.common_object import CommonObject
 from colocalization.errors import ObjectError
 from tests.load.records import write_record
-from tests.service.process.test_objects import SETS, SHOWN, files
+from tests.service.process.test_objects import SETS, SHOWN
 from tests.service.process.test_server import children, wait_for
 from tests.service.processes import Running, running
 
 _SHARED = ("shared-0", "shared-1")
-_KINDS = {"PUT": 4, "POST": 5, "GET": 1, "DELETE": 1}
+_KINDS = {"fit": 4, "localize": 5, "object": 1, "delete": 1}
+_NOT_FOUND, _UNANSWERED = "not found", "unanswered"
 
 
 class Tally:
     """What became of the requests.
 
     Attributes:
-        statuses: Answers by method and status; status 0 where a killed worker gave none.
+        ends: Requests by kind and how they ended; "unanswered" where a killed worker gave none.
         wrong: What was answered wrongly.
         kept: Digest that must be there, by name, as was answered last; None where nothing must be.
         unsure: Names whose last write was cut off: either content is right.
     """
 
-    def __init__(self, digests: list[str], boxes: list[object]) -> None:
-        self.digests, self.boxes = digests, boxes
-        self.statuses: Counter[str] = Counter()
+    def __init__(self, digests: list[str], found: list[object]) -> None:
+        self.digests, self.found = digests, found
+        self.ends: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.kept: dict[str, str | None] = {}
         self.unsure: set[str] = set()
@@ -54,75 +54,97 @@ class Tally:
     def requests(self) -> int:
         """How many requests have come to an end."""
         with self._lock:
-            return self.statuses.total()
+            return self.ends.total()
 
-    def count(self, kind: str, status: int) -> None:
+    def count(self, kind: str, end: str) -> None:
         """One more has."""
         with self._lock:
-            self.statuses[f"{kind} {status}"] += 1
+            self.ends[f"{kind}: {end}"] += 1
 
-    def check(self, kind: str, name: str, number: int, answer: httpx.Response) -> None:
-        """Judge an answer to a request for a name, with the set of this number where one was put."""
-        own, status = name not in _SHARED, answer.status_code
+    def check(self, kind: str, name: str, number: int, answer: object) -> None:
+        """Judge an answer to a request for a name.
+
+        Args:
+            kind: What was asked.
+            name: The name.
+            number: The set that was fitted, where one was.
+            answer: The digest, the results, None for what was removed, or "not found".
+        """
+        own = name not in _SHARED
         known = own and name not in self.unsure
         allowed = [self.kept.get(name)] if known else [*self.digests, None]
-        if kind == "PUT":
-            right = status in (200, 201) and answer.json()["sha256"] == self.digests[number]
-            if right and own:
-                self.kept[name] = self.digests[number]
-                self.unsure.discard(name)
-        elif kind == "DELETE":
-            right = (status == 404 and None in allowed) or (status == 204 and allowed != [None])
-            if right and own:
-                self.kept[name] = None
-                self.unsure.discard(name)
-        elif status == 404:
+        if kind == "fit":
+            right = answer == self.digests[number]
+        elif answer == _NOT_FOUND:
             right = None in allowed
-        elif kind == "GET":
-            right = status == 200 and answer.json()["sha256"] in allowed
+        elif kind == "delete":
+            right = allowed != [None]
+        elif kind == "object":
+            right = answer in allowed
         else:
-            boxes = [self.boxes[self.digests.index(one)] for one in allowed if one is not None]
-            right = status == 200 and answer.json()["images"] in boxes
+            right = answer in [self.found[self.digests.index(one)] for one in allowed if one is not None]
+        if right and own and kind in ("fit", "delete"):
+            self.kept[name] = self.digests[number] if kind == "fit" else None
+            self.unsure.discard(name)
         if not right:
-            self.wrong.append(f"{kind} {name}: {status} {answer.text[:200]}")
+            self.wrong.append(f"{kind} {name}: {str(answer)[:200]}")
 
 
-def client(service: Running, tally: Tally, seed: int, requests: int) -> None:
-    """Send requests, each on a connection of its own, so that they reach both workers."""
+def ask(service: Running, kind: str, name: str, number: int) -> object:
+    """Ask once, on a connection of its own, so that both workers are reached; gives what `Tally.check` judges.
+
+    Raises:
+        UnreachableError: There was no answer.
+        ProblemError: The service refused, for another reason than that there is no such object.
+    """
+    with service.client() as client:
+        try:
+            if kind == "fit":
+                return client.fit(name, SETS[number]).sha256
+            if kind == "localize":
+                return client.localize([SHOWN], object=name).images
+            if kind == "object":
+                return client.object(name).sha256
+            client.delete_object(name)
+        except ProblemError as problem:
+            if problem.code != "object_not_found":
+                raise
+            return _NOT_FOUND
+        return None
+
+
+def work(service: Running, tally: Tally, seed: int, requests: int) -> None:
+    """Send requests, one after the other."""
     chance = random.Random(seed)  # noqa: S311
     for _ in range(requests):
         name = chance.choice([f"own-{seed}", f"own-{seed}", *_SHARED])
         number = chance.randrange(len(SETS))
         kind = chance.choices(list(_KINDS), list(_KINDS.values()))[0]
         try:
-            if kind in ("PUT", "POST"):
-                path = f"/objects/{name}" if kind == "PUT" else f"/colocalize?object={name}"
-                images = SETS[number] if kind == "PUT" else (SHOWN,)
-                answer = httpx.request(kind, service.url + path, files=files(*images), timeout=60)
-            else:
-                answer = httpx.request(kind, f"{service.url}/objects/{name}", timeout=60)
-        except httpx.TransportError:
-            tally.count(kind, 0)
-            if kind in ("PUT", "DELETE"):
+            answer = ask(service, kind, name, number)
+        except UnreachableError:
+            tally.count(kind, _UNANSWERED)
+            if kind in ("fit", "delete"):
                 tally.unsure.add(name)  # whether it was done, nobody was told
             continue
+        except ProblemError as problem:
+            tally.wrong.append(f"{kind} {name}: {problem}")
+            tally.count(kind, problem.code)
+            continue
         tally.check(kind, name, number, answer)
-        tally.count(kind, answer.status_code)
+        tally.count(kind, _NOT_FOUND if answer == _NOT_FOUND else "done")
 
 
 def measure(requests: int, clients: int, kills: int, folder: Path) -> dict[str, object]:
     """Send the requests, kill workers at even distances, start again and look what is there."""
     with running(workers=2, objects_dir=folder, DUMMY_RETRY_PAUSE="0.1") as service:
-        digests, boxes = [], []
-        for number, images in enumerate(SETS):
-            put = httpx.put(f"{service.url}/objects/set-{number}", files=files(*images), timeout=60)
-            digests.append(str(put.json()["sha256"]))
-            answer = httpx.post(f"{service.url}/colocalize?object=set-{number}", files=files(SHOWN), timeout=60)
-            boxes.append(answer.json()["images"])
-        tally = Tally(digests, boxes)
+        with service.client() as client:
+            digests = [client.fit(f"set-{number}", images).sha256 for number, images in enumerate(SETS)]
+            found = [client.localize([SHOWN], object=f"set-{number}").images for number in range(len(SETS))]
+        tally = Tally(digests, list(found))
         shares = [requests // clients + (seed < requests % clients) for seed in range(clients)]
         threads = [
-            threading.Thread(target=client, args=(service, tally, seed, share)) for seed, share in enumerate(shares)
+            threading.Thread(target=work, args=(service, tally, seed, share)) for seed, share in enumerate(shares)
         ]
         for thread in threads:
             thread.start()
@@ -148,13 +170,12 @@ def measure(requests: int, clients: int, kills: int, folder: Path) -> dict[str, 
     lost = []
     with running(workers=2, objects_dir=folder) as service:
         for name, digest in {**tally.kept, **{f"set-{number}": one for number, one in enumerate(digests)}}.items():
-            answer = service.get(f"/objects/{name}")
-            found = answer.json()["sha256"] if answer.status_code == 200 else None
-            if found != digest and name not in tally.unsure:
+            there = ask(service, "object", name, 0)
+            if (None if there == _NOT_FOUND else there) != digest and name not in tally.unsure:
                 lost.append(name)
     return {
         "requests": tally.requests,
-        "statuses": dict(sorted(tally.statuses.items())),
+        "ends": dict(sorted(tally.ends.items())),
         "killed": killed,
         "workers_that_answered": len(workers),
         "wrong": tally.wrong,

@@ -1,7 +1,7 @@
 """The exported file: inputs and outputs, metadata, and that it names no machine."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,15 @@ import pytest
 import torch
 
 from colocalization import _version
+from colocalization.discriminant import Discriminant
 from colocalization.engine import OnnxEngine
-from colocalization.metadata import METADATA_KEY, ModelMetadata, Pooling
+from colocalization.metadata import METADATA_KEY, ModelMetadata, Pooling, Precision
 from model_export.errors import ExportError
 from model_export.graph import OPSET, build_model, describe
+from model_export.source import NetworkSource
 from tests.model_export.networks import tiny_source
+from training.foreground_prior import ForegroundPrior, tap_rows
+from training.torch_engine import TorchEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,3 +143,42 @@ def test_shipped_file_names_no_machine() -> None:
 def test_same_network_same_bytes(content: bytes) -> None:
     source = tiny_source(gate=True)
     assert build_model(source, describe(source, 64)).SerializeToString(deterministic=True) == content
+
+
+@pytest.fixture(scope="module")
+def source_with_prior() -> NetworkSource:
+    """The tiny network with a prior of random weights on its two taps."""
+    source = tiny_source(feature_map="head")
+    random = np.random.default_rng(0)
+    direction = random.normal(size=256 + 512).astype(np.float32)
+    photograph = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    scores = tap_rows(TorchEngine(source.network, 64).tapped(photograph)) @ direction
+    low, high = (float(value) for value in np.percentile(scores, (10, 90)))
+    return replace(source, prior=ForegroundPrior(Discriminant(direction, low, high), "20 images of 1 set"))
+
+
+class TestForegroundPrior:
+    @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("fp16", 0.02), ("int8", 0.15)])
+    def test_the_file_gives_the_networks_prior(
+        self, source_with_prior: NetworkSource, precision: Precision, tolerance: float, tmp_path: Path
+    ) -> None:
+        images = np.random.default_rng(1).normal(size=(4, 3, 64, 64)).astype(np.float32)
+        path = tmp_path / "model.onnx"
+        onnx.save(build_model(source_with_prior, describe(source_with_prior, 64, precision), list(images)), path)
+        engine = OnnxEngine(path, device="cpu")
+        assert engine.metadata.foreground_data == "20 images of 1 set"
+        found = engine.run(images).foreground
+        wanted = TorchEngine(source_with_prior.network, 64, prior=source_with_prior.prior).run(images).foreground
+        assert found is not None
+        assert wanted is not None
+        assert wanted.std() > 0.05
+        np.testing.assert_allclose(found, wanted, atol=tolerance)
+
+    def test_outputs_are_no_more_than_said(self, source_with_prior: NetworkSource) -> None:
+        model = build_model(source_with_prior, describe(source_with_prior, 64))
+        assert [value.name for value in model.graph.output] == ["attention", "features", "foreground"]
+
+    def test_a_prior_of_another_network(self, source_with_prior: NetworkSource) -> None:
+        other = ForegroundPrior(Discriminant(np.ones(3, np.float32), 0.0, 1.0), "")
+        with pytest.raises(ExportError, match=r"reads 3 channels, and the stages of resnet10t have 256 \+ 512"):
+            build_model(replace(source_with_prior, prior=other), describe(source_with_prior, 64))

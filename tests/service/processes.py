@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+
+from colocalization.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,10 +38,15 @@ class Running:
         lines = self.log_path.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def client(self, **options: Any) -> Client:
+        """A program's client; each has connections of its own, to whichever worker takes them."""
+        return Client(self.url, **options)
+
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=10)
 
     def post(self, jpeg: bytes, count: int = 1, **fields: str) -> httpx.Response:
+        """A request by hand, whose status and headers are what is looked at; a client hides them."""
         files = [("images", (f"{i}.jpg", jpeg)) for i in range(count)]
         return httpx.post(f"{self.url}/colocalize", files=files, data=fields, timeout=30)
 

@@ -25,6 +25,7 @@ TINY = (
     "run.device=cpu",
     "run.tensorboard=false",
     "optimizer.warmup_epochs=0",
+    "foreground.learn=false",
 )
 
 

@@ -17,7 +17,7 @@ from training.runlog import read_log
 
 def train(*arguments: str) -> tuple[int, str]:
     options = [part for setting in TINY for part in ("--set", setting)]
-    result = CliRunner().invoke(app, [*arguments, "--threads", "1", *options])
+    result = CliRunner().invoke(app, [*arguments, "--preset", "small", "--threads", "1", *options])
     return result.exit_code, result.output
 
 
@@ -125,6 +125,8 @@ def test_errors_are_one_line(arguments: list[str], message: str, plain_folder: P
     result = CliRunner().invoke(
         app,
         [
+            "--preset",
+            "small",
             *(part for setting in TINY if "frozen" not in setting for part in ("--set", setting)),
             *(str(plain_folder) if part == "FOLDER" else part for part in arguments),
         ],

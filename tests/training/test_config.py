@@ -11,7 +11,7 @@ from training.errors import TrainingError
 
 
 def test_presets_are_those_documented() -> None:
-    assert presets() == ("paper", "psynet", "small")
+    assert presets() == ("foreground", "paper", "psynet", "small")
     for name in presets():
         load_config(name)
 

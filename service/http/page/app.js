@@ -1,9 +1,9 @@
 // The page of the service: images go to POST /colocalize, what comes back is looked at, corrected and taken away.
 import { Cards } from "./cards.js";
 import { Collection } from "./collection.js";
-import { Failure, byId, count } from "./dom.js";
+import { Failure, byId, count, together } from "./dom.js";
 import { download } from "./downloads.js";
-import { chosen, dropped } from "./files.js";
+import { chosen, dropped, isSame } from "./files.js";
 import { Kept } from "./kept.js";
 import { Limits } from "./limits.js";
 import { showOverview } from "./overview.js";
@@ -99,7 +99,7 @@ function render() {
   showOverview(items, { limits, threshold: threshold(), isRunning, object: kept.selected, advice });
   cards.show(shown, { threshold: threshold(), waiting });
   byId("none-shown").hidden = !items.length || shown.length > 0;
-  for (const id of ["opacity", "threshold"]) byId(`${id}-value`).textContent = `${byId(id).value} %`;
+  for (const id of ["opacity", "threshold"]) byId(`${id}-value`).textContent = together(byId(id).value, "%");
   document.documentElement.style.setProperty("--heat", Number(byId("opacity").value) / 100);
   kept.render(items.length > 0 && !isRunning);
   viewer.refresh();
@@ -112,14 +112,18 @@ function render() {
 function saveState() {
   if (!isRestored) return;
   const settings = Object.fromEntries(SETTINGS.map((id) => [id, byId(id).value]));
+  settings.teaches = byId("teach").checked;
   storage.saveState({ order: images.items.map((item) => item.id), settings, model, advice }).catch(() => {});
 }
+
+// What a run or a kept object is taught by: what was corrected, unless it is to stay with its own images.
+const taughtBy = (items) => (byId("teach").checked ? hintsOf(items) : []);
 
 // The fields of a request besides its images, or why there can be none.
 function fieldsOf(items) {
   const fields = { max_boxes: byId("max-boxes").value };
   if (kept.selected) return { ...fields, object: kept.selected };
-  const hints = hintsOf(items);
+  const hints = taughtBy(items);
   if (hints.length > MOST_HINTS) {
     throw new Failure(
       "Too many hints",
@@ -165,7 +169,7 @@ async function run(items = images.items, note = []) {
     images.answered(sent, answer.images, asked.max_boxes === "1");
     const alone = asked.mode === "common" && answer.mode === "attention";
     say(
-      `Done in ${(answer.timing_ms.total / 1000).toFixed(2)} s.` +
+      `Done in ${together((answer.timing_ms.total / 1000).toFixed(2), "s")}.` +
         (alone ? " Nothing in common was found; this is what stands out in each." : ""),
     );
   });
@@ -176,17 +180,24 @@ async function run(items = images.items, note = []) {
 function take({ files, note }) {
   const room = Math.max(limits.images - images.items.length, 0),
     isFirst = !images.items.some((item) => item.result);
-  const added = images.add(files.slice(0, room)),
+  const fresh = files.filter(({ file }) => !images.items.some((item) => isSame(item.file, file))),
+    known = files.length - fresh.length;
+  const added = images.add(fresh.slice(0, room)),
     notes = note ? [note] : [];
-  if (added.length < files.length) {
-    const others = files.length > limits.images ? "the others" : `the last ${files.length - added.length}`;
-    notes.push(`At most ${limits.images} images at a time: ${others} were left out.`);
+  if (known) notes.push(known < files.length ? `${known} of them ${known === 1 ? "is" : "are"} here already.` : "All of it is here already.");
+  if (added.length < fresh.length) {
+    const others = files.length > limits.images ? "the others" : `the last ${fresh.length - added.length}`;
+    notes.push(
+      `At most ${limits.images} images at a time: ${others} were left out. For folders of any size there is the ` +
+        "command colocalize score.",
+    );
   }
   const told = notes.length ? [added.length ? "Not all were taken" : "Nothing was taken", notes.join(" ")] : [];
   tell(...told);
   render();
-  if (!added.length || limits.over(images.items)) return;
-  if (isFirst || kept.selected) run(isFirst ? images.items : added, told);
+  const isAskedAgain = isFirst && known > 0; // of a run that was cancelled, or failed
+  if (!(added.length || isAskedAgain) || limits.over(images.items)) return;
+  if (isFirst || kept.selected) run(isFirst ? images.items : added, added.length ? told : []);
   else say(`${count(added.length, "image")} added. Run again to find what all ${images.items.length} have in common.`);
 }
 
@@ -215,6 +226,9 @@ function forgetHints() {
 }
 
 function clear() {
+  const corrected = images.items.filter((item) => item.said).length;
+  const question = `Clear everything, with what you said of ${count(corrected, "image")}? It cannot be had back.`;
+  if (corrected && !confirm(question)) return;
   progress.cancel();
   images.clear();
   model = advice = null;
@@ -227,7 +241,9 @@ function clear() {
 async function takeAway(event) {
   event.preventDefault();
   if (!byId("download-form").reportValidity()) return;
-  const options = { threshold: threshold(), label: byId("label").value.trim() || "object", model };
+  const waits = (seconds) => say(`The service is busy: trying again in ${count(seconds, "second")}.`);
+  const label = byId("label").value.trim() || "object",
+    options = { threshold: threshold(), label, model, tell: { waiting: waits } };
   byId("download").disabled = true;
   try {
     say(`Downloaded ${await download(service, byId("format").value, images.items, options)}`);
@@ -244,7 +260,7 @@ async function keepObject(event) {
   if (!byId("keep-form").reportValidity()) return;
   tell("");
   const told = await sending(images.items, "Learning the object", (sent, options) =>
-    kept.keep(byId("keep-name").value, sent, hintsOf(sent), options),
+    kept.keep(byId("keep-name").value, sent, taughtBy(sent), options),
   );
   if (told) {
     const from = count(told.images, "image");
@@ -261,8 +277,10 @@ async function restore() {
   images.restore(found.images);
   ({ model, advice = null } = found.state);
   for (const id of SETTINGS) if (found.state.settings[id] !== undefined) byId(id).value = found.state.settings[id];
+  byId("teach").checked = found.state.settings.teaches ?? true;
   if (!byId("mode").value) byId("mode").value = "common"; // an object that is not there any more
-  say(`${count(images.items.length, "image")} from before.`);
+  const fresh = images.items.filter((item) => !item.result).length;
+  say(`${count(images.items.length, "image")} from before${fresh ? `, ${fresh} not looked at yet` : ""}.`);
 }
 
 const on = (id, type, does) => byId(id).addEventListener(type, does);
@@ -293,7 +311,7 @@ on("clear", "click", clear);
 on("problem-close", "click", () => tell());
 on("download-form", "submit", takeAway);
 on("keep-form", "submit", keepObject);
-for (const id of ["order", "choice", "label"]) on(id, "change", render);
+for (const id of ["order", "choice", "label", "teach"]) on(id, "change", render);
 for (const id of ["opacity", "threshold"]) on(id, "input", render);
 for (const type of ["dragenter", "dragover"]) {
   document.addEventListener(type, (event) => {

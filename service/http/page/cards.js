@@ -1,6 +1,6 @@
 // The images as cards: a picture with its boxes and heat map, what is known of it, and what can be said of it.
 import { drawBoxes } from "./boxes.js";
-import { count, fromTemplate, percent } from "./dom.js";
+import { count, fromTemplate, percent, showParts, together } from "./dom.js";
 import { boxesOf, confidenceOf, handBoxes, isRead, shows } from "./review.js";
 
 // The picture of an image: of its file, or of the preview where this browser cannot show the file.
@@ -31,30 +31,22 @@ export function showFindings(stage, item) {
   drawBoxes(svg, item.result, boxesOf(item));
 }
 
-// What is known of an image, in a line.
+// What is known of an image, in parts of a line.
 export function factsOf(item, threshold) {
-  if (!item.result) return "not looked at yet";
+  if (!item.result) return ["not looked at yet"];
   const { width, height, error, warning } = item.result;
-  if (error) return error.message;
-  const told = [`${width} × ${height}`, ...(warning ? [warning.message] : [])];
+  if (error) return [error.message];
+  const told = [together(width, "×", height), ...(warning ? [warning.message] : [])];
+  if (item.said?.absent) return [...told, "you: not in this one"];
   const boxes = boxesOf(item),
+    hand = handBoxes(item).length,
     shown = shows(item, threshold);
-  if (item.said?.absent) return [...told, "you: not in this one"].join(" · ");
-  const hand = handBoxes(item).length,
-    number = count(boxes.length, "box", "boxes");
-  told.push(
-    !boxes.length
-      ? "no box"
-      : hand === 0
-        ? number
-        : hand === boxes.length
-          ? `${number} by hand`
-          : `${number}, ${hand} by hand`,
-  );
-  if (hand) return told.join(" · ");
-  if (shown === false && boxes.length) told.push(`confidence ${percent(confidenceOf(item))}: does not show it`);
-  else if (boxes.length && shown !== null) told.push(`confidence ${percent(confidenceOf(item))}`);
-  return told.join(" · ");
+  const number = boxes.length ? count(boxes.length, "box", "boxes") : "no box",
+    byHand = hand === 0 ? "" : hand === boxes.length ? " by hand" : `, ${hand} by hand`;
+  told.push(number + byHand);
+  if (hand || !boxes.length || shown === null) return told;
+  const confidence = together("confidence", percent(confidenceOf(item)));
+  return [...told, shown ? confidence : `${confidence}: does not show it`];
 }
 
 export class Cards {
@@ -108,8 +100,9 @@ export class Cards {
     card.redraw = () => showFindings(stage, item);
     card.redraw();
     const facts = factsOf(item, threshold);
-    card.querySelector(".facts").textContent = facts;
-    card.querySelector(".open").setAttribute("aria-label", `${item.name}, ${facts}. Look closer and correct`);
+    showParts(card.querySelector(".facts"), facts);
+    const label = `${item.name}, ${facts.join(" · ")}. Look closer and correct`;
+    card.querySelector(".open").setAttribute("aria-label", label);
     card.classList.toggle("waiting", waiting.has(item));
     card.classList.toggle("failed", Boolean(item.result?.error));
     card.classList.toggle("lacks", shown === false && !item.result?.error);

@@ -16,11 +16,29 @@ export const fromTemplate = (id) => byId(id).content.firstElementChild.cloneNode
 
 const MIB = 2 ** 20;
 
-export const inMib = (bytes) => (bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${+(bytes / MIB).toFixed(1)} MiB`);
+// Words that stay on one line, such as a number and its unit.
+export const together = (...words) => words.join("\u00a0");
+
+export const inMib = (bytes) =>
+  bytes < MIB ? together(Math.ceil(bytes / 1024), "KiB") : together(+(bytes / MIB).toFixed(1), "MiB");
+
+// What is told in a line, part by part; none is broken in two where it fits a line. Unchanged it is left alone, or a
+// screen reader would read it again.
+export function showParts(element, parts) {
+  const words = parts.join(" · ");
+  if (element.textContent === words) return;
+  const spans = parts.map((part, index) => {
+    const span = document.createElement("span");
+    span.className = "part";
+    span.textContent = index < parts.length - 1 ? `${part} ·` : part;
+    return span;
+  });
+  element.replaceChildren(...spans.flatMap((span, index) => (index ? [" ", span] : [span])));
+}
 
 export const count = (number, noun, many = `${noun}s`) => `${number} ${number === 1 ? noun : many}`;
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => together(Math.round(100 * share), "%");
 
 // A failure that is told in two parts: what happened, and what to do.
 export class Failure extends Error {

@@ -8,13 +8,17 @@ const TAKEN_AS = { ".apng": ".png", ".dib": ".bmp", ".jfif": ".jpg", ".jpe": ".j
 
 const yoloPath = (name) => `images/${name}${TAKEN_AS[/\.[^./]*$/.exec(name)?.[0].toLowerCase()] ?? ""}`;
 
-// Downloads results of images; gives what to tell of it.
-export async function download(service, format, items, { threshold, label, model }) {
+// Downloads results of images; gives what to tell of it. `tell` is told of waiting, as in sending.js.
+export async function download(service, format, items, { threshold, label, model, tell }) {
   const answered = items.filter((item) => item.result);
   if (!answered.length) throw new Failure("There is nothing to download", "No image has a result yet.");
   if (format === "crops") return downloadCrops(answered, threshold);
   const images = answered.map((item) => reviewed(item, threshold));
-  const file = await service.export(format, model ? { images, model } : { images }, { label, keepUnflagged: false });
+  const file = await service.export(format, model ? { images, model } : { images }, {
+    label,
+    keepUnflagged: false,
+    tell,
+  });
   let { blob } = file;
   if (format === "yolo") {
     const readable = answered.filter(isRead);

@@ -1,5 +1,5 @@
 // What is said of all images together: how many, how large, which show the object, and what may be done next.
-import { byId, count } from "./dom.js";
+import { byId, count, showParts } from "./dom.js";
 import { isHinted, shows } from "./review.js";
 import { counts } from "./sorting.js";
 
@@ -17,14 +17,19 @@ export function showOverview(items, { limits, threshold, isRunning, object, advi
   byId("meter-over").textContent = over;
   const again = byId("again");
   again.disabled = !items.length || isRunning || Boolean(over);
-  again.textContent = (hasResults ? "Run again" : "Find the boxes") + (hinted && !object ? withHints(hinted) : "");
-  again.classList.toggle("due", hasResults && (fresh > 0 || hinted > 0));
+  byId("teach-label").hidden = !hinted || Boolean(object);
+  const hints = object || !byId("teach").checked ? 0 : hinted;
+  again.textContent = (hasResults ? "Run again" : "Find the boxes") + (hints ? withHints(hints) : "");
+  again.classList.toggle("due", hasResults && (fresh > 0 || hints > 0));
   showBelow();
   byId("forget").hidden = !hinted;
   byId("bar").hidden = !hasResults;
-  byId("advice").hidden = !hasResults || hinted > 0 || Boolean(object);
+  byId("advice").hidden = !hasResults || Boolean(object);
+  byId("advice").textContent = hinted
+    ? "What you corrected is in the download as it is. Run again only where the others should follow it: they change."
+    : "Something else was meant? Open an image, draw a box around it, and run again: the others follow.";
   const number = counts(items, threshold);
-  byId("summary").textContent = summary(items, threshold, number, fresh, hinted);
+  showParts(byId("summary"), summary(items, threshold, number, fresh, hinted));
   byId("verdict").hidden = !advice;
   byId("verdict").textContent = advice ? `${advice.text[0].toUpperCase()}${advice.text.slice(1)}.` : "";
   for (const option of byId("choice").options) option.textContent = `${option.dataset.name} (${number[option.value]})`;
@@ -35,12 +40,12 @@ const withHints = (hinted) => (hinted === 1 ? " with this hint" : ` with these $
 function summary(items, threshold, number, fresh, hinted) {
   const told = [count(items.length, "image")];
   if (items.some((item) => shows(item, threshold) !== null)) {
-    told.push(`${number.shows} show it`, `${number.lacks} do not`);
+    told.push(count(number.shows, "shows it", "show it"), count(number.lacks, "does not", "do not"));
   }
   if (number.failed) told.push(`${number.failed} not read`);
   if (fresh) told.push(`${fresh} not looked at yet`);
   if (hinted) told.push(`${hinted} corrected`);
-  return told.join(" · ");
+  return told;
 }
 
 // The button to run again, once more at the bottom, where it is due and cannot be seen.

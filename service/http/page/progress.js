@@ -1,5 +1,5 @@
 // A request on its way: a bar, words, and a button that cancels it.
-import { byId, count, percent } from "./dom.js";
+import { byId, count, percent, together } from "./dom.js";
 
 export class Progress {
   #controller = null;
@@ -23,7 +23,7 @@ export class Progress {
     this.cancel();
     const mine = (this.#controller = new AbortController());
     byId("progress").hidden = false;
-    this.#say(`Sending, 0 %`, 0);
+    this.#say(`Sending, ${percent(0)}`, 0);
     const tell = {
       sent: (share) => {
         if (share < 1) this.#say(`Sending, ${percent(share)}`, share);
@@ -54,7 +54,7 @@ export class Progress {
     clearInterval(this.#timer);
     const begun = Date.now();
     this.#say(`${doing} …`);
-    this.#timer = setInterval(() => this.#say(`${doing} … ${Math.round((Date.now() - begun) / 1000)} s`), 1000);
+    this.#timer = setInterval(() => this.#say(`${doing} … ${together(Math.round((Date.now() - begun) / 1000), "s")}`), 1000);
   }
 
   #say(words, share = null) {

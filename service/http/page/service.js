@@ -50,9 +50,10 @@ export class Service {
   }
 
   // Results as a file: { blob, name }.
-  async export(format, body, { label, keepUnflagged }) {
+  async export(format, body, { label, keepUnflagged, tell }) {
     const query = new URLSearchParams({ format, label, keep_unflagged: keepUnflagged });
     const answer = await this.#answer("POST", `export?${query}`, {
+      tell,
       body: JSON.stringify(body),
       headers: { "content-type": "application/json" },
     });

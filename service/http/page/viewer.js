@@ -1,6 +1,6 @@
 // One image large: boxes are looked at, drawn, moved and resized, by pointer and by keyboard.
 import { area, between, drawBoxes, handlePoints, moved, within } from "./boxes.js";
-import { byId, fromTemplate } from "./dom.js";
+import { byId, fromTemplate, showParts } from "./dom.js";
 import { factsOf, showFindings, showPicture } from "./cards.js";
 import { addBox, boxesOf, changeBox, confirm, forget, isRead, removeBox, setAbsent } from "./review.js";
 
@@ -72,7 +72,7 @@ export class Viewer {
       place = list.indexOf(item);
     byId("viewer-name").textContent = item.name;
     byId("viewer-place").textContent = place < 0 ? "" : `${place + 1} of ${list.length}`;
-    byId("viewer-facts").textContent = factsOf(item, this.on.threshold());
+    showParts(byId("viewer-facts"), factsOf(item, this.on.threshold()));
     byId("viewer-before").disabled = place <= 0;
     byId("viewer-after").disabled = place < 0 || place === list.length - 1;
     const size = isRead(item) ? item.result : null;

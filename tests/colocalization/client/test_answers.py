@@ -97,6 +97,11 @@ def test_what_is_not_of_the_service_is_an_error_of_its_own(response: httpx.Respo
     assert caught.value.status == response.status_code
 
 
+def test_a_redirect_names_where_it_leads() -> None:
+    with pytest.raises(AnswerError, match="HTTP status 307 to 'https://elsewhere/': redirects are not followed"):
+        read_details(httpx.Response(307, headers={"location": "https://elsewhere/"}))
+
+
 @pytest.mark.parametrize("read", [read_details, read_object, read_object_names])
 def test_other_answers_are_checked_too(read: Any) -> None:
     with pytest.raises(AnswerError, match="not an answer of the service"):

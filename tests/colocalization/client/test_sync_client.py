@@ -150,10 +150,22 @@ def test_mistakes_are_told_before_anything_is_sent(arguments: dict[str, object],
         client.localize([b"x"], **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://a", "", "http://", "http://a:b"])
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://a", "", "http://", "http://a:b", "http://a:99999"])
 def test_addresses_are_checked(url: str) -> None:
     with pytest.raises(ValueError, match="the address of a service must be of the form"):
         Client(url)
+
+
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 16])
+def test_keys_that_no_header_carries_are_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ValueError, match=r"api_key must be of printable ASCII characters, without line breaks$"):
+        Client(api_key=key)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_timeouts_are_checked(timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout must be above 0 seconds"):
+        Client(timeout=timeout)
 
 
 class Scripted:
@@ -218,7 +230,15 @@ def test_connections_are_tried_again(error: Exception) -> None:
     assert not caught.value.was_sent
 
 
-@pytest.mark.parametrize("error", [httpx.ReadError("reset"), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ReadError("reset"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("x"),
+        httpx.DecodingError("gzip"),
+    ],
+)
 @pytest.mark.parametrize("call", [lambda client: client.localize([b"x"]), lambda client: client.fit("a", [b"x"])])
 def test_what_may_have_been_taken_is_not_sent_again(error: Exception, call: Callable[[Client], object]) -> None:
     service = Scripted(error, answered())

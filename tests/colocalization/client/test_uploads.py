@@ -53,6 +53,12 @@ def test_what_cannot_be_opened_keeps_its_place(tmp_path: Path) -> None:
     assert found.names == tuple("abcde")
 
 
+@pytest.mark.parametrize("array", [np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8)])
+def test_arrays_are_checked_as_by_the_localizer(array: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"expected an \(H, W, 3\) RGB"), open_set([array], ["a"]):
+        pass
+
+
 def test_what_is_no_image_at_all_is_a_mistake_of_the_program() -> None:
     with pytest.raises(TypeError, match=r"sources\[1\]"), open_set([b"x", 7], ["a", "b"]):  # type: ignore[list-item]
         pass

@@ -7,12 +7,14 @@ from skimage.measure import label, regionprops
 
 from colocalization.maps import upsample
 from experiments.peers import FEATURE_PEERS, TRIVIAL_PEERS, Observation
-from experiments.peers.base import cut_box
+from experiments.peers.base import component_box, cut_box
 from experiments.peers.ddt import DescriptorTransform, principal_direction
+from experiments.peers.lost import LostPeer, seed_and_scores
 from experiments.peers.mean import ChannelMean, grey_jet, psynet_box
 from experiments.peers.norm_representer import NormRepresenter
 from experiments.peers.representer import Representer, set_direction
 from experiments.peers.scda import SelectedDescriptors
+from experiments.peers.token_cut import TokenCutPeer, second_eigenvector
 
 CHANNELS, CELLS = 6, 8
 
@@ -152,3 +154,39 @@ def test_psynets_box_is_in_pixels_of_the_image() -> None:
 
 def test_nothing_above_the_cut_is_no_box() -> None:
     assert cut_box(np.zeros((4, 4), np.float32), 0.0, 10, 10) is None
+
+
+class TestTokens:
+    """A 4 x 4 grid of 40 x 20 pixels, 2 x 2 cells of it the object, and one cell in a corner that is like it."""
+
+    @staticmethod
+    def seen() -> Observation:
+        features = np.empty((2, 4, 4), np.float32)
+        features[:] = np.array([1.0, 1.0], np.float32)[:, None, None]
+        things = np.array([-1.0, 0.5], np.float32)
+        features[:, 1:3, 1:3] = things[:, None, None]  # inner product with the background: -0.5
+        features[:, 3, 0] = things
+        return Observation(40, 20, features, np.zeros((0, 0), np.float32))
+
+    def test_lost_seeds_where_the_fewest_are_alike(self) -> None:
+        seed, scores = seed_and_scores(self.seen().features)
+        assert seed == 5  # the first of the five cells that are like five; the others are like eleven
+        # All five join the seed: 5 x 1.25 on the object, 5 x -0.5 elsewhere.
+        assert scores[1, 1] == pytest.approx(6.25)
+        assert scores[0, 0] == pytest.approx(-2.5)
+        assert LostPeer().fit([])(self.seen()).box == (10, 5, 30, 15)
+
+    def test_token_cut_splits_two_parts_without_an_edge_between_them(self) -> None:
+        vector = second_eigenvector(self.seen().features)
+        mask = np.zeros((4, 4), bool)
+        mask[1:3, 1:3] = mask[3, 0] = True
+        # Orthogonal by the degrees, 5 of five cells and 11 of eleven: five entries a, eleven b, 25 a = -121 b.
+        assert vector[mask] == pytest.approx(vector[1, 1])
+        assert vector[~mask] == pytest.approx(vector[0, 0])
+        assert vector[1, 1] / vector[0, 0] == pytest.approx(-121 / 25, rel=1e-3)
+        assert TokenCutPeer().fit([])(self.seen()).box == (10, 5, 30, 15)
+
+    def test_box_of_the_component_of_a_cell(self) -> None:
+        mask = np.eye(3, dtype=bool)  # corners touch: no neighbours by sides
+        assert component_box(mask, 4, 30, 60) == (10, 20, 20, 40)
+        assert component_box(mask, 1, 30, 60) is None

@@ -53,13 +53,14 @@ def test_it_is_the_discriminants_bounded_map(
 ) -> None:
     path = tmp_path_factory.mktemp("with") / "model.onnx"
     onnx.save(extended(model, engine), path)
-    images = np.random.default_rng(1).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    photographs = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    images = np.stack([engine.metadata.transform()(rgb) for rgb in photographs])
     found = OnnxEngine(path, device="cpu").run(images)
     prior = prior_for(engine)
     assert found.foreground is not None
     assert found.foreground.shape == (2, 4, 4)
-    for image, foreground in zip(images, found.foreground, strict=True):
-        rows = np.concatenate([descriptors(tap) for tap in engine.tapped(image)], axis=1)
+    for rgb, foreground in zip(photographs, found.foreground, strict=True):
+        rows = np.concatenate([descriptors(tap) for tap in engine.tapped(rgb)], axis=1)
         scores = (rows @ prior.direction - prior.background) / (prior.foreground - prior.background)
         np.testing.assert_allclose(foreground.ravel(), np.clip((scores + 0.5) / 2, 0, 1), atol=1e-5)
     plain = engine.run(images)

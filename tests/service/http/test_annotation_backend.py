@@ -168,6 +168,62 @@ def test_several_rectangles_in_an_image_ask_for_all_of_them(client: TestClient, 
     assert len(answer["results"][0]["result"]) >= 2
 
 
+def test_odd_annotations_break_nothing(client: TestClient, studio: Studio) -> None:
+    plain = client.post("/labelstudio/predict", json=studio.request(*studio.images)).json()
+    stated = {**region(62.5, 12.5, 25, 25), "original_width": 4000, "original_height": 3000}  # the image has 64
+    studio.annotations = {
+        "/data/upload/a.png": [annotation({**stated, "value": {"x": "a"}})],
+        "/data/upload/b.png": [annotation(stated)],
+        "/data/local-files/?d=c.png": None,  # type: ignore[dict-item]
+    }
+    answer = client.post("/labelstudio/predict", json=studio.request(*studio.images)).json()
+    assert answer["model_version"] != plain["model_version"]
+    assert [len(one["result"]) for one in answer["results"]] == [1, 1, 1]
+
+
+def test_annotated_images_that_cannot_be_decoded_do_not_end_the_predictions(client: TestClient, studio: Studio) -> None:
+    plain = client.post("/labelstudio/predict", json=studio.request(*studio.images)).json()["results"]
+    studio.images["/data/upload/d.png"] = square(8, 8)[:60]
+    studio.annotations["/data/upload/d.png"] = [annotation(region(10, 10, 50, 50))]
+    answer = client.post("/labelstudio/predict", json=studio.request(*studio.images))
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    assert results[3]["result"] == []
+    assert [one["result"] for one in results[:3]] == [one["result"] for one in plain]
+
+
+@pytest.mark.parametrize("token", ["legacy", "aa.bb.cc"])
+@pytest.mark.parametrize("content", [b"<html>a router</html>", b'{"tasks": null}', b"[1", b"null"])
+def test_what_is_no_label_studio_is_told(
+    monkeypatch: pytest.MonkeyPatch, dummy_engine: DummyEngine, token: str, content: bytes
+) -> None:
+    class Other(Studio):
+        async def __call__(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=content)
+
+    with backend(Other(token), monkeypatch, dummy_engine) as client:
+        answer = client.post("/labelstudio/setup", json={"project": "7.1", "schema": CONFIG})
+    assert (answer.status_code, answer.json()["code"]) == (502, "label_studio_failed")
+    assert "is no Label Studio" in answer.json()["detail"]
+
+
+def test_label_studio_that_went_away_is_told(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, dummy_engine: DummyEngine
+) -> None:
+    class Gone(Studio):
+        async def __call__(self, request: httpx.Request) -> httpx.Response:
+            if len(self.asked) > 3:  # it answers for its project, and ends while images are fetched
+                raise httpx.ConnectError("connection refused", request=request)
+            return await super().__call__(request)
+
+    with backend(gone := Gone(), monkeypatch, dummy_engine) as client:
+        results = client.post("/labelstudio/predict", json=gone.request(*gone.images)).json()["results"]
+        assert [len(one["result"]) for one in results] == [0, 0, 0]
+        answer = client.post("/labelstudio/predict", json=gone.request(*gone.images))
+    assert (answer.status_code, answer.json()["code"]) == (502, "label_studio_failed")
+    assert "connection refused" in answer.json()["detail"]
+
+
 def test_images_that_cannot_be_had_are_predictions_without_a_box(client: TestClient, studio: Studio) -> None:
     others = (
         "/data/missing.png",

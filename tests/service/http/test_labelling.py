@@ -48,12 +48,13 @@ def test_boxes_are_percents_and_come_back() -> None:
     }  # fmt: skip
     said = annotation_hints([annotation(one)], INTERFACE)
     assert said is not None
-    assert said.boxes == ((20, 10, 60, 30),)
+    (box,) = said.pixels(200, 100)
+    assert box == pytest.approx((20, 10, 60, 30))
 
 
 def boxes(*annotations: dict[str, Any]) -> Any:
     said = annotation_hints(annotations, INTERFACE)
-    return None if said is None else said.boxes
+    return None if said is None else said.pixels(200, 100)
 
 
 def test_the_last_annotation_counts_and_skipped_ones_do_not() -> None:
@@ -63,6 +64,19 @@ def test_the_last_annotation_counts_and_skipped_ones_do_not() -> None:
     assert boxes({**new, "was_cancelled": True}) is None
     assert boxes() is None
     assert boxes(annotation()) == ()  # submitted without a rectangle: the image does not show it
+
+
+def test_sizes_that_regions_state_do_not_count_and_need_not_be_there() -> None:
+    one = region(50, 50, 50, 50)
+    for size in ({"original_width": 4000, "original_height": 3000}, {"original_width": None}):
+        assert boxes(annotation({**one, **size})) == ((100, 50, 200, 100),)
+    del one["original_width"], one["original_height"]
+    assert boxes(annotation(one)) == ((100, 50, 200, 100),)
+
+
+def test_an_image_of_which_only_other_labels_were_drawn_is_not_told_to_lack_the_first() -> None:
+    assert boxes(annotation(region(0, 0, 10, 10, value={"rectanglelabels": ["car"]}))) is None
+    assert boxes(annotation({"from_name": "c", "value": {"choices": ["x"]}})) == ()  # nothing was drawn
 
 
 def test_other_labels_and_controls_say_nothing() -> None:

@@ -10,10 +10,10 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 
+from colocalization.client import ProblemError, UnreachableError
 from colocalization.common_object import CommonObject
 from tests.service.conftest import encode
 from tests.service.process.test_server import children, wait_for
@@ -24,10 +24,6 @@ def square(x: int, y: int, side: int, value: int = 255) -> bytes:
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     pixels[y : y + side, x : x + side] = value
     return encode(pixels, "PNG")
-
-
-def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("images", (f"{index}.png", content)) for index, content in enumerate(contents)]
 
 
 SETS = (
@@ -47,38 +43,37 @@ def test_mixed_requests_to_two_workers_never_get_a_wrong_object(folder: Path) ->
     """A name always has the object of one set, or of one of two, whoever puts, deletes and asks meanwhile."""
     names = {"only-0": (0,), "only-1": (1,), "either": (0, 2), "any": (0, 1, 2)}
     with running(workers=2, objects_dir=folder) as service:
-        expected, digests = [], []
-        for number, images in enumerate(SETS):
-            put = httpx.put(f"{service.url}/objects/set-{number}", files=files(*images), timeout=30)
-            digests.append(put.json()["sha256"])
-            answer = httpx.post(f"{service.url}/colocalize?object=set-{number}", files=files(SHOWN), timeout=30)
-            expected.append(answer.json()["images"])
+        with service.client() as client:
+            digests = [client.fit(f"set-{number}", images).sha256 for number, images in enumerate(SETS)]
+            expected = [client.localize([SHOWN], object=f"set-{number}").images for number in range(len(SETS))]
         assert len({str(images) for images in expected}) == 3
         wrong: list[object] = []
-        statuses: Counter[tuple[str, int]] = Counter()
+        done: Counter[str] = Counter()
 
         def work(seed: int) -> None:
             chance = random.Random(seed)  # noqa: S311
-            with httpx.Client(base_url=service.url, timeout=60, headers={"connection": "close"}) as client:
-                for _ in range(30):
-                    name, sets = chance.choice(list(names.items()))
-                    number = chance.choice(sets)
-                    kind = chance.choices(["PUT", "POST", "GET", "DELETE"], [3, 5, 2, 1])[0]
-                    if kind == "PUT":
-                        answer = client.put(f"/objects/{name}", files=files(*SETS[number]))
-                        right = answer.status_code in (200, 201) and answer.json()["sha256"] == digests[number]
-                    elif kind == "POST":
-                        answer = client.post(f"/colocalize?object={name}", files=files(SHOWN))
-                        right = answer.status_code == 404 or answer.json()["images"] in [expected[one] for one in sets]
-                    elif kind == "GET":
-                        answer = client.get(f"/objects/{name}")
-                        right = answer.status_code == 404 or answer.json()["sha256"] in [digests[one] for one in sets]
-                    else:
-                        answer = client.delete(f"/objects/{name}")
-                        right = answer.status_code in (204, 404)
-                    statuses[kind, answer.status_code] += 1
-                    if not right:
-                        wrong.append((kind, name, answer.status_code, answer.text[:300]))
+            for _ in range(30):
+                name, sets = chance.choice(list(names.items()))
+                number = chance.choice(sets)
+                kind = chance.choices(["fit", "localize", "object", "delete"], [3, 5, 2, 1])[0]
+                with service.client() as client:  # a connection for each request, so that they reach both workers
+                    try:
+                        if kind == "fit":
+                            right = client.fit(name, SETS[number]).sha256 == digests[number]
+                        elif kind == "localize":
+                            found = client.localize([SHOWN], object=name).images
+                            right = found in [expected[one] for one in sets]
+                        elif kind == "object":
+                            right = client.object(name).sha256 in [digests[one] for one in sets]
+                        else:
+                            client.delete_object(name)
+                            right = True
+                        done[kind] += 1
+                    except ProblemError as problem:
+                        right = kind != "fit" and problem.code == "object_not_found"
+                        done["missing"] += 1
+                if not right:
+                    wrong.append((kind, name, number))
 
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
         for thread in threads:
@@ -86,8 +81,8 @@ def test_mixed_requests_to_two_workers_never_get_a_wrong_object(folder: Path) ->
         for thread in threads:
             thread.join(120)
         assert wrong == []
-        assert statuses.total() == 240
-        assert {kind for kind, status in statuses if status < 300} == {"PUT", "POST", "GET", "DELETE"}
+        assert done.total() == 240
+        assert set(done) == {"fit", "localize", "object", "delete", "missing"}
         assert len({entry["pid"] for entry in service.log() if entry["message"] == "request"}) == 2
     assert not list(folder.glob(".*.tmp"))
     for path in folder.glob("*.npz"):
@@ -104,14 +99,11 @@ def test_killed_workers_lose_no_object_that_was_answered(folder: Path) -> None:
                 if stop.is_set():
                     return
                 name = f"n{seed}-{turn % 50}"
-                try:
-                    images = files(*SETS[(seed + turn) % 3])
-                    answer = httpx.put(f"{service.url}/objects/{name}", files=images, timeout=30)
-                except httpx.TransportError:
-                    kept.pop(name, None)  # which of the two it has now, nobody was told
-                    continue
-                if answer.status_code < 300:
-                    kept[name] = answer.json()["sha256"]
+                with service.client() as client:
+                    try:
+                        kept[name] = client.fit(name, SETS[(seed + turn) % 3]).sha256
+                    except UnreachableError:
+                        kept.pop(name, None)  # which of the two it has now, nobody was told
 
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
         for thread in threads:
@@ -126,9 +118,9 @@ def test_killed_workers_lose_no_object_that_was_answered(folder: Path) -> None:
     assert len(kept) > 10
     with running(workers=2, objects_dir=folder) as service:
         wait_for(lambda: len(children(service)) == 2)
-        listed = service.get("/objects").json()["objects"]
-        assert set(kept) <= set(listed)
-        for name, digest in kept.items():
-            assert service.get(f"/objects/{name}").json()["sha256"] == digest
-        for name in set(listed) - set(kept):  # what was not answered is whole, or not there
-            assert service.get(f"/objects/{name}").status_code == 200
+        with service.client() as client:
+            listed = client.objects()
+            assert set(kept) <= set(listed)
+            for name in listed:  # what was not answered is whole, or not there
+                found = client.object(name).sha256
+                assert found == kept.get(name, found)

@@ -85,7 +85,8 @@ def test_ready_fails_but_requests_are_served_in_the_drain_delay(jpeg: bytes) -> 
 
 
 def sha256(service: Running) -> str:
-    return str(service.get("/model").json()["sha256"])
+    with service.client() as client:
+        return client.details().model.sha256
 
 
 def test_reload_takes_the_new_model_and_refuses_a_bad_one(tmp_path: Path, jpeg: bytes) -> None:
@@ -102,7 +103,10 @@ def test_reload_takes_the_new_model_and_refuses_a_bad_one(tmp_path: Path, jpeg: 
         model.unlink()
         service.send(signal.SIGHUP)
         wait_for(lambda: 'colocalize_model_reloads_total{result="refused"} 2.0' in service.get("/metrics").text)
-        assert service.post(jpeg).json()["model"]["sha256"] == "2" * 64
+        with service.client() as client:
+            found = client.localize([jpeg])
+        assert found.model is not None
+        assert found.model.sha256 == "2" * 64
         assert any("the model is corrupt" in str(entry["message"]) for entry in service.log())
 
 

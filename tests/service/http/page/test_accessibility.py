@@ -97,6 +97,21 @@ def test_focus_is_always_to_be_seen(page: "Page") -> None:
     assert {"mode", "max-boxes", "again", "choice", "order", "threshold", "format", "download", "open"} <= seen
 
 
+def test_what_is_told_is_not_broken_in_two(service: Running, browser: "Browser") -> None:
+    lines = """
+    () => [...document.querySelectorAll(".facts .part, #summary .part")].map((part) => {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      return [part.textContent, new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size];
+    })
+    """
+    with opened(browser, f"{service.url}/colo/", viewport={"width": 320, "height": 600}) as page:
+        choose(page, "a.png", "b.png", "c.png")
+        told = page.evaluate(lines)
+        assert len(told) >= 9
+        assert [part for part in told if part[1] != 1] == []
+
+
 def test_a_phone(service: Running, browser: "Browser") -> None:
     device = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
     with opened(browser, f"{service.url}/colo/", **device) as page:

@@ -16,7 +16,7 @@ from tests.scoring.formats.test_yolo import trainers_rule
 from tests.service.http.page.driving import TWO_SQUARES, card, choose, download, drag, look, squares, typed_boxes
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 @pytest.fixture
@@ -122,6 +122,27 @@ def test_zip_takes_over_what_was_there(page: "Page") -> None:
         assert {name: archive.read(name) for name in archive.namelist()} == {
             "a/ä.txt": b"first", "b/ö.txt": b"second", "c": b"",
         }  # fmt: skip
+
+
+def test_a_busy_service_is_asked_again_and_that_is_told(page: "Page") -> None:
+    choose(page, "a.png")
+    answers: list[int] = []
+
+    def busy_once(route: "Route") -> None:
+        answers.append(len(answers))
+        if len(answers) > 1:
+            route.continue_()
+            return
+        route.fulfill(
+            status=429, headers={"retry-after": "2"}, json={"title": "Full", "detail": "Full.", "status": 429}
+        )
+
+    page.route("**/export?*", busy_once)
+    page.locator("#format").select_option("csv")
+    with page.expect_download():
+        page.get_by_role("button", name="Download", exact=True).click()
+        page.locator("#status", has_text="The service is busy: trying again in 2 seconds.").wait_for()
+    assert len(answers) == 2
 
 
 def test_what_the_service_refuses_is_told(page: "Page") -> None:

@@ -49,10 +49,12 @@ def test_threshold_says_what_shows_it_here_and_in_what_is_downloaded(sorted_page
     assert sorted_page.locator("#summary").inner_text() == "5 images · 2 show it · 2 do not · 1 not read"
     sorted_page.locator("#choice").select_option("lacks")
     assert names(sorted_page) == ["a.png", "c.png"]
-    assert "confidence 40 %: does not show it" in card(sorted_page, "c.png").inner_text()
+    assert (
+        "confidence\N{NO-BREAK SPACE}40\N{NO-BREAK SPACE}%: does not show it" in card(sorted_page, "c.png").inner_text()
+    )
     sorted_page.locator("#threshold").fill("30")
     assert names(sorted_page) == ["a.png"]
-    assert sorted_page.locator("#threshold-value").inner_text() == "30 %"
+    assert sorted_page.locator("#threshold-value").inner_text() == "30\N{NO-BREAK SPACE}%"
     sorted_page.locator("#choice").select_option("shows")
     assert names(sorted_page) == ["b.png", "c.png", "d.png"]
     lines = [json.loads(line) for line in Path(download(sorted_page, "jsonl").path()).read_text().splitlines()]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tests.service.http.page.driving import card, choose, drag, look, names, rects, run
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Dialog, Page
 
 AGED = """
 (days) => new Promise((resolve) => {
@@ -68,6 +68,26 @@ def test_everything_is_cleared(page: "Page") -> None:
     assert names(page) == []
     again(page)
     assert names(page) == []
+
+
+def test_corrections_are_not_cleared_by_a_slip(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    card(page, "b.png").get_by_role("button", name="Not in this one", exact=True).click()
+    asked: list[str] = []
+
+    def answer(dialog: "Dialog") -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    page.get_by_role("button", name="Clear everything").click()
+    assert names(page) == ["a.png", "b.png"]
+    page.get_by_role("button", name="Clear everything").click()
+    assert names(page) == []
+    assert asked == ["Clear everything, with what you said of 1 image? It cannot be had back."] * 2
 
 
 def test_what_is_too_old_is_removed(page: "Page") -> None:

@@ -49,6 +49,25 @@ def test_box_drawn_by_hand_is_the_hint_of_the_next_run(page: "Page") -> None:
     assert rects(card(page, "b.png"), "hand") == []
 
 
+def test_what_is_corrected_need_not_teach_the_others(page: "Page") -> None:
+    choose(page, "a.png", "b.png")
+    assert not page.locator("#teach").is_visible()
+    card(page, "b.png").get_by_role("button", name="Not in this one", exact=True).click()
+    look(page, "a.png")
+    drag(page, (8, 10), (56, 60))
+    page.keyboard.press("Escape")
+    page.get_by_label("Teach the others by what I corrected").uncheck()
+    page.wait_for_timeout(300)  # what was put is on its way to the disk
+    page.reload()
+    page.locator("body.ready").wait_for()
+    sent = run(page)
+    assert "hints" not in sent
+    assert rects(card(page, "a.png"), "hand") == [pytest.approx([8, 10, 48, 50], abs=1)]  # it stays, for the download
+    assert "you: not in this one" in card(page, "b.png").inner_text()
+    page.get_by_label("Teach the others by what I corrected").check()
+    assert len(json.loads(run(page, "Run again with these 2 hints")["hints"])) == 2
+
+
 def test_box_is_moved_resized_and_deleted(page: "Page") -> None:
     choose(page, "a.png", "b.png")
     look(page, "a.png")
@@ -122,7 +141,7 @@ def test_image_that_does_not_show_it(page: "Page") -> None:
     run(page, "Run again with this hint")
     assert (len(rects(card(page, "a.png"))), rects(card(page, "c.png"))) == (1, [])
     assert "not in this one" in card(page, "c.png").locator(".facts").inner_text()
-    assert "1 do not" in page.locator("#summary").inner_text()
+    assert "1 does not" in page.locator("#summary").inner_text()
 
 
 def test_several_boxes_and_one_that_is_drawn_among_them(page: "Page") -> None:

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from colocalization.discriminant import ClassStatistics
-from model_export.errors import ExportError
-from model_export.foreground.teaching import SetOutlines, is_trusted, learn
+from training.errors import TrainingError
+from training.teaching import SetOutlines, is_trusted, learn
 
 
 def mask(x0: int, y0: int, x1: int, y1: int) -> NDArray[np.float32]:
@@ -63,7 +63,7 @@ class TestLearn:
         assert lesson.prior.direction[0] > 0
 
     def test_none_is_trusted(self) -> None:
-        with pytest.raises(ExportError, match=r"images that could be: road \(3 of 10\)"):
+        with pytest.raises(TrainingError, match=r"images that could be: road \(3 of 10\)"):
             learn([outlines("road", 1.0, trusted=3)])
-        with pytest.raises(ExportError, match="none"):
+        with pytest.raises(TrainingError, match="none"):
             learn([])
