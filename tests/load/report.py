@@ -245,6 +245,35 @@ def _client(record: Record) -> Iterator[str]:
     )
 
 
+def _page(record: Record) -> Iterator[str]:
+    results = record["results"]
+    told, corloc = results["walk"], results["walk"]["corloc_of_the_others"]
+    weight = told["until_the_page_was_ready"]
+    yield "### The page, as a new user walks through it"
+    yield ""
+    yield (
+        f"{told['images']} mixed images, {len(told['steps'])} steps and {told['seconds']} s from opening the page to a "
+        f"COCO file with {told['boxes_by_hand_in_the_file']} boxes by hand, driven by a script that aims at once. "
+        f"Until it is ready the page takes {weight['requests']} requests and {weight['kib']} KiB. CorLoc of the images "
+        f"that were not corrected: {corloc['before']}; after running again with the corrections as hints: "
+        f"{corloc['run_again_with_these_hints']}."
+    )
+    yield ""
+    yield from _table(["step", "s"], [[step["what"], step["seconds"]] for step in told["steps"]])
+    if one := results.get("one_correction"):
+        before, after = one["corloc"]["before"], one["corloc"]["after"]
+        yield ""
+        yield (
+            f"One box in one image of {one['set']} ({one['images']} others): CorLoc at 0.5 {before['0.5']} before, "
+            f"{after['0.5']} after; {one['seconds']['before']} and {one['seconds']['after']} s."
+        )
+    if looked := results.get("accessibility"):
+        states = [state for window in looked.values() for state in window.values()]
+        wrong = sum(len(state["violations"]) for state in states)
+        yield ""
+        yield f"axe-core, in {len(states)} states ({'; '.join(looked)}): violations: {wrong}."
+
+
 def _kept(record: Record) -> Iterator[str]:
     settings = record["settings"]
     yield "### A kept object beside mode attention"
@@ -298,35 +327,6 @@ def _objects(record: Record) -> Iterator[str]:
     )
 
 
-def _page(record: Record) -> Iterator[str]:
-    results = record["results"]
-    told, corloc = results["walk"], results["walk"]["corloc_of_the_others"]
-    weight = told["until_the_page_was_ready"]
-    yield "### The page, as a new user walks through it"
-    yield ""
-    yield (
-        f"{told['images']} mixed images, {len(told['steps'])} steps and {told['seconds']} s from opening the page to a "
-        f"COCO file with {told['boxes_by_hand_in_the_file']} boxes by hand, driven by a script that aims at once. "
-        f"Until it is ready the page takes {weight['requests']} requests and {weight['kib']} KiB. CorLoc of the images "
-        f"that were not corrected: {corloc['before']}; after running again with the corrections as hints: "
-        f"{corloc['run_again_with_these_hints']}."
-    )
-    yield ""
-    yield from _table(["step", "s"], [[step["what"], step["seconds"]] for step in told["steps"]])
-    if one := results.get("one_correction"):
-        before, after = one["corloc"]["before"], one["corloc"]["after"]
-        yield ""
-        yield (
-            f"One box in one image of {one['set']} ({one['images']} others): CorLoc at 0.5 {before['0.5']} before, "
-            f"{after['0.5']} after; {one['seconds']['before']} and {one['seconds']['after']} s."
-        )
-    if looked := results.get("accessibility"):
-        states = [state for window in looked.values() for state in window.values()]
-        wrong = sum(len(state["violations"]) for state in states)
-        yield ""
-        yield f"axe-core, in {len(states)} states ({'; '.join(looked)}): violations: {wrong}."
-
-
 _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-throughput": _throughput,
     "service-comparison": _comparison,
@@ -337,9 +337,9 @@ _SECTIONS: dict[str, Callable[[Record], Iterator[str]]] = {
     "service-soak": _soak,
     "service-fuzz": _fuzz,
     "service-client": _client,
+    "service-page": _page,
     "service-kept": _kept,
     "service-objects": _objects,
-    "service-page": _page,
 }
 
 
