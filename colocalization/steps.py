@@ -317,11 +317,14 @@ class Steps:
 
 
 def check_max_boxes(max_boxes: int) -> None:
-    """Refuse a number of boxes below 0.
+    """Refuse a number of boxes that is none, or below 0.
 
     Raises:
-        ValueError: It is.
+        TypeError: It is no whole number.
+        ValueError: It is below 0.
     """
+    if isinstance(max_boxes, bool) or not isinstance(max_boxes, (int, np.integer)):
+        raise TypeError(f"max_boxes must be a whole number, at least 1, or 0 for all, got {max_boxes!r}")
     if max_boxes < 0:
         raise ValueError(f"max_boxes must be at least 1, or 0 for all, got {max_boxes}")
 

@@ -321,6 +321,9 @@ class TestDummy:
             localizer.localize(sources, mode="both")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="max_boxes must be at least 1, or 0 for all, got -1"):
             localizer.localize(sources, max_boxes=-1)
+        for wrong in ("3", 1.5, True, None):
+            with pytest.raises(TypeError, match="max_boxes must be a whole number, at least 1, or 0 for all, got"):
+                localizer.localize(sources, max_boxes=wrong)  # type: ignore[arg-type]
         common = objects.PLAIN
         with pytest.raises(ValueError, match="mode 'attention' uses neither hints nor a common object"):
             localizer.localize(sources, mode="attention", common=common)
