@@ -51,7 +51,9 @@ CALIBRATIONS: dict[Evidence, Calibration] = {
     "attention": Calibration((*_INSIDE, "map outside"), (2.7773, 0.6976, -0.2584, -6.5707), -1.1515),
     "prior": Calibration((*_INSIDE, "map outside"), (3.6793, 0.8571, -0.6559, -5.682), -1.2747),
     "set": Calibration((*_SET, "highest of the map"), (2.7914, 1.5567, -0.325, -1.3408, -3.2988, -14.7874), 10.9891),
-    "set and prior": Calibration((*_SET, "prior outside"), (3.944, 1.4216, -0.2935, -2.2925, 3.0065, -8.6657), -1.4845),
+    "set and prior": Calibration(
+        (*_SET, "prior outside"), (3.9036, 1.2048, -0.3065, -2.2944, 2.9063, -9.0887), -1.0688
+    ),
     "hints": Calibration(("map inside", "map inside, relative"), (4.4177, 2.3813), -4.5834),
 }
 
