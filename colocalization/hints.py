@@ -164,7 +164,7 @@ def gather_hints(hints: Iterable[Hint], names: Iterable[str]) -> dict[str, Image
 
     Example:
         >>> gather_hints([Hint("a", (0, 0, 1, 1)), Hint("b", None)], ["a", "b", "c"])["b"]
-        ImageHints(boxes=())
+        ImageHints(boxes=(), are_shares=False)
     """
     known = set(names)
     boxes: dict[str, list[Corners]] = {}

@@ -71,7 +71,7 @@ def hints_by_index(given: HintsGiven, sources: Sequence[ImageSource]) -> dict[in
 
     Example:
         >>> hints_by_index({"a.jpg": (0, 0, 5, 5), 1: None}, ["a.jpg", b"..."])
-        {0: ImageHints(boxes=((0.0, 0.0, 5.0, 5.0),)), 1: ImageHints(boxes=())}
+        {0: ImageHints(boxes=((0.0, 0.0, 5.0, 5.0),), are_shares=False), 1: ImageHints(boxes=(), are_shares=False)}
     """
     if not isinstance(given, Mapping):
         raise HintError(f"hints must be a mapping from an image to a box, several, or None, got {type(given).__name__}")

@@ -73,7 +73,7 @@ def test_two_processes_train_what_one_trains(image_folder: Path, tmp_path: Path)
     untrained = {name: value.clone() for name, value in alone.stepper.network.state_dict().items()}
     alone.run()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
-    command += [str(image_folder), "--out", str(tmp_path / "two")]
+    command += [str(image_folder), "--out", str(tmp_path / "two"), "--preset", "small"]
     for setting in settings:
         command += ["--set", setting]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}

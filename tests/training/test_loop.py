@@ -142,6 +142,7 @@ def test_resume_is_exact_after_kill_9(tiny_config: Configure, image_folder: Path
     config = tiny_config(*FULL, "run.epochs=10")
     trainer(config, image_folder, tmp_path / "whole").run()
     command = [sys.executable, "-m", "training", str(image_folder), "--out", str(tmp_path / "parts"), "--resume"]
+    command += ["--preset", "small"]
     for setting in settings:
         command += ["--set", setting]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
