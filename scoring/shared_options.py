@@ -65,7 +65,7 @@ EffortOption = Annotated[
     typer.Option(
         "--effort",
         help="Of mode common. full: look at each image twice; fast: twice only at those that it learns "
-        "outlines from, none of a small set; takes about two thirds of the time and gives coarser boxes. thorough: as "
+        "outlines from, none of a small set; takes about four fifths of the time and gives coarser boxes. thorough: as "
         "full, and where the set shows many small things, nine looks at tiles of each image: two to five "
         "times the time, more with many boxes.",
     ),
