@@ -97,5 +97,5 @@ class Head:
         """
         if self._head is None:
             return np.asarray(features.mean(axis=0), dtype=np.float32)
-        activations: torch.Tensor = self._head(torch.from_numpy(np.ascontiguousarray(features))[None])
+        activations: torch.Tensor = self._head(torch.tensor(features)[None])
         return np.asarray(activations[0].mean(dim=0).numpy(), dtype=np.float32)
