@@ -48,7 +48,8 @@ def find_common(
     if best is not None and max_boxes == 1:
         return best
     looks = looks_for(looker, image, features, common, known, max_boxes, again=again)
-    best = best or _confirmed(image, looks[:1], priors)
+    if best is None and again and common.second is not None:  # else the map is the same one
+        best = _confirmed(image, looks[:1], priors)
     if best is not None and max_boxes == 1:
         return best
     extent = common_extent(image.rgb, looks, max_boxes)

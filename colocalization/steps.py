@@ -210,8 +210,8 @@ class Steps:
         """From one image's features to its boxes.
 
         With a common object and full effort, the network runs again over the object's part of the image, unless it
-        was looked at before; alone in its batch, so that the result does not depend on which other images are worked
-        on.
+        was looked at before or the prior confirms what the first look has found; alone in its batch, so that the
+        result does not depend on which other images are worked on.
 
         Args:
             prepared: The image.
@@ -281,8 +281,7 @@ class Steps:
             return extent, otsu_separability(min_max(seen))
         if common.exemplar is not None:
             return find_exemplar(self._looker, image, features, common.exemplar, looks or {}, most)
-        again = self.effort != "fast"
-        extent = find_common(self._looker, image, features, common, looks or {}, most, again=again)
+        extent = find_common(self._looker, image, features, common, looks or {}, most, again=self._looks_again)
         if features.outside is not None:
             alone = foreground_extent(image.rgb, features.outside, _ALL_BOXES)
             extent = replace(extent, boxes=with_prior_boxes(extent.boxes, alone.boxes))
@@ -311,9 +310,13 @@ class Steps:
             ImageError: As `finish`.
         """
         check_finite(features)
-        again = self.effort != "fast"
+        again = self._looks_again
         look = looks_for(self._looker, prepared.image, features, common, looks or {}, 1, again=again)[0]
         return outline_shares(prepared.image.rgb, look, features.attention.shape)[0]
+
+    @property
+    def _looks_again(self) -> bool:
+        return self.effort != "fast"
 
 
 def check_max_boxes(max_boxes: int) -> None:

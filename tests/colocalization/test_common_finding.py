@@ -83,6 +83,18 @@ def test_fast_effort_never_looks_again(seen: Seen) -> None:
     assert seen.looks == 0
 
 
+def test_a_map_is_not_asked_about_twice(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With effort `fast` the map of the last resort is that of the first look, which was not confirmed before."""
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "colocalization.common_finding.confirmed", lambda boxes, _prior, _least: bool(asked.append(len(boxes)))
+    )
+    seen.find(square_shares(PLACES[3]), again=False)
+    assert asked == [1]
+    seen.find(square_shares(PLACES[3]))
+    assert asked == [1, 1, 1]
+
+
 def test_best_box_does_not_depend_on_how_many_are_asked_for(seen: Seen) -> None:
     for foreground in (square_shares(PLACES[3]), square_shares((0, 0, 60, 60)), None):
         alone, several = seen.find(foreground, 1), seen.find(foreground, 5)
