@@ -57,6 +57,9 @@ _REACHED_WITHIN_S = 10.0
 _STORE_BYTES = 256 * 2**20
 """Memory of Ray's own object store where we start it: all that passes through it are lists of names."""
 
+_UNREACHABLE = (ConnectionError, RuntimeError, ValueError, TimeoutError)
+"""What Ray raises where a cluster cannot be used."""
+
 _DEATHS = 3
 """How many workers one part may cost before it is given up: one that kills every worker must not run for ever."""
 
@@ -249,7 +252,10 @@ def _worked_on(parts: Sequence[SetPart], job: ScoringJob, options: RayOptions) -
     try:
         try:
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR, **begun)
-        except Exception as error:  # a node that does not start in time is a bare `Exception`
+        except Exception as error:
+            # A node that does not start in time is a bare `Exception`; other kinds would be faults of ours.
+            if type(error) is not Exception and not isinstance(error, _UNREACHABLE):
+                raise
             raise OSError(f"the Ray cluster cannot be used: {without_secrets(str(error))}") from None
         workers = _workers(ray.cluster_resources(), job.machine, options)
         job = replace(
