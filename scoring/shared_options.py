@@ -64,10 +64,10 @@ EffortOption = Annotated[
     Effort,
     typer.Option(
         "--effort",
-        help="Of mode common. full: look at each image twice; fast: twice only at those that it learns "
-        "outlines from, none of a small set; takes about four fifths of the time and gives coarser boxes. thorough: as "
-        "full, and where the set shows many small things, nine looks at tiles of each image: two to five "
-        "times the time, more with many boxes.",
+        help="Of mode common. full: a second look at each image in which the model's prior does not confirm the first; "
+        "fast: only at those that it learns outlines from, none of a small set; takes about four fifths of the time "
+        "and gives coarser boxes. thorough: as full, and where the set shows many small things, nine looks at tiles of "
+        "each image: two to five times the time, more with many boxes.",
     ),
 ]
 WorkersOption = Annotated[

@@ -69,9 +69,10 @@ class Settings(BaseSettings):
     device: Device = Field("auto", description="Where the network runs.")
     effort: Effort = Field(
         "full",
-        description="full: mode common looks at each image twice; fast: twice only at those whose outlines it "
-        "learns from, with coarser boxes; thorough: as full, and where the set shows many small things, nine looks at "
-        "tiles of each image: two to five times the time, more with many boxes.",
+        description="full: mode common looks a second time at each image in which the model's prior does not confirm "
+        "the first look; fast: only at those whose outlines it learns from, with coarser boxes; thorough: as full, and "
+        "where the set shows many small things, nine looks at tiles of each image: two to five times the time, more "
+        "with many boxes.",
     )
     require_gpu: bool = Field(False, description="Refuse to start where CUDA cannot be used.")
     gpus: Annotated[tuple[int, ...], NoDecode] = Field(
