@@ -11,6 +11,7 @@ import pytest
 from colocalization.boxes import Box
 from colocalization.client.answers import read_details, read_object, read_object_names, read_problem, read_set
 from colocalization.client.errors import AnswerError, BusyError, ProblemError
+from colocalization.results import Scale
 
 MODEL = {"name": "dummy", "sha256": "0" * 64, "backbone": "none", "input_size": [32, 32]}
 FOUND: dict[str, Any] = {
@@ -28,6 +29,21 @@ def answer(*images: dict[str, Any]) -> httpx.Response:
 
 def problem(status: int, **members: object) -> httpx.Response:
     return httpx.Response(status, json={"status": status, "detail": "no", **members})
+
+
+def test_scale_is_that_of_the_package_and_may_be_missing() -> None:
+    """A service of before does not tell it."""
+    told: dict[str, Any] = {"tiles": 3, "side": 0.125, "text": "3 x 3 tiles an image"}
+    content: dict[str, Any] = {
+        "model": MODEL, "mode": "common", "images": [FOUND], "scale": told, "timing_ms": {},
+    }  # fmt: skip
+    found = read_set(httpx.Response(200, json=content), ["a.jpg"])
+    assert found.scale == Scale(3, 0.125, "3 x 3 tiles an image")
+    whole = {**content, "scale": {**told, "tiles": 1, "side": None}}
+    assert read_set(httpx.Response(200, json=whole), ["a.jpg"]).scale == Scale(1, None, "3 x 3 tiles an image")
+    assert read_set(answer(FOUND), ["a.jpg"]).scale is None
+    with pytest.raises(AnswerError):
+        read_set(httpx.Response(200, json={**content, "scale": {"tiles": 3}}), ["a.jpg"])
 
 
 def test_results_have_the_types_of_the_package() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from colocalization.advice import advise
+from colocalization.results import Scale
 from tests.service.conftest import Start, encode
 
 
@@ -216,9 +217,19 @@ def test_advice_is_that_of_the_boxes(client: TestClient, jpeg: bytes) -> None:
     assert answer["advice"] == {**asdict(expected), "right": pytest.approx(expected.right)}
 
 
-def test_scale_that_a_hint_has_chosen(client: TestClient, jpeg: bytes) -> None:
-    """By the dummy engine a hint joins what the images share, so that no scale was chosen."""
+def test_no_scale_where_none_was_chosen(client: TestClient, jpeg: bytes) -> None:
     assert client.post("/colocalize", files=images(jpeg, jpeg)).json()["scale"] is None
+
+
+def test_scale_that_a_hint_has_chosen(client: TestClient, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dummy engine's features teach no tiles; what the set's object says of them is told as it is."""
+    scale = Scale(3, 0.125, "3 x 3 tiles an image: what was drawn by hand has 12 % of their image's side")
+    monkeypatch.setattr("service.inference.job.scale_of", lambda common: None if common is None else scale)
+    answer = client.post("/colocalize", files=images(jpeg, jpeg)).json()
+    assert answer["mode"] == "common"
+    assert answer["scale"] == asdict(scale)
+    poor = client.post("/colocalize", files=images(jpeg)).json()
+    assert (poor["mode"], poor["scale"]) == ("attention", None)
 
 
 def test_no_advice_where_there_is_no_box(client: TestClient) -> None:
