@@ -35,9 +35,9 @@ def learn(images: list[DatasetImage]) -> tuple[Learnt, list[str]]:
         return learn_foreground(teacher, TorchEngine(network, 64), images, notes.append), notes
 
 
-def written(folder: Path, pictures: list[NDArray[np.uint8]]) -> list[DatasetImage]:
+def written(folder: Path, arrays: list[NDArray[np.uint8]]) -> list[DatasetImage]:
     images = []
-    for index, rgb in enumerate(pictures):
+    for index, rgb in enumerate(arrays):
         path = folder / f"{index}.png"
         Image.fromarray(rgb).save(path)
         images.append(DatasetImage(path.name, path))
