@@ -9,8 +9,8 @@ signs must come together for `better`:
   the model in the box does; or, for mode `attention` alone, `common` is far better than one look anyway;
 - the trained model is not surer of its boxes than the model in the box: who learns from wrong outlines is.
 
-They were settled on one division of eleven of fourteen sets of photographs; docs/results.md says how often they are
-right on further ones.
+They were settled on one division of eleven of fourteen sets of photographs, with the scores of that day;
+docs/results.md says how often they are right now.
 """
 
 from collections.abc import Sequence
