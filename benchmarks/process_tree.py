@@ -96,14 +96,19 @@ def watch(
         )
         cpu: dict[tuple[str, int], float] = {}
         root, due = psutil.Process(process.pid), 0.0
-        while process.poll() is None:
-            now = time.perf_counter() - started
-            if grows is not None:
-                _observe(run, now, grows)
-            if now >= due:
-                due = now + every
-                run.samples.append(_sample(root, role, cpu, now))
-            time.sleep(_PAUSE_S)
+        try:
+            while process.poll() is None:
+                now = time.perf_counter() - started
+                if grows is not None:
+                    _observe(run, now, grows)
+                if now >= due:
+                    due = now + every
+                    run.samples.append(_sample(root, role, cpu, now))
+                time.sleep(_PAUSE_S)
+        except BaseException:
+            process.kill()  # nobody would wait for it
+            process.wait()
+            raise
         run.seconds = time.perf_counter() - started
         run.status = process.returncode
         output.seek(0)
@@ -116,7 +121,7 @@ def _observe(run: WatchedRun, now: float, path: Path) -> None:
         size = path.stat().st_size
     except OSError:
         return
-    if not run.sizes or size > run.sizes[-1][1]:
+    if size > (run.sizes[-1][1] if run.sizes else 0):
         run.sizes.append((now, size))
 
 
@@ -129,9 +134,12 @@ def _sample(root: psutil.Process, role: Role, cpu: dict[tuple[str, int], float],
     for process in processes:
         try:
             with process.oneshot():
-                name, times, resident = role(process.cmdline()), process.cpu_times(), process.memory_info().rss
+                command, times, resident = process.cmdline(), process.cpu_times(), process.memory_info().rss
         except psutil.Error:  # it has ended meanwhile
             continue
+        if not command:  # it is ending, and nobody has waited for it yet
+            continue
+        name = role(command)
         for known in [key for key in cpu if key[1] == process.pid and key[0] != name]:
             del cpu[known]  # it has become something else
         cpu[name, process.pid] = times.user + times.system

@@ -1,8 +1,10 @@
 """A command is watched with all that it starts."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.process_tree import Sample, WatchedRun, watch
@@ -13,7 +15,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; held = bytearray(6
 out = pathlib.Path(sys.argv[1])
 for number in range(1, 4):
     out.write_bytes(bytes(number))
-    time.sleep(1)
+    time.sleep(2)
 child.kill()
 child.wait()
 print("said")
@@ -39,6 +41,27 @@ def test_what_a_command_and_those_below_it_took(tmp_path: Path) -> None:
     assert max(max(memory) for memory in child) > 60
     assert all("parent" in sample.memory for sample in run.samples[:-1])  # the last may have come as it ended
     assert run.samples[-1].cpu["parent"] > 0
+
+
+def test_what_is_ending_has_no_command_and_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.process_tree.psutil.Process.cmdline", lambda _process: [])
+    run = watch([sys.executable, "-c", "import time; time.sleep(0.5)"], every=0.05, role=lambda command: command[-1])
+    assert run.status == 0
+    assert run.samples
+    assert all(not sample.memory and not sample.cpu for sample in run.samples)
+
+
+def test_a_watch_that_fails_leaves_nothing_running() -> None:
+    began: list[int] = []
+
+    def role(_command: Sequence[str]) -> str:
+        began.extend(child.pid for child in psutil.Process().children() if child.cmdline()[-1:] == ["left"])
+        raise RuntimeError("no role")
+
+    with pytest.raises(RuntimeError, match="no role"):
+        watch([sys.executable, "-c", "import time; time.sleep(60)", "left"], every=1, role=role)
+    assert began
+    assert not psutil.pid_exists(began[0])
 
 
 def test_a_command_keeps_to_its_cores() -> None:
